@@ -1,0 +1,1 @@
+"""The science: networks, similarity and figures. No Prefect, no files."""

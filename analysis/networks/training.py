@@ -1,0 +1,152 @@
+"""Training a classifier with the zoo's one recipe: AdamW, one cycle, flips, label smoothing.
+
+The state between two epochs is a flat dictionary of tensors, so that it can be kept without
+pickle, and an epoch depends only on (state, seed, epoch number): a training that is cut off
+and resumed ends with the weights of one that was not.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What all members of the zoo share in training."""
+
+    epochs: int = 12
+    batch: int = 256
+    peak_rate: float = 2e-3
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.1
+    warm_up: float = 0.2
+    precision: str = "bfloat16"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One finished epoch: its mean loss, and the state from which the next one starts."""
+
+    number: int
+    loss: float
+    state: State
+
+
+def rate(step: int, steps: int, *, recipe: Recipe) -> float:
+    """Learning rate at ``step`` of ``steps``: linear warm-up, then half a cosine to zero."""
+    warm = max(1.0, recipe.warm_up * steps)
+    if step < warm:
+        return recipe.peak_rate * (step + 1) / warm
+    return recipe.peak_rate * 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
+
+
+def epochs(
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    recipe: Recipe,
+    seed: int,
+    state: State | None = None,
+    on_step: Callable[[int, int], None] = lambda step, steps: None,
+) -> Iterator[Epoch]:
+    """Train ``network`` in place on normalised ``images`` (n, c, h, w), yielding each epoch.
+
+    ``state`` continues a training from the epoch that yielded it. Runs on the device that
+    ``network`` and ``images`` are on. ``on_step`` is told the step done and their total.
+    """
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=recipe.weight_decay)
+    first = restore(network, optimizer, state) if state is not None else 0
+    batches = math.ceil(len(images) / recipe.batch)
+    for number in range(first, recipe.epochs):
+        network.train()
+        generator = torch.Generator().manual_seed(seed * 100_003 + number)
+        order = torch.randperm(len(images), generator=generator)
+        total = 0.0
+        with two_step_attention(network):
+            for i, chosen in enumerate(order.split(recipe.batch)):
+                step = number * batches + i
+                for group in optimizer.param_groups:
+                    group["lr"] = rate(step, recipe.epochs * batches, recipe=recipe)
+                x = flip(images[chosen], generator)
+                loss = _loss(network, x, labels[chosen], recipe)
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                total += float(loss.detach()) * len(chosen)
+                on_step(step + 1, recipe.epochs * batches)
+        network.eval()
+        yield Epoch(number, total / len(images), snapshot(network, optimizer, number + 1))
+
+
+def _loss(network: nn.Module, x: Tensor, y: Tensor, recipe: Recipe) -> Tensor:
+    half = recipe.precision == "bfloat16"
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=half):
+        logits = network(x)
+    return functional.cross_entropy(logits.float(), y, label_smoothing=recipe.label_smoothing)
+
+
+def flip(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror each image of ``x`` (n, c, h, w) left to right with probability one half."""
+    mirrored = torch.rand(len(x), generator=generator) < 0.5
+    return torch.where(mirrored[:, None, None, None].to(x.device), x.flip(-1), x)
+
+
+@contextmanager
+def two_step_attention(network: nn.Module) -> Iterator[None]:
+    """Fused attention off: in bfloat16 on a CPU its kernel is slower than two products."""
+    fused = [m for m in network.modules() if getattr(m, "fused_attn", False)]
+    for module in fused:
+        module.fused_attn = False  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for module in fused:
+            module.fused_attn = True  # type: ignore[assignment]
+
+
+def snapshot(network: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> State:
+    """Copy weights, optimizer moments and the next epoch's number into one flat dictionary."""
+    state: State = {"epoch": torch.tensor(epoch)}
+    for name, value in network.state_dict().items():
+        state[f"network/{name}"] = value.detach().clone()
+    for index, moments in optimizer.state_dict()["state"].items():
+        for name, value in moments.items():
+            state[f"optimizer/{index}/{name}"] = value.detach().clone()
+    return state
+
+
+def restore(network: nn.Module, optimizer: torch.optim.Optimizer, state: State) -> int:
+    """Put a snapshot back into ``network`` and ``optimizer``; the epoch to go on with."""
+    network.load_state_dict(
+        {k.removeprefix("network/"): v for k, v in state.items() if k.startswith("network/")}
+    )
+    moments: dict[int, dict[str, Tensor]] = {}
+    for key, value in state.items():
+        if key.startswith("optimizer/"):
+            _, index, name = key.split("/")
+            moments.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
+    return int(state["epoch"])
+
+
+@torch.inference_mode()
+def correct(network: nn.Module, images: Tensor, labels: Tensor, *, batch: int = 500) -> int:
+    """How many of ``images`` the network puts into the class of ``labels``."""
+    network.eval()
+    return sum(
+        int((network(x).argmax(1) == y).sum())
+        for x, y in zip(images.split(batch), labels.split(batch), strict=True)
+    )
+
+
+def half(state: State) -> State:
+    """``state`` with floating weights rounded to float16, as the zoo ships them."""
+    return {k: v.half() if v.is_floating_point() else v for k, v in state.items()}

@@ -1,0 +1,1 @@
+"""What is on disk: image sets in; recordings, signatures, comparisons and reports out."""
