@@ -74,9 +74,9 @@ def _find(folder: Path, name: str) -> Path:
 def _idx(path: Path, *, dims: int) -> np.ndarray:
     """One IDX file: magic 0x0000 08 dims, big-endian sizes, then bytes."""
     try:
-        opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-        with opened as file:
-            raw = file.read()
+        raw = path.read_bytes()
+        if path.suffix == ".gz":
+            raw = gzip.decompress(raw)
     except (OSError, EOFError) as error:
         raise StorageError(f"{path} cannot be read: {error}; fetch it again") from error
     head = np.frombuffer(raw[: 4 + 4 * dims], ">u4")

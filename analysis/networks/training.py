@@ -55,7 +55,7 @@ def epochs(
     recipe: Recipe,
     seed: int,
     state: State | None = None,
-    on_step: Callable[[int, int], None] = lambda step, steps: None,
+    on_step: Callable[[int, int], None] | None = None,
 ) -> Iterator[Epoch]:
     """Train ``network`` in place on normalised ``images`` (n, c, h, w), yielding each epoch.
 
@@ -81,7 +81,8 @@ def epochs(
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 total += float(loss.detach()) * len(chosen)
-                on_step(step + 1, recipe.epochs * batches)
+                if on_step is not None:
+                    on_step(step + 1, recipe.epochs * batches)
         network.eval()
         yield Epoch(number, total / len(images), snapshot(network, optimizer, number + 1))
 
@@ -97,6 +98,13 @@ def flip(x: Tensor, generator: torch.Generator) -> Tensor:
     """Mirror each image of ``x`` (n, c, h, w) left to right with probability one half."""
     mirrored = torch.rand(len(x), generator=generator) < 0.5
     return torch.where(mirrored[:, None, None, None].to(x.device), x.flip(-1), x)
+
+
+def in_fast_layout(network: nn.Module) -> nn.Module:
+    """Convolutional networks with channels last, twice as fast on a CPU; others as they are."""
+    if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
+        return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return network
 
 
 @contextmanager

@@ -1,0 +1,152 @@
+"""CKA of all pairs of taps as heatmaps: within a model, across two, and all pairs of many.
+
+Input at the bottom and at the left, as in Raghu et al. 2021, figures 1 and 2.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from analysis.errors import AnalysisError
+from analysis.figures import pairs
+from analysis.figures.rendering import settle
+from analysis.figures.style import COLOUR_MAP, folded, style
+from analysis.figures.tap_axis import name_taps, show_depth
+
+Limits = tuple[float, float]
+Panels = list[list[Axes]]
+
+_TAPS = "taps, input to output"
+_DEPTH = "depth (0 input, 1 output)"
+
+
+def scale(*comparisons: xr.Dataset) -> Limits:
+    """The ends of the one colour scale of a report: min(0, smallest CKA) and 1.
+
+    The debiased estimator gives small negative values: they stay visible.
+    """
+    smallest = min(float(comparison["cka"].min()) for comparison in comparisons)
+    return min(0.0, smallest), 1.0
+
+
+def within(comparison: xr.Dataset, model: str, *, limits: Limits | None = None) -> Figure:
+    """One model's taps with each other (E1), a square heatmap.
+
+    ``limits`` are the colour scale's ends, ``scale(comparison)`` unless given. Raises
+    ``AnalysisError`` for a model that is not there.
+    """
+    return across(comparison, model, model, limits=limits)
+
+
+def across(
+    comparison: xr.Dataset, model_a: str, model_b: str, *, limits: Limits | None = None
+) -> Figure:
+    """``model_a``'s taps (upward) with ``model_b``'s (rightward), one heatmap (E2)."""
+    cells = pairs.pair(comparison, model_a, model_b)
+    with style():
+        figure = Figure(figsize=(5.6, 4.9), layout="compressed")
+        axes = figure.subplots()
+        image = _heatmap(axes, cells, limits or scale(comparison))
+        name_taps(axes.xaxis, cells["tap_b"])
+        name_taps(axes.yaxis, cells["tap_a"])
+        axes.set_xlabel(folded(f"{pairs.label(comparison, model_b)}: {_TAPS}", inches=3.6))
+        axes.set_ylabel(folded(f"{pairs.label(comparison, model_a)}: {_TAPS}", inches=3.6))
+        show_depth(axes, "top", cells["depth_b"], title=_DEPTH)
+        show_depth(axes, "right", cells["depth_a"], title=_DEPTH)
+        figure.colorbar(image, ax=axes, label="CKA", shrink=0.8, aspect=30, pad=0.03)
+        return settle(figure)
+
+
+def grid(comparison: xr.Dataset, models: Sequence[str], *, limits: Limits | None = None) -> Figure:
+    """All pairs of ``models`` in one figure, with one colour scale; each model on its diagonal."""
+    blocks = [[pairs.pair(comparison, a, b) for b in models] for a in models]
+    limits = limits or scale(comparison)
+    count = len(models)
+    with style():
+        figure, panels, side = _panels(count, count)
+        for row, column in np.ndindex(count, count):
+            axes, cells = panels[row][column], blocks[row][column]
+            image = _heatmap(axes, cells, limits)
+            lowest, leftmost = row == count - 1, column == 0
+            axes.tick_params(bottom=lowest, labelbottom=lowest, left=leftmost, labelleft=leftmost)
+            name_taps(axes.xaxis, cells["tap_b"])
+            name_taps(axes.yaxis, cells["tap_a"])
+            if row == 0:
+                show_depth(axes, "top", cells["depth_b"], ticks=(0, 0.5, 1))
+            if column == count - 1:
+                show_depth(axes, "right", cells["depth_a"], ticks=(0, 0.5, 1))
+        for place, model in enumerate(models):
+            name = folded(pairs.label(comparison, model), inches=side)
+            panels[count - 1][place].set_xlabel(name, weight="bold")
+            panels[place][0].set_ylabel(name, weight="bold")
+        return _entitled(figure, image, panels)
+
+
+def against_untrained(
+    comparison: xr.Dataset, models: Sequence[str], *, limits: Limits | None = None
+) -> Figure:
+    """Each of ``models`` within itself, trained (above) and untrained (below), one colour scale.
+
+    Raises ``AnalysisError`` for a model without an untrained twin in the comparison.
+    """
+    pairs.require(comparison, *models)
+    twins = {model: pairs.twin(comparison, model) for model in models}
+    for model, twin in twins.items():
+        if twin is None:
+            raise AnalysisError(
+                f"model '{model}' has no untrained twin in the comparison; leave it out or add one"
+            )
+    limits = limits or scale(comparison)
+    with style():
+        figure, panels, side = _panels(2, len(models))
+        for column, (model, twin) in enumerate(twins.items()):
+            for row, shown in enumerate((model, twin)):
+                assert shown is not None
+                axes, cells = panels[row][column], pairs.pair(comparison, shown, shown)
+                image = _heatmap(axes, cells, limits)
+                axes.tick_params(bottom=row == 1, labelbottom=row == 1)
+                name_taps(axes.xaxis, cells["tap_b"])
+                name_taps(axes.yaxis, cells["tap_a"])
+            depth = pairs.pair(comparison, model, model)["depth_b"]
+            show_depth(panels[0][column], "top", depth, ticks=(0, 0.5, 1))
+            panels[1][column].set_xlabel(folded(model, inches=side), weight="bold")
+        panels[0][0].set_ylabel("trained", weight="bold")
+        panels[1][0].set_ylabel("untrained", weight="bold")
+        return _entitled(figure, image, panels)
+
+
+def _heatmap(axes: Axes, cells: xr.Dataset, limits: Limits) -> AxesImage:
+    """Row i of the picture, counted from below, is tap i of model a."""
+    axes.set_box_aspect(1)
+    return axes.imshow(
+        cells["cka"].transpose("tap_a", "tap_b").values,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        cmap=COLOUR_MAP,
+        vmin=limits[0],
+        vmax=limits[1],
+    )
+
+
+def _panels(rows: int, columns: int) -> tuple[Figure, Panels, float]:
+    """A figure of square panels, the panels (rows, columns), and their side in inches, about."""
+    side = min(max(7.2 / columns, 1.1), 2.6)
+    figure = Figure(figsize=(columns * side + 2.2, rows * side + 1.6), layout="compressed")
+    panels: Panels = figure.subplots(rows, columns, squeeze=False).tolist()
+    return figure, panels, side
+
+
+def _entitled(figure: Figure, image: AxesImage, panels: Panels) -> Figure:
+    """What all ``panels`` share: the titles of their axes and one colour bar."""
+    figure.supxlabel(_TAPS, size=8)
+    figure.supylabel(_TAPS, size=8)
+    figure.suptitle(_DEPTH, size=8)
+    figure.align_labels()
+    everywhere = [axes for row in panels for axes in row]
+    figure.colorbar(image, ax=everywhere, label="CKA", shrink=0.8, aspect=35, pad=0.02)
+    return settle(figure)

@@ -1,0 +1,37 @@
+"""The numbers behind a figure as CSV: one line a cell, with every tap's full name."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from analysis.figures import pairs
+
+_COORDINATES = ("model_a", "tap_a", "depth_a", "model_b", "tap_b", "depth_b")
+_VARIABLES = ("cka", "cka_low", "cka_high")
+
+
+def cells(comparison: xr.Dataset, models: Sequence[str]) -> str:
+    """All pairs of taps of ``models`` as CSV: both taps' model, name and depth, CKA, its interval.
+
+    Numbers are written so that reading them back gives the same floats. Of the two cells of a
+    pair of taps, (a, b) and (b, a), both are written. Raises ``AnalysisError`` for a model that
+    is not there.
+    """
+    measured = [name for name in _VARIABLES if name in comparison]
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow((*_COORDINATES, *measured))
+    for model_a in models:
+        for model_b in models:
+            block = pairs.pair(comparison, model_a, model_b).transpose("tap_a", "tap_b").load()
+            taps_a = list(zip(block["tap_a"].values, block["depth_a"].values, strict=True))
+            taps_b = list(zip(block["tap_b"].values, block["depth_b"].values, strict=True))
+            numbers = np.stack([block[name].values for name in measured], axis=-1)
+            for i, (tap_a, depth_a) in enumerate(taps_a):
+                for j, (tap_b, depth_b) in enumerate(taps_b):
+                    place = (model_a, tap_a, float(depth_a), model_b, tap_b, float(depth_b))
+                    lines.writerow((*place, *(repr(float(v)) for v in numbers[i, j])))
+    return text.getvalue()

@@ -1,0 +1,41 @@
+"""Image data sets that timm reads: torchvision, Hugging Face, TensorFlow, WebDataset."""
+
+from collections.abc import Callable
+from typing import Any
+
+from PIL import Image
+
+from analysis.errors import AnalysisError
+
+Read = Callable[[int], tuple[Image.Image, int | None]]
+
+
+def timm_dataset(name: str, *, root: str, split: str) -> tuple[int, Read]:
+    """How many images ``timm.data.create_dataset(name)`` has, and how to read one with its label.
+
+    Data sets that can be fetched are put below ``root``. Raises ``AnalysisError`` with timm's own
+    reason where the name, the split or the files are not there.
+    """
+    from timm.data import create_dataset
+
+    arguments: dict[str, Any] = {"root": root, "split": split, "download": True}
+    if name.startswith(("torch/image_folder", "torch/folder")) or "/" not in name:
+        del arguments["download"]
+    try:
+        dataset = create_dataset(name, **arguments)
+        count = len(dataset)
+    # timm and the libraries behind it answer a wrong name or a missing file with any error.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise AnalysisError(
+            f"timm cannot open data set {name!r} (split {split!r}, root {root!r}): "
+            f"{type(error).__name__}: {reason}; see timm.data.create_dataset for names"
+        ) from error
+
+    def read(index: int) -> tuple[Image.Image, int | None]:
+        image, label = dataset[index]
+        if not isinstance(image, Image.Image):
+            raise AnalysisError(f"data set {name!r} gives {type(image).__name__}, not images")
+        return image, int(label) if isinstance(label, int) else None
+
+    return count, read

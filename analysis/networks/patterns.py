@@ -1,0 +1,62 @@
+"""Globs over the dotted names of modules: ``*`` stays within one component, ``**`` crosses."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis.errors import AnalysisError
+
+Side = Literal["output", "input"]
+_WILD = {"**.": r"(?:.*\.)?", "**": ".*", "*": r"[^.]*", "?": r"[^.]"}
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """What ``MODULES[@CALL][:input]`` asks for; ``call`` None means every call of a module."""
+
+    text: str
+    modules: str
+    side: Side
+    call: int | None
+
+    def matches(self, module: str) -> bool:
+        """Whether the dotted name of a module matches, whatever its side and call."""
+        return _expression(self.modules).fullmatch(module) is not None
+
+
+def parse(text: str) -> Pattern:
+    """Read one pattern; raises ``AnalysisError`` for an unknown suffix."""
+    head, colon, side = text.partition(":")
+    if colon and side not in ("input", "output"):
+        raise AnalysisError(
+            f"pattern {text!r} ends in ':{side}'; only ':input' reads a module's input, "
+            f"and nothing (or ':output') its output"
+        )
+    modules, at, call = head.partition("@")
+    if at and not call.isdecimal():
+        raise AnalysisError(
+            f"pattern {text!r} has no call number after '@'; write '{modules}@0' for the first call"
+        )
+    return Pattern(text, modules, "input" if side == "input" else "output", int(call) if at else None)
+
+
+def generalise(name: str) -> str:
+    """``blocks.3.mlp`` -> ``blocks.*.mlp``."""
+    return ".".join("*" if part.isdecimal() else part for part in name.split("."))
+
+
+def nearest(text: str, names: Iterable[str]) -> list[str]:
+    """At most three of ``names`` that are spelled most like ``text``, the nearest first."""
+    return difflib.get_close_matches(text, list(dict.fromkeys(names)), n=3, cutoff=0.5)
+
+
+def quoted(names: Iterable[str]) -> str:
+    """``'a', 'b'`` for a message."""
+    return ", ".join(repr(name) for name in names)
+
+
+def _expression(glob: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*\*\.|\*\*|\*|\?)", glob)
+    return re.compile("".join(_WILD.get(part, re.escape(part)) for part in parts))

@@ -1,0 +1,75 @@
+"""From a tap's activation to the features that are compared: all, class token, or mean."""
+
+import math
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+
+from analysis.errors import AnalysisError
+from analysis.networks.patterns import nearest, quoted
+from analysis.networks.tap import Tap
+
+
+def reduce(x: Tensor, tap: Tap, reduction: str) -> Tensor:
+    """The features of activation ``x`` (n, *tap.shape) at ``tap``: (n, *reduced_shape).
+
+    ``flatten`` leaves the tap's own shape, all tokens times channels. ``cls`` is the class
+    token (n, c). ``mean`` is the mean over the patches or pixels (n, c), class and register
+    tokens left out. ``tokens`` is the patches or pixels (n, t, c), in rows from the top left.
+    A vector passes unchanged, except under ``cls``. Raises ``AnalysisError`` where a tap has
+    no such features.
+    """
+    _check(tap, reduction)
+    if reduction == "flatten" or (tap.layout.kind == "vector" and reduction != "cls"):
+        return x
+    tokens = _AS_TOKENS[tap.layout.kind](x)
+    if reduction == "cls":
+        return tokens[:, 0]
+    spatial = tokens[:, tap.layout.prefix :]
+    return spatial.mean(1) if reduction == "mean" else spatial
+
+
+def reduced_shape(tap: Tap, reduction: str) -> tuple[int, ...]:
+    """The shape of one image's features at ``tap``; raises ``AnalysisError`` as ``reduce``."""
+    _check(tap, reduction)
+    kind = tap.layout.kind
+    if reduction == "flatten" or kind == "vector":
+        return tap.shape
+    channels = tap.shape[_CHANNEL_AXIS[kind]]
+    if reduction == "tokens":
+        return (math.prod(tap.shape) // channels - tap.layout.prefix, channels)
+    return (channels,)
+
+
+_AS_TOKENS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "tokens": lambda x: x,
+    "tokens_last": lambda x: x.transpose(1, 2),
+    "map": lambda x: x.flatten(2).transpose(1, 2),
+    "map_last": lambda x: x.flatten(1, 2),
+}
+_CHANNEL_AXIS = {"tokens": 1, "tokens_last": 0, "map": 0, "map_last": 2}
+REDUCTIONS = ("flatten", "cls", "mean", "tokens")
+
+
+def _check(tap: Tap, reduction: str) -> None:
+    layout = tap.layout
+    if reduction not in REDUCTIONS:
+        offer = quoted(nearest(reduction, REDUCTIONS) or REDUCTIONS)
+        raise AnalysisError(f"there is no reduction {reduction!r}; take {offer}")
+    if reduction == "flatten" or (layout.kind == "vector" and reduction != "cls"):
+        return
+    if reduction == "cls":
+        if not layout.class_token:
+            raise AnalysisError(
+                f"tap {tap.name!r} has no class token; take taps that have one (in a ViT with a "
+                f"class token: 'blocks.*', 'norm') or reduction 'mean'"
+            )
+    elif layout.kind == "other":
+        raise AnalysisError(
+            f"tap {tap.name!r} of shape {tap.shape} has no axis known to be tokens or pixels; "
+            f"take reduction 'flatten' or leave the tap out"
+        )
+    elif layout.prefix and reduced_count(tap) == 0:
+        raise AnalysisError(
+            f"tap {tap.name!r} has only class tokens; take reduction 'cls' or 'flatten'"
+        )

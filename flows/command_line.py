@@ -1,0 +1,182 @@
+"""The command line `seelike`: exit 0 when done, 2 for the user's mistake, 1 for a fault."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.errors import AnalysisError
+from flows.errors import StudyError
+from storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from flows.study import Study
+
+# The terminal shows progress bars and one line for a mistake; Prefect's own log, tracebacks
+# included, still goes to its server and the page there.
+QUIET = {
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_FLOW_RUNS_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    "DASK_LOGGING__DISTRIBUTED": "error",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    parsed = parser().parse_args(arguments)
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        parsed.run(parsed)
+    except (StudyError, AnalysisError, StorageError) as error:
+        print(f"seelike: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("seelike: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        return 130
+    except OSError as error:
+        print(f"seelike: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """All verbs and their options."""
+    top = argparse.ArgumentParser(
+        prog="seelike",
+        description="What do vision networks compute inside, and how alike are they?",
+    )
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, run, text in (
+        ("compare", _compare, "record, compare all pairs of layers, write the report"),
+        ("train", _train, "train the reference zoo on Fashion-MNIST"),
+        ("plan", _plan, "say what `compare` would record: taps, bytes, passes"),
+        ("report", _report, "draw the report of a finished comparison again"),
+    ):
+        _study_verb(verbs, name, run, text)
+    layers = verbs.add_parser("layers", help="list the taps of a model")
+    layers.add_argument("model", metavar="MODEL", help="a timm name, or zoo:NAME")
+    layers.add_argument(
+        "--taps", nargs="+", default=["blocks"], help="blocks, paper, or patterns (default: blocks)"
+    )
+    layers.add_argument("--reduction", default="flatten", help="flatten, cls, mean or tokens")
+    layers.set_defaults(run=_layers)
+    _store_verb(verbs)
+    return top
+
+
+def _study_verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[argparse.Namespace], None],
+    text: str,
+) -> None:
+    verb = verbs.add_parser(name, help=text, description=text)
+    verb.add_argument("study", type=Path, metavar="STUDY.yaml")
+    verb.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change one key of the study, such as images.count=512",
+    )
+    if name != "train":
+        verb.add_argument(
+            "--skip-bad-images",
+            action="store_true",
+            help="leave images that cannot be read out, for every model, and say so",
+        )
+        verb.add_argument(
+            "--skip-degenerate",
+            action="store_true",
+            help="leave taps out that are constant over the images, and list them",
+        )
+    verb.set_defaults(run=run)
+
+
+def _store_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    store = verbs.add_parser("store", help="look after a store: ls, verify, rm")
+    actions = store.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listing = actions.add_parser("ls", help="what the store holds, and how large it is")
+    verify = actions.add_parser("verify", help="check every checksum")
+    verify.add_argument(
+        "--mend", action="store_true", help="mark damaged batches as missing: they are redone"
+    )
+    remove = actions.add_parser("rm", help="remove one thing, or all recordings")
+    remove.add_argument(
+        "--what", required=True, metavar="DIGEST|recordings", help="as `seelike store ls` names it"
+    )
+    for action in (listing, verify, remove):
+        action.add_argument("store", metavar="STORE")
+    store.set_defaults(run=_store)
+
+
+def _study(parsed: argparse.Namespace) -> "Study":
+    from flows.study import read_study
+
+    settings = list(parsed.set)
+    if getattr(parsed, "skip_bad_images", False):
+        settings.append("skip_bad_images=true")
+    if getattr(parsed, "skip_degenerate", False):
+        settings.append("skip_degenerate=true")
+    return read_study(parsed.study, settings=settings)
+
+
+# torch and Prefect take seconds to import: only the verbs that use them pay for it.
+
+
+def _compare(parsed: argparse.Namespace) -> None:
+    study = _study(parsed)
+    from flows.compare import compare
+
+    result = compare(study)
+    print(f"comparison {result.url}")
+    if result.report is not None:
+        print(result.report)
+
+
+def _train(parsed: argparse.Namespace) -> None:
+    study = _study(parsed)
+    from flows.train import train
+
+    for path in train(study):
+        print(path)
+
+
+def _plan(parsed: argparse.Namespace) -> None:
+    from flows.plan import plan
+
+    print(plan(_study(parsed)))
+
+
+def _report(parsed: argparse.Namespace) -> None:
+    from flows.compare import redraw
+
+    print(redraw(_study(parsed)))
+
+
+def _layers(parsed: argparse.Namespace) -> None:
+    from flows.plan import layers
+
+    print(layers(parsed.model, parsed.taps, reduction=parsed.reduction))
+
+
+def _store(parsed: argparse.Namespace) -> None:
+    from flows import store
+
+    if parsed.action == "ls":
+        print(store.listing(parsed.store))
+    elif parsed.action == "verify":
+        print(store.verified(parsed.store, mend=parsed.mend))
+    else:
+        print(store.removed(parsed.store, parsed.what))
+
+
+if __name__ == "__main__":
+    logging.captureWarnings(True)
+    sys.exit(main())

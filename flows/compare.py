@@ -1,0 +1,74 @@
+"""The flow that compares every pair of layers of a study's models."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.utilities.annotations import quote
+
+from flows.steps import images_of, provenance, survey_all
+from flows.study import Study
+from storage.batches import shards
+from storage.images import ImageSet
+from storage.store import locate, make_store
+from tasks.compare import compare_pairs
+from tasks.record import record_shard
+from tasks.references import ComparisonReference, ModelPlan
+from tasks.report import write_report
+from tasks.sign import sign_recording
+from tasks.survey import check_space
+
+
+def _name() -> str:
+    study = flow_run.parameters["study"]
+    return f"compare-{study['name'] if isinstance(study, dict) else getattr(study, 'name', study)}"
+
+
+@flow(
+    name="compare",
+    flow_run_name=_name,
+    task_runner=ThreadPoolTaskRunner(max_workers=2),  # type: ignore[arg-type]
+)
+def compare(study: Study) -> ComparisonReference:
+    """Record every model of ``study``, compare all pairs of taps, and write the report.
+
+    ``study`` may be a Study, a dictionary of its keys, or the path of a study file. What is in
+    the store already is not computed again. Returns a reference with ``.url``, ``.open()`` (an
+    xarray Dataset) and ``.report``.
+    """
+    images = images_of(study)
+    plans = survey_all(study, images)
+    check_space(plans, store=locate(study.store), keep=study.keep)
+    make_store(study.store)
+    signed = [_signed(plan, study, images) for plan in plans]
+    comparison = compare_pairs(
+        [future.result() for future in signed],
+        store=study.store,
+        study_name=study.name,
+        provenance=provenance(study, images, plans),
+        skip_degenerate=study.skip_degenerate,
+    )
+    return write_report(comparison, folder=study.report_folder)
+
+
+def _signed(plan: ModelPlan, study: Study, images: ImageSet) -> PrefectFuture[Any]:
+    """Submit the recording of every shard of one model, and the signing that waits for them."""
+    # Quoted: Prefect would otherwise look through every image of the set for futures.
+    recorded = [
+        record_shard.submit(
+            plan,
+            quote(images),
+            store=study.store,
+            keep=study.keep,
+            number=number,
+            shard=shard,
+            device=study.compute.device,
+            forward_batch=study.compute.forward_batch,
+        )
+        for number, shard in enumerate(shards(plan.bounds, images=study.compute.shard))
+    ]
+    return sign_recording.submit(
+        plan, quote(images), store=study.store, keep=study.keep, recorded=recorded
+    )

@@ -1,0 +1,73 @@
+"""What flows have in common: a study's words turned into the steps' arguments."""
+
+from typing import Any
+
+
+from analysis.networks.models import untrained
+from flows.study import Study
+from storage.images import ImageSet
+from tasks.images import open_images
+from tasks.references import ModelPlan, Subject
+from tasks.survey import survey
+
+
+def images_of(study: Study) -> ImageSet:
+    """The image set that all models of ``study`` see."""
+    asked = study.images
+    return open_images(
+        asked.source,
+        count=asked.count,
+        seed=asked.seed,
+        split=asked.split,
+        root=asked.root,
+        skip_bad=study.skip_bad_images,
+    )
+
+
+def subjects_of(study: Study) -> list[Subject]:
+    """The study's networks in its order, then the untrained twin of every trained one."""
+    subjects = []
+    for model in study.models:
+        patterns = model.taps if model.taps is not None else study.taps
+        subjects.append(
+            Subject(
+                spec=model.spec(),
+                patterns=(patterns,) if isinstance(patterns, str) else tuple(patterns),
+                trained=bool(model.pretrained or model.checkpoint or model.zoo),
+            )
+        )
+    trained = [subject for subject in subjects if subject.trained]
+    if not study.baseline:
+        return subjects
+    return subjects + [
+        Subject(untrained(one.spec), one.patterns, trained=False, baseline_of=one.name)
+        for one in trained
+    ]
+
+
+def survey_all(study: Study, images: ImageSet) -> list[ModelPlan]:
+    """Survey every network of ``study``: each a task of its own, all before anything is written."""
+    surveys = [
+        survey.submit(
+            subject,
+            images=images.digest,
+            count=len(images),
+            batch=study.batch,
+            reduction=study.reduction,
+        )
+        for subject in subjects_of(study)
+    ]
+    return [future.result() for future in surveys]
+
+
+def provenance(study: Study, images: ImageSet, plans: list[ModelPlan]) -> dict[str, Any]:
+    """What stands behind a comparison, JSON-able: the images, the models, the settings."""
+    return {
+        "images": images.describe(),
+        "models": {plan.name: plan.facts for plan in plans},
+        "taps": [study.taps] if isinstance(study.taps, str) else study.taps,
+        "reduction": study.reduction,
+        "batch": study.batch,
+    }
+
+

@@ -1,0 +1,199 @@
+"""A study: what a person asks for, in one YAML file, the parameter of every flow."""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from analysis.networks.models import ModelSpec
+from analysis.networks.training import Recipe
+from flows.errors import StudyError
+from storage.digest import label
+
+
+class Part(BaseModel):
+    """A part of a study: unknown keys are errors, nothing changes after it was read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Images(Part):
+    """Which images all models see, and in which order."""
+
+    source: str = Field(
+        "sample",
+        description="`sample` (shipped), `folder:PATH`, or `timm:DATASET` as "
+        "timm.data.create_dataset reads it, such as `timm:torch/cifar10`",
+    )
+    count: int | None = Field(None, description="how many images; all of them if left out")
+    seed: int = Field(0, description="which images, and their order")
+    split: str = Field("validation", description="the split, for `timm:` sources")
+    root: str = Field("downloads", description="where `timm:` sources keep their files")
+
+
+class Model(Part):
+    """One network: a timm architecture with its weights, or a member of the reference zoo."""
+
+    name: str = Field(description="its label in figures and tables")
+    timm: str | None = Field(None, description="a timm model name, such as vit_small_patch16_224")
+    zoo: str | None = Field(None, description="a network of the reference zoo, such as vit")
+    pretrained: bool = Field(False, description="timm's own weights, downloaded once")
+    checkpoint: str | None = Field(None, description="weights: .safetensors or a state dict")
+    seed: int | None = Field(None, description="initial weights, where none are loaded")
+    arguments: dict[str, Any] = Field({}, description="passed to timm.create_model")
+    taps: str | list[str] | None = Field(None, description="taps of its own")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Model":
+        label(self.name)
+        if (self.timm is None) == (self.zoo is None):
+            raise ValueError(f"model {self.name!r} needs exactly one of timm and zoo")
+        if self.pretrained and self.checkpoint:
+            raise ValueError(f"model {self.name!r} has pretrained and checkpoint; keep one")
+        if self.zoo and (self.pretrained or self.checkpoint or self.arguments):
+            raise ValueError(
+                f"model {self.name!r}: zoo networks come with weights and arguments of their own; "
+                "remove pretrained, checkpoint and arguments"
+            )
+        return self
+
+    def spec(self) -> ModelSpec:
+        """The same, as the network room takes it."""
+        return ModelSpec(**self.model_dump(exclude={"taps"}))
+
+
+class Compute(Part):
+    """Where and in which pieces it is computed; none of it changes a result."""
+
+    device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`")
+    forward_batch: int = Field(64, ge=1, description="images a forward pass")
+    shard: int = Field(4096, ge=4, description="images a recording task")
+    dask: str | None = Field(None, description="address of a Dask scheduler; threads if left out")
+
+
+class Training(Part):
+    """How `seelike train` trains: the recipe all networks share, and where they go."""
+
+    recipe: Recipe = Recipe()
+    output: str = Field("checkpoints", description="folder of the checkpoints and their cards")
+    downloads: str = Field("downloads", description="where Fashion-MNIST is put if downloaded")
+
+
+class Study(Part):
+    """What is asked: images, models, taps, measures."""
+
+    name: str = "study"
+    store: str = Field("store", description="folder that keeps recordings and comparisons")
+    images: Images = Images()
+    models: list[Model] = Field(min_length=1)
+    taps: str | list[str] = Field("blocks", description="`blocks`, `paper`, or glob patterns")
+    reduction: Literal["flatten", "cls", "mean", "tokens"] = "flatten"
+    keep: Literal["activations", "signatures"] = "activations"
+    batch: int = Field(256, ge=4, description="images a Gram; the statistical batch")
+    similarity: list[Literal["cka"]] = ["cka"]
+    baseline: bool = Field(True, description="compare untrained twins of the models as well")
+    skip_bad_images: bool = Field(False, description="leave out images that cannot be read")
+    skip_degenerate: bool = Field(False, description="leave out taps constant over the images")
+    compute: Compute = Compute()
+    training: Training = Training()
+    report: str | None = Field(None, description="folder of the report; reports/NAME if left out")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_file(cls, value: Any) -> Any:
+        """A path stands for the file's content, so that flows take either."""
+        return read_yaml(Path(value)) if isinstance(value, str | Path) else value
+
+    @model_validator(mode="after")
+    def _names(self) -> "Study":
+        label(self.name)
+        names = [model.name for model in self.models]
+        doubled = sorted({n for n in names if names.count(n) > 1})
+        if doubled:
+            raise ValueError(f"two models are named {doubled[0]!r}; names have to differ")
+        return self
+
+    @property
+    def report_folder(self) -> Path:
+        """Where the report goes."""
+        return Path(self.report or f"reports/{self.name}")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file; ``StudyError`` where there is none."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except FileNotFoundError as error:
+        raise StudyError(f"study file {path} does not exist") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"study file {path} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        where = " ".join(str(error).split())
+        raise StudyError(f"study file {path} is not valid YAML: {where}") from error
+    if not isinstance(content, dict):
+        raise StudyError(f"study file {path} holds no keys; see studies/ for examples")
+    return content
+
+
+def read_study(path: Path, *, settings: list[str] = []) -> Study:  # noqa: B006
+    """The study in a YAML file with ``settings`` such as ``images.count=512`` put on top.
+
+    Raises ``StudyError`` in one line that names the key, what was expected and what is near.
+    """
+    content = read_yaml(path)
+    for setting in settings:
+        _apply(content, setting)
+    try:
+        return Study.model_validate(content)
+    except ValidationError as error:
+        raise StudyError(f"{path}: {explain(error)}") from error
+
+
+def _apply(content: dict[str, Any], setting: str) -> None:
+    key, equals, text = setting.partition("=")
+    if not equals or not key:
+        raise StudyError(f"--set {setting!r}: expected key=value, such as images.count=512")
+    *parents, last = key.split(".")
+    here: Any = content
+    try:
+        for name in parents:
+            here = here[int(name)] if isinstance(here, list) else here.setdefault(name, {})
+        here[int(last) if isinstance(here, list) else last] = yaml.safe_load(text)
+    except (ValueError, IndexError, AttributeError, TypeError, yaml.YAMLError) as error:
+        raise StudyError(f"--set {setting!r}: the study has no place {key!r}") from error
+
+
+def explain(error: ValidationError) -> str:
+    """The first mistakes of a validation, in one line a person can act on."""
+    lines = []
+    for item in error.errors(include_url=False)[:3]:
+        where = ".".join(str(part) for part in item["loc"])
+        if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            *parents, key = item["loc"]
+            near = get_close_matches(str(key), _keys(parents), n=1, cutoff=0.0)
+            offer = f"; nearest: {near[0]!r}" if near else ""
+            lines.append(f"unknown key {where!r}{offer}")
+        elif item["type"] == "missing":
+            lines.append(f"key {where!r} is missing")
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            given = "" if isinstance(item["input"], dict | list) else f" (got {item['input']!r})"
+            lines.append(f"{where}: {message}{given}" if where else message)
+    return "; ".join(lines)
+
+
+def _keys(parents: list[int | str]) -> list[str]:
+    """The keys that a study has at one place."""
+    here: Any = Study
+    for part in parents:
+        if part == "models":
+            here = Model
+        elif isinstance(part, str):
+            here = here.model_fields[part].annotation
+    if here is Recipe:
+        return list(Recipe.__dataclass_fields__)
+    return list(here.model_fields)
+
+

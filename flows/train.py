@@ -1,0 +1,50 @@
+"""The flow that trains the reference zoo."""
+
+from pathlib import Path
+
+from prefect import flow, unmapped
+from prefect.runtime import flow_run
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from analysis.networks.zoo import FAMILIES
+from flows.errors import StudyError
+from flows.study import Study
+from storage.store import make_store
+from tasks.training import fashion_mnist_folder, train_network
+
+
+def _name() -> str:
+    study = flow_run.parameters["study"]
+    return f"train-{study['name'] if isinstance(study, dict) else getattr(study, 'name', study)}"
+
+
+# One network at a time: each uses every core, or the one GPU.
+@flow(
+    name="train",
+    flow_run_name=_name,
+    task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]
+)
+def train(study: Study) -> list[Path]:
+    """Train every network of ``study`` on Fashion-MNIST with one recipe; the checkpoints' paths.
+
+    A training that was cut off goes on after its last whole epoch; a finished one is left.
+    """
+    for model in study.models:
+        if model.zoo not in FAMILIES:
+            raise StudyError(
+                f"model {model.name!r} cannot be trained: zoo is {model.zoo!r}, "
+                f"expected one of {', '.join(FAMILIES)}"
+            )
+    make_store(study.store)
+    training = study.training
+    checkpoints = train_network.map(
+        name=[model.name for model in study.models],
+        family=[str(model.zoo) for model in study.models],
+        seed=[model.seed or 0 for model in study.models],
+        recipe=unmapped(training.recipe),
+        data=unmapped(fashion_mnist_folder(Path(training.downloads))),
+        store=study.store,
+        output=unmapped(Path(training.output)),
+        device=study.compute.device,
+    )
+    return checkpoints.result()

@@ -1,0 +1,131 @@
+"""Signatures: what CKA needs of every tap of one model, small enough to stay.
+
+``direction`` (tap, batch, pair) float32 holds unit vectors, ``norm`` (tap, batch) float64 their
+lengths, so that activations of any scale keep their digits. Batches of other sizes than the
+first are padded with zeros along ``pair``, which leaves every inner product as it is.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from storage import batched, ledger
+from storage.batches import Bounds
+from storage.digest import checksum
+from storage.ledger import Ledger
+from storage.store import Store
+
+KIND = "signatures"
+CHUNK_BYTES = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """The opened signatures of one model. ``taps`` are in the order in which they fire."""
+
+    name: str
+    folder: Path
+    group: zarr.Group
+    ledger: Ledger
+    taps: tuple[str, ...]
+    bounds: tuple[Bounds, ...]
+
+    def write(self, batch: int, signed: Mapping[str, tuple[np.ndarray, float]]) -> None:
+        """Keep one batch: for each tap a unit vector (pairs,) float32 and its length."""
+        direction = batched.member(self.group, "direction")
+        norm = batched.member(self.group, "norm")
+        slab = np.zeros((len(self.taps), direction.shape[2]), np.float32)
+        lengths = np.zeros(len(self.taps))
+        for row, tap in enumerate(self.taps):
+            vector, lengths[row] = signed[tap]
+            slab[row, : len(vector)] = vector
+        direction[:, batch] = slab
+        norm[:, batch] = lengths
+        written = [
+            path
+            for array in (direction, norm)
+            for path in batched.chunk_files(self.folder, array, batch, batch + 1, axis=1)
+        ]
+        self.ledger.mark(batch, [checksum(slab), checksum(lengths)], written=written)
+
+    def read(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Directions (taps, pairs) float32 and norms (taps,) float64 of a complete batch."""
+        expected = self.ledger.checksums(batch)
+        directions = np.asarray(batched.member(self.group, "direction")[:, batch])
+        norms = np.asarray(batched.member(self.group, "norm")[:, batch])
+        for array, values, total in zip(
+            ("direction", "norm"), (directions, norms), expected, strict=True
+        ):
+            if checksum(values) != total:
+                raise ledger.damaged(self.folder, array, batch)
+        return directions, norms
+
+
+def name(identity: dict[str, Any]) -> str:
+    """The digest under which the signatures of ``identity`` are kept."""
+    return batched.name(KIND, identity)
+
+
+def create(
+    store: Store,
+    identity: dict[str, Any],
+    *,
+    taps: Sequence[str],
+    bounds: Sequence[Bounds],
+    attributes: dict[str, Any],
+) -> Signatures:
+    """The signatures that ``identity`` names, made with empty arrays if they are new."""
+    longest = max(stop - start for start, stop in bounds)
+    pairs = longest * (longest - 1) // 2
+    # A batch of many taps is read at once: 4x faster than with one chunk a tap.
+    together = max(1, min(len(taps), CHUNK_BYTES // (4 * pairs)))
+
+    def arrays(made: zarr.Group) -> None:
+        made.create_array(
+            "direction",
+            shape=(len(taps), len(bounds), pairs),
+            chunks=(together, 1, pairs),
+            dtype="float32",
+            fill_value=float("nan"),
+            compressors=None,
+            dimension_names=["tap", "batch", "pair"],
+        )
+        made.create_array(
+            "norm",
+            shape=(len(taps), len(bounds)),
+            chunks=(len(taps), 1),
+            dtype="float64",
+            fill_value=float("nan"),
+            compressors=None,
+            dimension_names=["tap", "batch"],
+        )
+
+    folder = batched.make(
+        store,
+        KIND,
+        identity,
+        attributes={"taps": list(taps), "bounds": [list(b) for b in bounds], **attributes},
+        batches=len(bounds),
+        columns=2,
+        arrays=arrays,
+    )
+    return open_signatures(store, folder.name)
+
+
+def open_signatures(store: Store, name: str) -> Signatures:
+    """The signatures of that digest; ``StorageError`` where there are none."""
+    folder, opened = batched.opened(store, KIND, name)
+    taps: Any = opened.attrs["taps"]
+    bounds: Any = opened.attrs["bounds"]
+    return Signatures(
+        name=name,
+        folder=folder,
+        group=opened,
+        ledger=ledger.opened(opened, folder=folder),
+        taps=tuple(taps),
+        bounds=tuple((int(a), int(b)) for a, b in bounds),
+    )

@@ -1,0 +1,114 @@
+"""Looking after a store: what it holds, whether it is whole, and removing parts of it."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from storage import recordings, signatures
+from storage.batched import opened
+from storage.errors import StorageError
+from storage.ledger import opened as opened_ledger
+from storage.store import KINDS, Store, group
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing in a store: its kind, digest, size on disk and a word on what it is."""
+
+    kind: str
+    name: str
+    size: int
+    about: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One batch of one array that is not what its ledger says."""
+
+    kind: str
+    name: str
+    batch: int
+    message: str
+
+
+def entries(store: Store) -> Iterator[Entry]:
+    """Everything in ``store``, by kind and digest."""
+    for kind in KINDS:
+        for name in store.names(kind):
+            path = store.path(kind, name)
+            yield Entry(kind, name, _size(path), _about(kind, path))
+
+
+def faults(store: Store) -> Iterator[Fault]:
+    """Check every complete batch against its checksums; what does not match."""
+    for name in store.names(recordings.KIND):
+        recording = recordings.open_recording(store, name)
+        done = _complete(store, recordings.KIND, name)
+        for batch, tap in ((b, t) for b in done for t in recording.taps):
+            try:
+                recording.read(batch, tap)
+            except StorageError as error:
+                yield Fault(recordings.KIND, name, batch, str(error))
+    for name in store.names(signatures.KIND):
+        kept = signatures.open_signatures(store, name)
+        for batch in _complete(store, signatures.KIND, name):
+            try:
+                kept.read(batch)
+            except StorageError as error:
+                yield Fault(signatures.KIND, name, batch, str(error))
+
+
+def mend(store: Store, fault: Fault) -> None:
+    """Mark the batch of ``fault`` as missing, so that the next run records or signs it again."""
+    folder, thing = opened(store, fault.kind, fault.name)
+    opened_ledger(thing, folder=folder).forget(fault.batch)
+
+
+def remove(store: Store, what: str) -> list[Entry]:
+    """Remove one thing by the beginning of its digest (8 digits or more), or a whole kind.
+
+    Raises ``StorageError`` where nothing, or more than one thing, is meant.
+    """
+    there = list(entries(store))
+    if what in KINDS:
+        meant = [entry for entry in there if entry.kind == what]
+    else:
+        meant = [entry for entry in there if len(what) >= 8 and entry.name.startswith(what)]
+        if len({entry.name for entry in meant}) != 1:
+            raise StorageError(
+                f"{what!r} means {len(meant)} things in {store.root}; give 8 or more digits of a "
+                f"digest that `seelike store ls` shows, or one of {', '.join(KINDS)}"
+            )
+    for entry in meant:
+        path = store.path(entry.kind, entry.name)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return meant
+
+
+def _complete(store: Store, kind: str, name: str) -> list[int]:
+    folder, thing = opened(store, kind, name)
+    rows = np.asarray(opened_ledger(thing, folder=folder).array[:])
+    return [int(b) for b in np.flatnonzero(rows[:, -1] == 1)]
+
+
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _about(kind: str, path: Path) -> str:
+    if kind in (recordings.KIND, signatures.KIND):
+        thing = group(path)
+        ledger = opened_ledger(thing, folder=path)
+        left = len(ledger.missing())
+        state = "complete" if not left else f"{ledger.batches - left} of {ledger.batches} batches"
+        return f"{thing.attrs.get('model', '?')}, {state}"
+    if kind == "comparisons":
+        return str(group(path).attrs.get("study", "?"))
+    return ""

@@ -1,0 +1,115 @@
+"""Looking at a network before anything is computed: its taps, its identity, what it will cost."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from analysis.networks.models import Network, load
+from analysis.networks.reduction import reduced_shape
+from analysis.networks.taps import Tap, taps
+from analysis.networks.transforms import preprocessing
+from storage import batched, ledger, recordings, signatures
+from storage import zoo as shelf
+from storage.batches import batches
+from storage.digest import tap_file
+from storage.errors import StorageError
+from storage.store import Store
+from tasks.references import ModelPlan, Subject, TapPlan
+
+# Metadata, the file system's own, and the comparison itself.
+MARGIN_BYTES = 64 * 2**20
+
+
+def network_of(subject: Subject) -> Network:
+    """Load the network of ``subject``; zoo members get their shipped weights, twins none."""
+    spec = subject.spec
+    if spec.zoo is None:
+        return load(spec)
+    card = shelf.card(spec.zoo)
+    built = replace(spec, zoo=card["family"], seed=card["seed"])
+    return load(built, weights=shelf.weights(spec.zoo) if subject.trained else None)
+
+
+def chosen_taps(network: Network, subject: Subject) -> tuple[Tap, ...]:
+    """The taps that the subject's patterns choose in its network."""
+    return taps(network, subject.patterns)
+
+
+@task(task_run_name="survey {subject.spec.name}", cache_policy=NO_CACHE)
+def survey(subject: Subject, *, images: str, count: int, batch: int, reduction: str) -> ModelPlan:
+    """What recording ``subject`` on the image set of digest ``images`` means."""
+    network = network_of(subject)
+    chosen = chosen_taps(network, subject)
+    plans = tuple(
+        TapPlan(tap_file(tap.name), reduced_shape(tap, reduction), tap.depth) for tap in chosen
+    )
+    return ModelPlan(
+        subject=subject,
+        identity={
+            "images": images,
+            "model": network.identity(),
+            "preprocessing": preprocessing(network),
+            "taps": [plan.name for plan in plans],
+            "reduction": reduction,
+            "batch": batch,
+            "dtype": "float32",
+        },
+        taps=plans,
+        bounds=tuple(batches(count, batch)),
+        batch=batch,
+        reduction=reduction,
+        facts=_facts(network, subject),
+    )
+
+
+def _facts(network: Network, subject: Subject) -> dict[str, Any]:
+    """What a report says of the network beside its name."""
+    identity = network.identity()
+    facts: dict[str, Any] = {
+        "architecture": identity["architecture"],
+        "input": list(network.input_size),
+        "parameters": sum(p.numel() for p in network.module.parameters()),
+        "weights": identity["weights"],
+        "trained": subject.trained,
+    }
+    if subject.spec.zoo is not None and subject.trained:
+        test = shelf.card(subject.spec.zoo)["test"]
+        facts["test accuracy"] = test["correct"] / test["total"]
+    return facts
+
+
+def bytes_left(plan: ModelPlan, *, store: Store, keep: str) -> int:
+    """Bytes that recording and signing ``plan`` will still write."""
+    signed = _share_missing(store, signatures.KIND, signatures.name(plan.identity))
+    recorded = _share_missing(store, recordings.KIND, recordings.name(plan.identity))
+    activations = plan.activation_bytes * recorded if keep == "activations" and signed else 0.0
+    return int(activations + plan.signature_bytes * signed)
+
+
+def _share_missing(store: Store, kind: str, name: str) -> float:
+    """The share of batches that a recording or signatures still lack; 1 where there are none."""
+    if not store.path(kind, name).is_dir():
+        return 1.0
+    folder, opened = batched.opened(store, kind, name)
+    kept = ledger.opened(opened, folder=folder)
+    return len(kept.missing()) / kept.batches
+
+
+def check_space(plans: Sequence[ModelPlan], *, store: Store, keep: str) -> None:
+    """Refuse what does not fit: ``StorageError`` with both numbers and the remedy."""
+    needed = sum(bytes_left(plan, store=store, keep=keep) for plan in plans)
+    free = store.free_bytes()
+    if needed and needed + MARGIN_BYTES > free:
+        raise StorageError(
+            f"the plan needs {megabytes(needed + MARGIN_BYTES)} in {store.root}, "
+            f"{megabytes(free)} are free; set keep: signatures, fewer images or taps, "
+            "or another store"
+        )
+
+
+def megabytes(size: int) -> str:
+    """A number of bytes as a person reads it."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

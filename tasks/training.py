@@ -1,0 +1,151 @@
+"""Training one network of the reference zoo, resumably, and keeping it with its card."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from analysis.networks import training, zoo
+from analysis.networks.training import Recipe
+from storage import fashion_mnist, training_states
+from storage import zoo as shelf
+from storage.digest import content_digest
+from storage.errors import StorageError
+from storage.store import open_store
+from tasks.devices import device_of
+from tasks.versions import versions
+
+DATA = "Fashion-MNIST, 60 000 training images"
+
+
+def fashion_mnist_folder(downloads: Path) -> Path:
+    """The folder with Fashion-MNIST's files, fetched by torchvision where there are none.
+
+    Raises ``StorageError`` where they are nowhere and cannot be fetched.
+    """
+    found = fashion_mnist.find_folder(downloads)
+    if found is not None:
+        return found
+    from torchvision.datasets import FashionMNIST
+
+    try:
+        FashionMNIST(str(downloads), train=True, download=True)
+    except (OSError, RuntimeError) as error:
+        raise StorageError(
+            f"Fashion-MNIST is neither in {fashion_mnist.DEBIAN} (Debian's package "
+            f"dataset-fashion-mnist) nor in {downloads}, and torchvision could not fetch it: "
+            f"{error}; install the package, or name its folder in ${fashion_mnist.ENVIRONMENT}"
+        ) from error
+    return downloads / "FashionMNIST" / "raw"
+
+
+@task(task_run_name="train {name}", cache_policy=NO_CACHE, persist_result=False)
+def train_network(
+    name: str,
+    family: str,
+    *,
+    seed: int,
+    recipe: Recipe,
+    data: Path,
+    store: str,
+    output: Path,
+    device: str,
+) -> Path:
+    """Train one network, go on where it was cut off, and write its checkpoint and card.
+
+    A network whose card says that it was trained just so is left as it is.
+    """
+    place = device_of(device)
+    arrays = {split: fashion_mnist.read(data, split) for split in ("train", "test")}
+    identity = {
+        "family": family,
+        "arguments": zoo.FAMILIES[family].arguments,
+        "recipe": asdict(recipe),
+        "seed": seed,
+        "data": content_digest(a.tobytes() for pair in arrays.values() for a in pair),
+    }
+    kept = training_states.name(identity)
+    if name in shelf.members(output) and shelf.card(name, output).get("training") == kept:
+        return output / f"{name}.safetensors"
+
+    tensors = {split: _tensors(*pair, device=place) for split, pair in arrays.items()}
+    network = training.in_fast_layout(zoo.build(family, seed=seed)).to(place)
+    with open_store(store).lock(kept):
+        curve = _run(network, tensors, recipe, seed=seed, store=store, kept=kept, name=name)
+    state = training.half(network.state_dict())
+    network.load_state_dict(state)
+    right = training.correct(network, *tensors["test"])
+    card = {
+        "name": name,
+        **identity,
+        "images": DATA,
+        "classes": list(fashion_mnist.CLASSES),
+        "test": {
+            "correct": right,
+            "total": len(tensors["test"][1]),
+            "accuracy": right / len(tensors["test"][1]),
+        },
+        "curve": curve,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "training": kept,
+        "versions": versions(),
+    }
+    return shelf.write(
+        output, name, tensors={k: v.cpu().numpy() for k, v in state.items()}, card=card
+    )
+
+
+def _run(
+    network: nn.Module,
+    tensors: dict[str, tuple[Tensor, Tensor]],
+    recipe: Recipe,
+    *,
+    seed: int,
+    store: str,
+    kept: str,
+    name: str,
+) -> list[dict[str, float]]:
+    """Train the epochs that are left, keeping the state after each; the whole curve."""
+    opened = open_store(store)
+    previous = training_states.read(opened, kept)
+    state, curve = (None, []) if previous is None else previous
+    start = time.perf_counter()
+    with tqdm(desc=f"train {name}", unit="step", leave=True) as bar:
+
+        def show(step: int, steps: int) -> None:
+            bar.total = steps
+            bar.update(step - bar.n)
+
+        for epoch in training.epochs(
+            network,
+            *tensors["train"],
+            recipe=recipe,
+            seed=seed,
+            state=None if state is None else {k: torch.from_numpy(v) for k, v in state.items()},
+            on_step=show,
+        ):
+            right = training.correct(network, *tensors["test"])
+            accuracy = right / len(tensors["test"][1])
+            seconds = round(time.perf_counter() - start, 1)
+            start = time.perf_counter()
+            curve.append({"loss": epoch.loss, "test_accuracy": accuracy, "seconds": seconds})
+            bar.set_postfix(
+                epoch=epoch.number + 1, loss=f"{epoch.loss:.3f}", test=f"{accuracy:.2%}"
+            )
+            arrays = {k: v.cpu().numpy() for k, v in epoch.state.items()}
+            training_states.write(opened, kept, state=arrays, curve=curve)
+    return curve
+
+
+def _tensors(
+    images: np.ndarray, labels: np.ndarray, *, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Images normalised as the zoo's transform does it, (n, 1, 28, 28) float32, and labels."""
+    x = (images[:, None].astype(np.float32) / 255 - fashion_mnist.MEAN) / fashion_mnist.STD
+    return torch.from_numpy(x).to(device), torch.from_numpy(labels).to(device)
