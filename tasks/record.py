@@ -17,8 +17,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from analysis.errors import AnalysisError
-from analysis.networks.models import Network
-from analysis.networks.record import record
+from analysis.networks.network import Network
+from analysis.networks.recording import summarise
+from analysis.networks.tap import Tap
 from analysis.networks.transforms import transform
 from analysis.similarity import NonFinite, check_finite, signature, unit
 from storage import recordings, signatures
@@ -27,7 +28,6 @@ from storage.images import ImageSet
 from storage.recordings import Recording
 from storage.signatures import Signatures
 from storage.store import Store, open_store
-from tasks.devices import device_of
 from tasks.references import ModelPlan
 from tasks.survey import chosen_taps, network_of
 
@@ -57,7 +57,7 @@ def record_shard(
     with opened.lock(f"{kept.name}-{number}"), _turn:
         missing = [batch for batch in kept.ledger.missing() if batch in shard]
         if missing:
-            network = network_of(plan.subject).to(device_of(device))
+            network = network_of(plan.subject).to(device)
             _record(network, plan, images, kept, missing, forward_batch=forward_batch)
     return len(missing)
 
@@ -96,12 +96,12 @@ def _record(
     bounds = [plan.bounds[batch] for batch in missing]
     total = sum(stop - start for start, stop in bounds)
     with tqdm(desc=f"record {plan.name}", total=total, unit="image") as bar:
-        recorded = record(
+        recorded = summarise(
             network,
             chosen_taps(network, plan.subject),
             _batches(network, images, bounds, forward_batch=forward_batch),
             reduction=plan.reduction,
-            consume=sign if isinstance(kept, Signatures) else copy,
+            summary=_signed if isinstance(kept, Signatures) else _copied,
         )
         for batch, (start, stop) in zip(missing, bounds, strict=True):
             with naming(plan.name, images, start):
@@ -110,19 +110,31 @@ def _record(
             bar.update(stop - start)
 
 
-def copy(tap: str, activations: Any) -> np.ndarray:
-    """Activations to keep: a copy, since what the hook gives changes after it; finite."""
-    values = np.array(activations, np.float32)
-    check_finite(values, tap=tap)
+def _copied(tap: Tap, activations: Tensor) -> np.ndarray:
+    """Activations to keep: a copy, since the tensor changes after the hook; finite."""
+    values = np.array(activations.cpu().numpy(), order="C")
+    with _at(tap.name):
+        check_finite(values)
     return values
 
 
-def sign(tap: str, activations: Any) -> tuple[np.ndarray, float]:
-    """The signature to keep in the activations' place, as unit vector and length."""
+def _signed(tap: Tap, activations: Tensor) -> tuple[np.ndarray, float]:
+    """The signature to keep in the activations' place."""
+    return sign(tap.name, activations.cpu().numpy())
+
+
+def sign(tap: str, activations: np.ndarray) -> tuple[np.ndarray, float]:
+    """The signature of one batch at ``tap`` (images, *feature): unit vector float32, length."""
+    with _at(tap):
+        return unit(signature(activations))
+
+
+@contextmanager
+def _at(tap: str) -> Iterator[None]:
     try:
-        return unit(signature(np.asarray(activations)))
+        yield
     except NonFinite as error:
-        raise error.at(tap) from error
+        raise NonFinite(error.row, tap) from error
 
 
 @contextmanager

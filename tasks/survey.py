@@ -7,9 +7,11 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from analysis.networks.models import Network, load
+from analysis.networks.families import family
+from analysis.networks.models import load
+from analysis.networks.network import Network
 from analysis.networks.reduction import reduced_shape
-from analysis.networks.taps import Tap, taps
+from analysis.networks.tap import Tap, taps
 from analysis.networks.transforms import preprocessing
 from storage import batched, ledger, recordings, signatures
 from storage import zoo as shelf
@@ -69,15 +71,16 @@ def _facts(network: Network, subject: Subject) -> dict[str, Any]:
     """What a report says of the network beside its name."""
     identity = network.identity()
     facts: dict[str, Any] = {
+        "family": family(network),
         "architecture": identity["architecture"],
+        "arguments": identity["arguments"],
         "input": list(network.input_size),
         "parameters": sum(p.numel() for p in network.module.parameters()),
         "weights": identity["weights"],
         "trained": subject.trained,
     }
     if subject.spec.zoo is not None and subject.trained:
-        test = shelf.card(subject.spec.zoo)["test"]
-        facts["test accuracy"] = test["correct"] / test["total"]
+        facts["test"] = shelf.card(subject.spec.zoo)["test"]
     return facts
 
 

@@ -47,7 +47,7 @@ def checks(dots: Sequence[Dot], *, colours: Mapping[str, str], unit: str = "CKA"
     rows = {n: list(dict.fromkeys(d.row for d in found)) for n, found in numbers.items()}
     lines = [len(found) for found in rows.values()]
     with style():
-        height = 0.9 + sum(0.26 * n + 0.36 for n in lines)
+        height = 0.9 + sum(0.28 * n + 0.4 for n in lines)
         figure = Figure(figsize=(6.2, height), layout="constrained")
         panels = figure.subplots(len(lines), sharex=True, squeeze=False, height_ratios=lines)
         for axes, number in zip(panels[:, 0], numbers, strict=True):
@@ -73,7 +73,7 @@ def _draw_number(
         axes.plot(dot.value, place, "o", markersize=5, color=colour, markerfacecolor=face)
     axes.set_yticks([-i for i in range(len(rows))], labels=[plain(row) for row in rows])
     axes.set_ylim(0.5 - len(rows), 0.5)
-    axes.tick_params(left=False, labelsize=7)
+    axes.tick_params(left=False, labelsize=8)
     axes.grid(axis="x", color="#e6e6e6", linewidth=0.5)
     axes.spines[["top", "right", "left"]].set_visible(False)
 

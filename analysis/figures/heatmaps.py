@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from analysis.errors import AnalysisError
 from analysis.figures import pairs
@@ -20,6 +21,8 @@ from analysis.figures.tap_axis import name_taps, show_depth
 Limits = tuple[float, float]
 Panels = list[list[Axes]]
 
+# Inches around every panel and title.
+_PAD = 0.07
 _TAPS = "taps, input to output"
 _DEPTH = "depth (0 input, 1 output)"
 
@@ -48,7 +51,7 @@ def across(
     """``model_a``'s taps (upward) with ``model_b``'s (rightward), one heatmap (E2)."""
     cells = pairs.pair(comparison, model_a, model_b)
     with style():
-        figure = Figure(figsize=(5.6, 4.9), layout="compressed")
+        figure = Figure(figsize=(6, 5.2), layout="compressed")
         axes = figure.subplots()
         image = _heatmap(axes, cells, limits or scale(comparison))
         name_taps(axes.xaxis, cells["tap_b"])
@@ -62,7 +65,11 @@ def across(
 
 
 def grid(comparison: xr.Dataset, models: Sequence[str], *, limits: Limits | None = None) -> Figure:
-    """All pairs of ``models`` in one figure, with one colour scale; each model on its diagonal."""
+    """All pairs of ``models`` in one figure, with one colour scale; each model on its diagonal.
+
+    Raises ``AnalysisError`` for a model that is not there.
+    """
+    pairs.require(comparison, *models)
     blocks = [[pairs.pair(comparison, a, b) for b in models] for a in models]
     limits = limits or scale(comparison)
     count = len(models)
@@ -136,16 +143,17 @@ def _heatmap(axes: Axes, cells: xr.Dataset, limits: Limits) -> AxesImage:
 def _panels(rows: int, columns: int) -> tuple[Figure, Panels, float]:
     """A figure of square panels, the panels (rows, columns), and their side in inches, about."""
     side = min(max(7.2 / columns, 1.1), 2.6)
-    figure = Figure(figsize=(columns * side + 2.2, rows * side + 1.6), layout="compressed")
+    layout = ConstrainedLayoutEngine(compress=True, w_pad=_PAD, h_pad=_PAD)
+    figure = Figure(figsize=(columns * side + 2.4, rows * side + 1.8), layout=layout)
     panels: Panels = figure.subplots(rows, columns, squeeze=False).tolist()
     return figure, panels, side
 
 
 def _entitled(figure: Figure, image: AxesImage, panels: Panels) -> Figure:
     """What all ``panels`` share: the titles of their axes and one colour bar."""
-    figure.supxlabel(_TAPS, size=8)
-    figure.supylabel(_TAPS, size=8)
-    figure.suptitle(_DEPTH, size=8)
+    figure.supxlabel(_TAPS, size=9)
+    figure.supylabel(_TAPS, size=9)
+    figure.suptitle(_DEPTH, size=9)
     figure.align_labels()
     everywhere = [axes for row in panels for axes in row]
     figure.colorbar(image, ax=everywhere, label="CKA", shrink=0.8, aspect=35, pad=0.02)

@@ -17,8 +17,9 @@ def best_match(
 ) -> Figure:
     """Above: ``model_b``'s most similar tap to each tap of ``model_a``. Below: the CKA of the two.
 
-    Small dots are taps of ``model_b`` that intervals cannot tell from the best one: their
-    ``cka_high`` reaches its ``cka_low``. Raises ``AnalysisError`` for a model that is not there.
+    Small dots are taps of ``model_b`` that intervals cannot tell from the most similar one:
+    their ``cka_high`` reaches its ``cka_low``. Raises ``AnalysisError`` for a model that is not
+    there.
     """
     cells = pairs.pair(comparison, model_a, model_b).transpose("tap_a", "tap_b")
     best = cells["cka"].values.argmax(axis=1)
@@ -41,7 +42,7 @@ def best_match(
         how_much.set_xlabel(folded(f"{name_a}: taps, input to output", inches=4))
         where.tick_params(labelbottom=False)
         handles, labels = where.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+        figure.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=len(labels))
         return settle(figure)
 
 
@@ -54,7 +55,7 @@ def _draw_places(axes: Axes, cells: xr.Dataset, best: np.ndarray, colour: str, f
     if "cka_low" in cells:
         floor = np.take_along_axis(cells["cka_low"].values, best[:, None], axis=1)
         a, b = np.nonzero(cells["cka_high"].values >= floor)
-        axes.plot(a, b, ".", markersize=2.5, color=colour, alpha=0.4, label="interval overlaps its")
+        axes.plot(a, b, ".", markersize=2.5, color=colour, alpha=0.4, label="its interval overlaps")
     axes.plot(indices, best, "o", markersize=4.5, color=colour, mfc=face, label="most similar tap")
     margin = max(0.5, 0.025 * len(depth_b))
     axes.set_ylim(-margin, len(depth_b) - 1 + margin)

@@ -36,6 +36,8 @@ def pair(comparison: xr.Dataset, model_a: str, model_b: str) -> xr.Dataset:
 def require(comparison: xr.Dataset, *wanted: str) -> None:
     """Raise ``AnalysisError`` unless ``comparison`` holds every model of ``wanted``."""
     known = models(comparison)
+    if not wanted:
+        raise AnalysisError(f"no model named; the comparison holds {', '.join(known)}")
     for model in wanted:
         if model not in known:
             near = difflib.get_close_matches(model, known, n=3, cutoff=0.4) or known

@@ -16,30 +16,30 @@ COLOUR_MAP = "magma"
 # Okabe and Ito 2008, without black and without the yellow that white paper swallows.
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GREY = "#767676"
-# Of bold type at 8 points.
-_LETTERS_PER_INCH = 13
+# Of bold type at 9 points.
+_LETTERS_PER_INCH = 11.5
 
 _STYLE: dict[Any, Any] = {
     "text.usetex": False,
     "font.family": "DejaVu Sans",
-    "font.size": 8,
-    "axes.labelsize": 8,
-    "axes.titlesize": 8,
+    "font.size": 9,
+    "axes.labelsize": 9,
+    "axes.titlesize": 9,
     "axes.linewidth": 0.6,
     "axes.facecolor": "white",
     "axes.edgecolor": "#333333",
     "axes.axisbelow": True,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
-    "xtick.labelsize": 6.5,
-    "ytick.labelsize": 6.5,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
     "xtick.major.size": 2,
     "ytick.major.size": 2,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "xtick.major.pad": 2,
     "ytick.major.pad": 2,
-    "legend.fontsize": 7,
+    "legend.fontsize": 8,
     "legend.frameon": False,
     "svg.fonttype": "path",
     "svg.hashsalt": "seelike",

@@ -20,7 +20,7 @@ def build(name: str, *, pretrained: bool, arguments: Mapping[str, Any], seed: in
     The global random state is left as it was. Raises ``AnalysisError`` for an unknown name or
     tag, arguments that timm refuses, and weights that do not exist or can't be fetched.
     """
-    _check_name(name)
+    _check_name(name, pretrained=pretrained)
     _check_arguments(arguments)
     with torch.random.fork_rng(devices=[]):
         # torch.manual_seed would also reseed the GPUs' generators, which are not forked here.
@@ -35,7 +35,7 @@ def build(name: str, *, pretrained: bool, arguments: Mapping[str, Any], seed: in
     return built
 
 
-def accepts(name: str, argument: str, value: object, *, arguments: Mapping[str, Any]) -> bool:
+def accepts(name: str, argument: str, value: object, arguments: Mapping[str, Any]) -> bool:
     """Whether the timm model takes ``argument`` beside ``arguments``; allocates no weights."""
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         try:
@@ -47,7 +47,7 @@ def accepts(name: str, argument: str, value: object, *, arguments: Mapping[str, 
     return True
 
 
-def _check_name(name: str) -> None:
+def _check_name(name: str, *, pretrained: bool) -> None:
     if ":" in name:  # hf-hub:OWNER/MODEL or local-dir:FOLDER, which timm resolves.
         return
     architecture, tag = split_model_name_tag(name)
@@ -59,6 +59,10 @@ def _check_name(name: str) -> None:
     if tag and name not in tags:
         found = quoted(nearest(name, tags) or tags[:3]) or "none"
         raise AnalysisError(f"{architecture!r} has no weights tagged {tag!r}; nearest: {found}")
+    # A deprecated name has no tags of its own; timm knows where its weights went.
+    if pretrained and tags and not timm.is_model_pretrained(name):
+        found = quoted(nearest(name, timm.list_pretrained())) or "none"
+        raise AnalysisError(f"timm has no weights for {name!r}; nearest with weights: {found}")
 
 
 def _check_arguments(arguments: Mapping[str, Any]) -> None:
@@ -78,12 +82,6 @@ def _why(
 ) -> str | None:
     """What the user can mend about ``error``; None where it is a fault."""
     said = f"{type(error).__name__}: {first_line(error)}"
-    if isinstance(error, RuntimeError) and "No pretrained weights exist" in str(error):
-        having = timm.list_pretrained()
-        return (
-            f"no pretrained weights exist for {name!r}; nearest with weights: "
-            f"{quoted(nearest(name, having)) or 'none'}"
-        )
     if isinstance(error, RuntimeError) and "loading state_dict" in str(error):
         return f"the pretrained weights of {name!r} do not fit arguments {dict(arguments)}: {said}"
     refusal = isinstance(error, TypeError | AssertionError | ValueError | KeyError | RuntimeError)

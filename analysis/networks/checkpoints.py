@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -38,7 +37,7 @@ def read(path: str) -> dict[str, Tensor]:
             f"checkpoint {path!r} holds more than tensors, and reading that could run its code; "
             f"save the weights alone: safetensors.torch.save_file(model.state_dict(), ...)"
         ) from error
-    except (SafetensorError, EOFError, KeyError, RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # Garbage makes torch's reader fail in any way.
         raise AnalysisError(
             f"checkpoint {path!r} can't be read as {_format(file)}; it is damaged or another "
             f"format: {type(error).__name__}: {first_line(error)}"
@@ -58,7 +57,8 @@ def fit(module: nn.Module, weights: Mapping[str, Tensor], *, source: str, name: 
     misshaped = [key for key in own if key in weights and own[key].shape != weights[key].shape]
     if missing or unexpected or misshaped:
         shapes = [
-            f"{key} is {tuple(weights[key].shape)} in the file, {tuple(own[key].shape)} in the network"
+            f"{key} is {tuple(weights[key].shape)} in the file, "
+            f"{tuple(own[key].shape)} in the network"
             for key in misshaped
         ]
         faults = [

@@ -96,8 +96,10 @@ class Layouts:
             )
         # A strided layer rounds each side by less than one pixel; square stays square.
         rounding = abs(height * self.width - width * self.height)
-        return height == width if self.height == self.width else rounding < max(
-            self.height, self.width
+        return (
+            height == width
+            if self.height == self.width
+            else rounding < max(self.height, self.width)
         )
 
 

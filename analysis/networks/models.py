@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from timm.data import resolve_data_config
+from timm.data.config import resolve_data_config
 from torch import Tensor, nn
 
 from analysis.errors import AnalysisError
@@ -74,7 +74,7 @@ def load(spec: ModelSpec, *, weights: Mapping[str, npt.NDArray[Any]] | None = No
         fit(network.module, read(spec.checkpoint), source=source, name=spec.name)
     elif weights is not None:
         tensors = {key: _tensor(value) for key, value in weights.items()}
-        fit(network.module, tensors, source="the weights given", name=spec.name)
+        fit(network.module, tensors, source="the set of weights given", name=spec.name)
     return network
 
 
@@ -86,9 +86,9 @@ def untrained(spec: ModelSpec) -> ModelSpec:
     is switched off.
     """
     arguments = dict(spec.arguments)
-    if spec.timm is not None and "zero_init_last" not in arguments:
-        if accepts(spec.timm, "zero_init_last", False, arguments=arguments):
-            arguments["zero_init_last"] = False
+    silent = "zero_init_last"
+    if spec.timm and silent not in arguments and accepts(spec.timm, silent, False, arguments):
+        arguments[silent] = False
     return replace(
         spec,
         name=f"{spec.name} untrained",
@@ -149,8 +149,10 @@ def _input_size(
 
 
 def _data_config(module: nn.Module, size: tuple[int, int, int]) -> dict[str, Any]:
-    """timm's evaluation preprocessing; its colours averaged where there are not as many."""
-    config: dict[str, Any] = resolve_data_config({"input_size": size}, model=module)
+    """The preprocessing of timm's evaluation; its colours averaged where there are not as many."""
+    config: dict[str, Any] = resolve_data_config(  # type: ignore[no-untyped-call]
+        {"input_size": size}, model=module
+    )
     for key in ("mean", "std"):
         values = tuple(float(value) for value in config[key])
         same = len(values) == size[0]

@@ -39,7 +39,8 @@ def parse(text: str) -> Pattern:
         raise AnalysisError(
             f"pattern {text!r} has no call number after '@'; write '{modules}@0' for the first call"
         )
-    return Pattern(text, modules, "input" if side == "input" else "output", int(call) if at else None)
+    read: Side = "input" if side == "input" else "output"
+    return Pattern(text, modules, read, int(call) if at else None)
 
 
 def generalise(name: str) -> str:

@@ -37,7 +37,7 @@ def reduced_shape(tap: Tap, reduction: str) -> tuple[int, ...]:
         return tap.shape
     channels = tap.shape[_CHANNEL_AXIS[kind]]
     if reduction == "tokens":
-        return (math.prod(tap.shape) // channels - tap.layout.prefix, channels)
+        return (_token_count(tap) - tap.layout.prefix, channels)
     return (channels,)
 
 
@@ -51,6 +51,10 @@ _CHANNEL_AXIS = {"tokens": 1, "tokens_last": 0, "map": 0, "map_last": 2}
 REDUCTIONS = ("flatten", "cls", "mean", "tokens")
 
 
+def _token_count(tap: Tap) -> int:
+    return math.prod(tap.shape) // tap.shape[_CHANNEL_AXIS[tap.layout.kind]]
+
+
 def _check(tap: Tap, reduction: str) -> None:
     layout = tap.layout
     if reduction not in REDUCTIONS:
@@ -61,15 +65,15 @@ def _check(tap: Tap, reduction: str) -> None:
     if reduction == "cls":
         if not layout.class_token:
             raise AnalysisError(
-                f"tap {tap.name!r} has no class token; take taps that have one (in a ViT with a "
-                f"class token: 'blocks.*', 'norm') or reduction 'mean'"
+                f"tap {tap.name!r} has no class token; only a ViT that has one has it inside its "
+                f"blocks (taps 'blocks.*', 'norm'); else take reduction 'mean' or 'flatten'"
             )
     elif layout.kind == "other":
         raise AnalysisError(
             f"tap {tap.name!r} of shape {tap.shape} has no axis known to be tokens or pixels; "
             f"take reduction 'flatten' or leave the tap out"
         )
-    elif layout.prefix and reduced_count(tap) == 0:
+    elif layout.prefix == _token_count(tap):
         raise AnalysisError(
             f"tap {tap.name!r} has only class tokens; take reduction 'cls' or 'flatten'"
         )

@@ -79,7 +79,7 @@ def units(module: nn.Module) -> list[str]:
 
 
 def _block_expressions(module: nn.Module) -> list[re.Pattern[str]]:
-    """timm's expressions for a block's name; those without a group name single layers."""
+    """What timm takes for a block's name; an expression without a group names one layer."""
     if not hasattr(module, "group_matcher"):
         return []
     matcher = module.group_matcher(coarse=False)  # type: ignore[operator]
@@ -130,7 +130,8 @@ def _transformer(block: str, part: nn.Module, outputs: Sequence[str]) -> list[st
     order = {name.removeprefix(f"{block}."): place for place, name in enumerate(outputs)}
     if order.get("mlp", 0) < order.get("norm2", 0):  # Norms after the branches, as in Swin v2.
         return ["attn", "norm1", "mlp:input", "mlp.act", "norm2"]
-    branch = "attn" if "attn" in order else "drop_path1"  # Swin's attn sees windows, not images.
+    # Where attention goes by windows, attn sees windows for images, as in Swin and SAM.
+    branch = "drop_path1" if hasattr(part, "window_size") else "attn"
     if computes(getattr(part, "ls1", nn.Identity())):
         branch = "ls1"
     return ["norm1", branch, "norm2:input", "norm2", "mlp.act"]

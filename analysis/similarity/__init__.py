@@ -1,0 +1,29 @@
+"""How alike activations are: Grams, signatures, CKA, its intervals, and what they say."""
+
+from analysis.similarity.cka import (
+    DegenerateTaps,
+    cka,
+    cka_from_hsic,
+    cka_matrix,
+    minibatch_cka,
+)
+from analysis.similarity.gram import NonFinite, check_finite, gram
+from analysis.similarity.intervals import Estimate, bootstrap, estimate
+from analysis.similarity.signature import batch_cosines, signature, unit
+
+__all__ = [
+    "DegenerateTaps",
+    "Estimate",
+    "NonFinite",
+    "batch_cosines",
+    "bootstrap",
+    "check_finite",
+    "cka",
+    "cka_from_hsic",
+    "cka_matrix",
+    "estimate",
+    "gram",
+    "minibatch_cka",
+    "signature",
+    "unit",
+]

@@ -1,0 +1,74 @@
+"""What the study reads off a CKA matrix, as numbers: experiments E1 and E2.
+
+Matrices have taps in the order of depth, input first.
+"""
+
+import numpy as np
+
+from analysis.errors import AnalysisError
+from analysis.similarity.gram import Array
+
+
+def bottom_top(within: Array) -> float:
+    """Mean CKA of the bottom quarter of a model's layers with the top quarter.
+
+    Raghu et al. (2021), figure 1: much higher for ViTs than for ResNets. Quarters of a number
+    of layers that 4 does not divide are rounded up; ``within`` is (T, T), T >= 2.
+    """
+    quarter = _share(_layers(within), 0.25)
+    return float(within[:quarter, -quarter:].mean())
+
+
+def lowest(within: Array) -> float:
+    """The smallest CKA between two different layers of a model; ``within`` is (T, T), T >= 2.
+
+    Raghu et al. (2021), figure 1: ViTs are uniform, so theirs is higher than ResNets'.
+    """
+    return float(within[~np.eye(_layers(within), dtype=bool)].min())
+
+
+def lower_half_match(across: Array) -> float:
+    """Share of the lower half of A's layers whose best match is in the lowest quarter of B's.
+
+    ``across`` is (T_a, T_b). Raghu et al. (2021), figure 2, A a ResNet and B a ViT: nearly 1.
+    """
+    half, quarter = _share(across.shape[0], 0.5), _share(across.shape[1], 0.25)
+    return float((across[:half].argmax(axis=1) < quarter).mean())
+
+
+def lower_half_mismatch(across: Array) -> float:
+    """Share of the lower half of A's layers whose best match is above B's lowest quarter."""
+    return 1.0 - lower_half_match(across)
+
+
+def last_third_resemblance(across: Array) -> float:
+    """How much B's last third resembles any layer of A: mean over it of the largest CKA.
+
+    ``across`` is (T_a, T_b). Raghu et al. (2021), figure 2, A a ResNet and B a ViT: low.
+    """
+    third = _share(across.shape[1], 1 / 3)
+    return float(across[:, -third:].max(axis=0).mean())
+
+
+def before_last_third_resemblance(across: Array) -> float:
+    """How much B's layers before its last third resemble any layer of A: as for the last third.
+
+    Raises ``AnalysisError`` where B has fewer than 2 taps.
+    """
+    third = _share(_layers(across.T), 1 / 3)
+    return float(across[:, :-third].max(axis=0).mean())
+
+
+def resemblance(across: Array) -> float:
+    """Mean over A's layers of the CKA with their best match in B; ``across`` is (T_a, T_b)."""
+    return float(across.max(axis=1).mean())
+
+
+def _layers(within: Array) -> int:
+    if len(within) < 2:
+        raise AnalysisError(f"{len(within)} taps of a model, its structure needs at least 2")
+    return len(within)
+
+
+def _share(count: int, share: float) -> int:
+    return max(1, int(np.ceil(count * share)))

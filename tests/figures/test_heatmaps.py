@@ -1,0 +1,168 @@
+"""Heatmaps show the right cells the right way up, on one scale, with names that can be read."""
+
+import itertools
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.errors import AnalysisError
+from analysis.figures import across, against_untrained, grid, scale, within
+
+MODELS = ["vit", "resnet", "mixer"]
+
+
+def heatmaps(figure: Figure) -> list[Axes]:
+    return [axes for axes in figure.axes if axes.images and axes.get_label() != "<colorbar>"]
+
+
+def names(axis) -> list[str]:
+    return [label.get_text() for label in axis.get_ticklabels()]
+
+
+def block(comparison, a, b):
+    rows = comparison["model_a"].values == a
+    columns = comparison["model_b"].values == b
+    return comparison["cka"].values[np.ix_(rows, columns)]
+
+
+def test_across_puts_model_a_upward_and_model_b_rightward(comparison):
+    figure = across(comparison, "vit", "resnet")
+    (axes,) = heatmaps(figure)
+    (image,) = axes.images
+    np.testing.assert_array_equal(image.get_array(), block(comparison, "vit", "resnet"))
+    # The cell of the two first taps is at the lower left.
+    assert image.origin == "lower"
+    assert (axes.transData.transform((1, 1)) > axes.transData.transform((0, 0))).all()
+    assert names(axes.yaxis)[0] == "patch_embed"
+    assert names(axes.yaxis)[-1] == "blocks.7"
+    assert names(axes.xaxis)[0] == "act1"
+    assert axes.get_xlabel() == "resnet: taps, input to output"
+    assert axes.get_ylabel() == "vit: taps, input to output"
+
+
+def test_within_is_a_square_of_one_model(comparison):
+    (axes,) = heatmaps(within(comparison, "mixer"))
+    np.testing.assert_array_equal(axes.images[0].get_array(), block(comparison, "mixer", "mixer"))
+    assert axes.bbox.width == pytest.approx(axes.bbox.height)
+
+
+def test_depth_is_read_at_the_tap_that_has_it(make_comparison):
+    comparison = make_comparison(kind="paper")
+    (axes,) = heatmaps(across(comparison, "resnet", "vit"))
+    top, right = axes.child_axes
+    assert [t.get_text() for t in top.get_xticklabels()] == ["0", "0.25", "0.5", "0.75", "1"]
+    for opposite, side, model in ((top.xaxis, "b", "vit"), (right.yaxis, "a", "resnet")):
+        count = int((comparison[f"model_{side}"] == model).sum())
+        # The made-up depths are even, so depth d lies at d of the way.
+        np.testing.assert_allclose(
+            opposite.get_majorticklocs(), np.array([0, 0.25, 0.5, 0.75, 1]) * (count - 1)
+        )
+
+
+@pytest.mark.parametrize("draw", [grid, against_untrained])
+def test_one_scale_and_one_colour_bar_for_all_panels(comparison, draw):
+    figure = draw(comparison, MODELS)
+    limits = {axes.images[0].get_clim() for axes in heatmaps(figure)}
+    assert limits == {scale(comparison)}
+    assert [axes.get_ylabel() for axes in figure.axes].count("CKA") == 1
+
+
+def test_the_scale_ends_at_one_and_keeps_negative_values_visible(comparison):
+    assert scale(comparison) == (0.0, 1.0)
+    negative = comparison.copy(deep=True)
+    negative["cka"][0, 20] = -0.07
+    assert scale(negative) == (-0.07, 1.0)
+    assert scale(comparison, negative) == (-0.07, 1.0)
+    (axes,) = heatmaps(within(comparison, "vit", limits=scale(negative)))
+    assert axes.images[0].get_clim() == (-0.07, 1.0)
+
+
+def test_grid_holds_every_pair_named_on_its_edges(comparison):
+    figure = grid(comparison, MODELS)
+    panels = heatmaps(figure)
+    assert len(panels) == 9
+    for axes, (a, b) in zip(panels, itertools.product(MODELS, MODELS), strict=True):
+        np.testing.assert_array_equal(axes.images[0].get_array(), block(comparison, a, b))
+    assert [axes.get_ylabel() for axes in panels[::3]] == MODELS
+    assert [axes.get_xlabel() for axes in panels[6:]] == MODELS
+
+
+def test_untrained_twins_stand_below_their_trained_models(comparison):
+    panels = heatmaps(against_untrained(comparison, ["resnet", "vit"]))
+    shown = ["resnet", "vit", "resnet-untrained", "vit-untrained"]
+    for axes, model in zip(panels, shown, strict=True):
+        np.testing.assert_array_equal(axes.images[0].get_array(), block(comparison, model, model))
+    assert [panels[0].get_ylabel(), panels[2].get_ylabel()] == ["trained", "untrained"]
+    assert [panels[2].get_xlabel(), panels[3].get_xlabel()] == ["resnet", "vit"]
+
+
+@pytest.mark.parametrize("kind", ["blocks", "paper"])
+def test_tap_names_never_overlap(make_comparison, kind):
+    comparison = make_comparison(kind=kind)
+    figure = grid(comparison, [*MODELS, "vit-untrained", "resnet-untrained"])
+    figure.draw_without_rendering()
+    for axes in heatmaps(figure):
+        for axis in (axes.xaxis, axes.yaxis):
+            boxes = [t.get_window_extent() for t in axis.get_ticklabels() if t.get_visible()]
+            assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+def test_an_untrained_model_is_called_so_whatever_its_name(comparison):
+    other = comparison.assign_coords(
+        {
+            f"{key}_{side}": (
+                f"tap_{side}",
+                np.array(
+                    ["chance" if name == "vit-untrained" else name for name in values], object
+                ),
+            )
+            for side in "ab"
+            for key, values in (("model", comparison[f"model_{side}"].values),)
+        }
+    )
+    (axes,) = heatmaps(across(other, "chance", "vit"))
+    assert axes.get_ylabel() == "chance (untrained): taps, input to output"
+
+
+def test_a_dollar_in_a_name_starts_no_formula(comparison):
+    cheap = comparison.assign_coords(
+        model_a=("tap_a", np.where(comparison["model_a"] == "vit", r"$\alpha$", "x")),
+    )
+    (axes,) = heatmaps(across(cheap, r"$\alpha$", "resnet"))
+    assert axes.get_ylabel() == r"\$\alpha\$: taps, input to output"
+
+
+def test_names_as_zarr_returns_them(comparison):
+    strings = {
+        key: value.astype(np.dtypes.StringDType())
+        for key, value in comparison.coords.items()
+        if value.dtype == object
+    }
+    (axes,) = heatmaps(across(comparison.assign_coords(strings), "vit", "resnet"))
+    assert names(axes.xaxis)[0] == "act1"
+
+
+def test_an_unknown_model_is_named_with_the_nearest(comparison):
+    for draw in (
+        lambda: within(comparison, "vti"),
+        lambda: grid(comparison, ["vit", "vti"]),
+        lambda: against_untrained(comparison, ["vti"]),
+    ):
+        with pytest.raises(AnalysisError, match=r"model 'vti' is not in the comparison.*vit"):
+            draw()
+    with pytest.raises(AnalysisError, match="no model named"):
+        grid(comparison, [])
+
+
+def test_a_model_without_a_twin_is_refused(comparison):
+    with pytest.raises(AnalysisError, match="'vit-untrained' has no untrained twin"):
+        against_untrained(comparison, ["vit-untrained"])
+
+
+def test_a_cell_that_is_no_number_is_refused_by_name(comparison):
+    broken = comparison.copy(deep=True)
+    broken["cka"][2, 10] = np.nan
+    with pytest.raises(AnalysisError, match=r"vit's blocks\.1 with resnet's layer1\.0 is nan"):
+        across(broken, "vit", "resnet")

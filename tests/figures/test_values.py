@@ -1,0 +1,48 @@
+"""The numbers behind the figures come back from CSV as they were."""
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from analysis.errors import AnalysisError
+from analysis.figures import cells
+
+
+def test_every_cell_comes_back_exactly(comparison):
+    lines = list(csv.DictReader(io.StringIO(cells(comparison, ["vit", "resnet"]))))
+    assert len(lines) == 18 * 18
+    # Model and tap together name a cell; the models' taps lie first in the comparison.
+    place = {
+        (m, t): i
+        for i, (m, t) in enumerate(
+            zip(comparison["model_a"].values, comparison["tap_a"].values, strict=True)
+        )
+    }
+    for name in ("cka", "cka_low", "cka_high"):
+        found = np.empty((18, 18))
+        for line in lines:
+            i = place[line["model_a"], line["tap_a"]]
+            j = place[line["model_b"], line["tap_b"]]
+            found[i, j] = float(line[name])
+        np.testing.assert_array_equal(found, comparison[name].values[:18, :18])
+    assert {float(line["depth_a"]) for line in lines} == set(comparison["depth_a"].values[:18])
+
+
+def test_a_tap_with_a_comma_or_quote_survives(comparison):
+    taps = comparison["tap_a"].values.copy()
+    taps[0] = 'blocks,"0"'
+    odd = comparison.assign_coords(tap_a=("tap_a", taps))
+    first = next(csv.DictReader(io.StringIO(cells(odd, ["vit"]))))
+    assert first["tap_a"] == 'blocks,"0"'
+
+
+def test_intervals_are_left_out_where_there_are_none(comparison):
+    text = cells(comparison.drop_vars(["cka_low", "cka_high"]), ["vit"])
+    assert text.splitlines()[0] == "model_a,tap_a,depth_a,model_b,tap_b,depth_b,cka"
+
+
+def test_an_unknown_model_is_refused(comparison):
+    with pytest.raises(AnalysisError, match="model 'bit' is not in the comparison"):
+        cells(comparison, ["bit"])
