@@ -69,5 +69,3 @@ def provenance(study: Study, images: ImageSet, plans: list[ModelPlan]) -> dict[s
         "reduction": study.reduction,
         "batch": study.batch,
     }
-
-

@@ -195,5 +195,3 @@ def _keys(parents: list[int | str]) -> list[str]:
     if here is Recipe:
         return list(Recipe.__dataclass_fields__)
     return list(here.model_fields)
-
-

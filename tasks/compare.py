@@ -1,7 +1,9 @@
 """Comparing all pairs of taps of all models of a study: one symmetric product a batch."""
 
 import os
+import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import dask
@@ -47,6 +49,7 @@ def compare_pairs(
     reference = ComparisonReference(store, name)
     if comparisons.exists(opened, name):
         return reference
+    start = time.perf_counter()
     kept = [open_signatures(opened, one.name) for one in signed]
     cosines, norms = products(kept)
     labels = tap_labels(signed)
@@ -65,6 +68,8 @@ def compare_pairs(
         "interval": f"{LEVEL:.0%} bootstrap over {len(parts)} batches, {REPEATS} repeats",
         "signatures": {one.plan.name: one.name for one in signed},
         "left_out_taps": left_out,
+        "computed": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "seconds": round(time.perf_counter() - start, 2),
         "versions": versions(),
     }
     comparisons.write(opened, name, dataset)

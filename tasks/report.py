@@ -1,31 +1,20 @@
-"""The report of a comparison: its figures drawn, its findings worded, its provenance told."""
+"""The report of a comparison: drawn, worded, and with what stands behind it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure as Drawing
 from prefect import task
-from prefect.artifacts import create_link_artifact
 from prefect.cache_policies import NO_CACHE
 
-from analysis import figures as draw
-from analysis.similarity import Estimate, structure
-from analysis.similarity.findings import Finding, Measured, findings, shown
+from analysis.similarity.findings import Finding, Measured, findings
 from storage import reports
-from storage.digest import slug
-from storage.reports import Check, Csv, Figure, Group, Page, Section, Table
+from storage.reports import Estimate, Group, Page, Table
 from tasks.references import ComparisonReference
-
-CLAIM_NOTE = (
-    "A claim agrees where the whole interval of the difference lies on the paper's side of zero, "
-    "differs where it lies on the other, and is undecided where it holds zero. Intervals come "
-    "from resampling the batches of images: they tell how much the images matter, not how much "
-    "another training would."
-)
+from tasks.sections import data, sections
 
 
 @task(task_run_name="report {folder}", cache_policy=NO_CACHE)
@@ -37,34 +26,128 @@ def write_report(comparison: ComparisonReference, *, folder: Path) -> Comparison
 
 
 def page(dataset: xr.Dataset, *, name: str) -> Page:
-    """The whole report of one comparison, digest ``name``, as a page to be rendered."""
+    """The whole report of the comparison of digest ``name``, as a page to be rendered."""
     measured = measured_of(dataset)
     found = findings(measured)
-    trained = list(measured.families)
+    models = list(measured.families)
     return Page(
-        title=f"How alike are the layers of {_listed(trained)}?",
-        lead=_lead(dataset, found),
-        sections=tuple(_sections(dataset, measured, found)),
+        title=f"How alike are the layers of {listed(models)}?",
+        lead=tuple(_lead(dataset, found)),
+        sections=tuple(sections(dataset, measured, found)),
         provenance=tuple(_provenance(dataset, name=name)),
-        data=tuple(_data(dataset, trained)),
+        data=tuple(data(dataset, models)),
         warnings=tuple(_warnings(dataset)),
     )
 
 
 def measured_of(dataset: xr.Dataset) -> Measured:
-    """The dataset as findings need it; trained models, or all where none is trained."""
+    """The dataset as findings need it: the study's models, and which twin belongs to which."""
     facts: dict[str, Any] = dataset.attrs["models"]
-    twins = {
-        str(baseline): str(model)
-        for model, baseline in zip(
-            dataset["model_a"].values, dataset["baseline_of_a"].values, strict=True
-        )
-        if baseline
-    }
-    own = [model for model in facts if model not in twins.values()]
+    names = [str(model) for model in dataset["model_a"].values]
+    baselines = [str(model) for model in dataset["baseline_of_a"].values]
+    twins = {own: twin for twin, own in zip(names, baselines, strict=True) if own}
     return Measured(
         parts=dataset["cka_parts"].values.astype(np.float64),
-        model=[str(model) for model in dataset["model_a"].values],
-        families={model: str(facts[model]["family"]) for model in own},
+        model=names,
+        families={
+            m: str(facts[m]["family"]) for m in dict.fromkeys(names) if m not in twins.values()
+        },
         twins=twins,
     )
+
+
+def listed(names: list[str]) -> str:
+    """``names`` as a sentence lists them: ``a``, ``a and b``, ``a, b and c``."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _lead(dataset: xr.Dataset, found: list[Finding]) -> Iterator[str]:
+    images = dataset.attrs["images"]
+    taps = dataset.sizes["tap_a"]
+    yield (
+        f"CKA between all pairs of {taps} layers on {images['count']} images "
+        f"({images['source']}), every model on the same images in the same order."
+    )
+    if found:
+        counts = {
+            verdict: sum(finding.verdict == verdict for finding in found)
+            for verdict in ("agrees", "differs", "undecided")
+        }
+        told = [f"{count} {verdict}" for verdict, count in counts.items() if count]
+        yield f"Of {len(found)} claims of the study, on these networks: {', '.join(told)}."
+
+
+def _warnings(dataset: xr.Dataset) -> Iterator[str]:
+    left_out = dataset.attrs["images"]["left_out"]
+    if left_out:
+        yield f"{len(left_out)} images could not be read and were left out: {', '.join(left_out)}."
+    taps = dataset.attrs["left_out_taps"]
+    if taps:
+        yield f"Constant over the images, so left out: {', '.join(taps)}."
+    if "cka_low" not in dataset:
+        yield "One batch of images: there are no intervals. Use more images, or a smaller batch."
+
+
+def _provenance(dataset: xr.Dataset, *, name: str) -> Iterator[Group]:
+    attributes = dataset.attrs
+    images = attributes["images"]
+    yield Group(
+        "Images",
+        tuple((key, str(images[key])) for key in ("source", "count", "digest")),
+    )
+    yield Group("Models", tables=(_models(attributes),))
+    yield Group(
+        "How it was computed",
+        (
+            ("comparison", name),
+            ("estimator", attributes["estimator"]),
+            ("interval", attributes["interval"]),
+            ("taps", ", ".join(attributes["taps"])),
+            ("reduction", attributes["reduction"]),
+            ("images a batch", str(attributes["batch"])),
+            ("computed", attributes["computed"]),
+            ("seconds to compare", f"{attributes['seconds']:.1f}"),
+        ),
+    )
+    yield Group("Versions", tuple(attributes["versions"].items()))
+
+
+def _models(attributes: dict[str, Any]) -> Table:
+    rows = []
+    for model, facts in attributes["models"].items():
+        test = facts.get("test")
+        accuracy = None if test is None else Estimate(*_binomial(test["correct"], test["total"]))
+        rows.append(
+            (
+                model,
+                facts["architecture"],
+                "trained" if facts["trained"] else "untrained",
+                accuracy,
+                facts["parameters"],
+                " × ".join(map(str, facts["input"])),
+                facts["weights"][:12],
+                attributes["signatures"][model][:12],
+            )
+        )
+    return Table(
+        (
+            "model",
+            "architecture",
+            "weights",
+            "test accuracy",
+            "parameters",
+            "input",
+            "digest of weights",
+            "signatures",
+        ),
+        tuple(rows),
+        caption="Test accuracy as on the checkpoint's card, with its 95 % binomial interval.",
+    )
+
+
+def _binomial(correct: int, total: int) -> tuple[float, float, float]:
+    """A share and its 95 % interval (Wilson 1927)."""
+    z, share = 1.96, correct / total
+    centre = (share + z**2 / (2 * total)) / (1 + z**2 / total)
+    half = z * np.sqrt(share * (1 - share) / total + z**2 / (4 * total**2)) / (1 + z**2 / total)
+    return share, float(centre - half), float(centre + half)

@@ -13,6 +13,8 @@ from analysis.figures.style import plain
 
 # Baseline to baseline, in type sizes.
 _LINE = 1.25
+# So few names leave an axis bare: the two ends, or these and one more.
+_BARE = 3
 
 
 def name_taps(axis: Axis, taps: xr.DataArray) -> None:
@@ -73,11 +75,10 @@ class TapLocator(Locator):
     def tick_values(self, vmin: float, vmax: float) -> list[int]:
         """The named taps' indices between ``vmin`` and ``vmax``."""
         gap = self._line_height() / self._step()
-        room = self._count / gap
         chosen = _apart([0, self._count - 1], [], gap)
         for _, kind in sorted(self._kinds.items()):
             fitting = _apart(kind, chosen, gap)
-            if 4 * len(fitting) >= 3 * len(kind) or 6 * len(chosen) < room:
+            if 4 * len(fitting) >= 3 * len(kind) or len(chosen) <= _BARE:
                 chosen += fitting
         return sorted(index for index in chosen if vmin <= index <= vmax)
 

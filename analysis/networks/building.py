@@ -83,11 +83,12 @@ def _why(
     """What the user can mend about ``error``; None where it is a fault."""
     said = f"{type(error).__name__}: {first_line(error)}"
     if isinstance(error, RuntimeError) and "loading state_dict" in str(error):
-        return f"the pretrained weights of {name!r} do not fit arguments {dict(arguments)}: {said}"
+        misfit = str(error).splitlines()[-1].strip()
+        return f"the weights of {name!r} do not fit arguments {dict(arguments)}: {misfit[:200]}"
     refusal = isinstance(error, TypeError | AssertionError | ValueError | KeyError | RuntimeError)
-    if pretrained and (isinstance(error, OSError) or not refusal):
+    if pretrained and (isinstance(error, OSError) or not (refusal and arguments)):
         return (
-            f"the pretrained weights of {name!r} can't be fetched ({said}); give a local file as "
+            f"the pretrained weights of {name!r} can't be had ({said}); give a local file as "
             f"'checkpoint', or leave 'pretrained' out for an untrained network"
         )
     if ":" in name:

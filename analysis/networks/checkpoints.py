@@ -1,6 +1,7 @@
 """Weights from a file into a network: what fits is loaded whole, what doesn't is named."""
 
 import pickle
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,8 @@ def fit(module: nn.Module, weights: Mapping[str, Tensor], *, source: str, name: 
 
 def first_line(error: Exception) -> str:
     """The first line of what ``error`` says, for a message of one line."""
-    return next(iter(str(error).strip().splitlines()), "")[:200]
+    lines = str(error).strip().splitlines() or [""]
+    return textwrap.shorten(lines[0], 160, placeholder=" ...")
 
 
 def _unwrapped(stored: Any, path: str) -> dict[str, Tensor]:

@@ -72,10 +72,10 @@ def _one_batch(
     earlier: dict[str, list[Tensor]] = defaultdict(list)
 
     def receive(tap: Tap, live: Tensor) -> None:
-        if live.shape != (len(piece), *tap.shape):
+        if live.shape != (count, *tap.shape):
             raise AnalysisError(
-                f"tap {tap.name!r} of {network.name} gave {tuple(live.shape)} for {len(piece)} "
-                f"images, expected {(len(piece), *tap.shape)}; leave this tap out"
+                f"tap {tap.name!r} of {network.name} gave {tuple(live.shape)} for {count} "
+                f"images, expected {(count, *tap.shape)}; leave this tap out"
             )
         x = reduce(live.float(), tap, reduction)
         if following is not None:
@@ -91,7 +91,7 @@ def _one_batch(
     with hooked(network, taps, receive), torch.inference_mode(), _full_precision():
         while piece is not None:
             # One piece ahead: with the last one a batch is complete.
-            following = next(pieces, None)
+            following, count = next(pieces, None), len(piece)
             network.module(network.placed(_checked(piece, network)))
             piece = following
     return made

@@ -5,9 +5,11 @@ record inside the blocks, about six taps per transformer block and seven per res
 
 - ViT (DeiT, BEiT, EVA, Swin, ...): ``norm1``, ``attn`` (``ls1`` where LayerScale ends the
   branch), ``norm2:input`` (the stream after attention), ``norm2``, ``mlp.act``, the block;
-  with ``patch_embed``, the first block's input (positions added) and ``norm`` these are the
-  147 layers of ViT-L/16.
-- Mixer: the same with ``mlp_tokens`` for attention and ``mlp_channels.act``.
+  with ``patch_embed``, the first block's input (positions added) and ``norm`` ViT-L/16 has
+  147, as many as the paper counts (it prints no list). What the MLP adds to the stream is
+  left to a pattern: [paper, 'blocks.*.mlp'].
+- Mixer: the same with ``mlp_tokens`` for attention and ``mlp_channels.act``; the hidden units
+  of ``mlp_tokens`` have no spatial axis and are left out.
 - ResNet v1: ``conv1``, ``act1``, ``conv2``, ``act2``, ``conv3``, ``bn3`` (the branch's end; a
   basic block has ``conv2``, ``bn2``), ``downsample``, the unit: 119 for ResNet-50.
 - ResNet v2, BiT: ``norm1``, ``conv1``, ``norm2``, ``conv2``, ``norm3``, ``conv3``,
@@ -15,7 +17,7 @@ record inside the blocks, about six taps per transformer block and seven per res
 - Other families: the parts that a block consists of, and the block.
 
 What the blocks are, timm's own ``group_matcher`` says, with which it divides layers for
-layer-wise learning rates.
+layer-wise learning rates; where a family has none, its ``feature_info``.
 """
 
 import re
@@ -63,10 +65,11 @@ def units(module: nn.Module) -> list[str]:
     """The dotted names of the blocks that a timm network repeats, in the order it holds them."""
     expressions = _block_expressions(module)
     names = [name for name, part in module.named_modules() if computes(part)]
-    found = [name for name in names if any(e.fullmatch(name) for e in expressions)]
+    # Blocks are numbered, what stands between stages is not.
+    numbered = [name for name in names if name[-1:].isdecimal()]
+    found = [name for name in numbered if any(e.fullmatch(name) for e in expressions)]
     if not found:
         found = [info["module"] for info in _feature_info(module)]
-    found = [name for name in found if name[-1:].isdecimal()]  # Not what stands between stages.
     inner = []
     for name in found:
         held = getattr(module.get_submodule(name), "blocks", None)

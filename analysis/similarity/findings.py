@@ -109,8 +109,12 @@ class Measured:
         """The first model of ``family`` in the study's order."""
         return next((model for model, kind in self.families.items() if kind == family), None)
 
-    def number(self, side: Side, *, named: Mapping[str, str] | None = None) -> Number:
-        """``side``'s number as a function of the whole CKA matrix, of the models ``named``."""
+    def estimate(self, side: Side, *, named: Mapping[str, str] | None = None) -> Estimate:
+        """``side``'s number and its interval; of the models that ``named`` puts in their place."""
+        return estimate(self.parts, self._number(side, named))
+
+    def _number(self, side: Side, named: Mapping[str, str] | None) -> Number:
+        """``side``'s number as a function of the whole CKA matrix."""
         names = np.asarray(self.model)
         rows, columns = (
             np.flatnonzero(names == (named or {}).get(model, model))
@@ -120,10 +124,10 @@ class Measured:
 
     def contrast(self, claim: Claim, *, named: Mapping[str, str] | None = None) -> Contrast:
         """Both sides of ``claim`` and their difference, over the same resamples."""
-        first, second = (self.number(side, named=named) for side in (claim.first, claim.second))
+        first, second = (self._number(side, named) for side in (claim.first, claim.second))
         return Contrast(
-            estimate(self.parts, first),
-            estimate(self.parts, second),
+            self.estimate(claim.first, named=named),
+            self.estimate(claim.second, named=named),
             estimate(self.parts, lambda matrix: first(matrix) - second(matrix)),
         )
 

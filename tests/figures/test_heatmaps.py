@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.errors import AnalysisError
-from analysis.figures import across, against_untrained, grid, scale, within
+from analysis.figures import across, against_untrained, grid, png, scale, within
 
 MODELS = ["vit", "resnet", "mixer"]
 
@@ -25,6 +25,14 @@ def block(comparison, a, b):
     rows = comparison["model_a"].values == a
     columns = comparison["model_b"].values == b
     return comparison["cka"].values[np.ix_(rows, columns)]
+
+
+def renamed(comparison, old, new):
+    models = {}
+    for side in "ab":
+        names = [new if name == old else name for name in comparison[f"model_{side}"].values]
+        models[f"model_{side}"] = (f"tap_{side}", np.array(names, object))
+    return comparison.assign_coords(models)
 
 
 def test_across_puts_model_a_upward_and_model_b_rightward(comparison):
@@ -110,28 +118,18 @@ def test_tap_names_never_overlap(make_comparison, kind):
 
 
 def test_an_untrained_model_is_called_so_whatever_its_name(comparison):
-    other = comparison.assign_coords(
-        {
-            f"{key}_{side}": (
-                f"tap_{side}",
-                np.array(
-                    ["chance" if name == "vit-untrained" else name for name in values], object
-                ),
-            )
-            for side in "ab"
-            for key, values in (("model", comparison[f"model_{side}"].values),)
-        }
-    )
+    other = renamed(comparison, "vit-untrained", "chance")
     (axes,) = heatmaps(across(other, "chance", "vit"))
     assert axes.get_ylabel() == "chance (untrained): taps, input to output"
 
 
 def test_a_dollar_in_a_name_starts_no_formula(comparison):
-    cheap = comparison.assign_coords(
-        model_a=("tap_a", np.where(comparison["model_a"] == "vit", r"$\alpha$", "x")),
-    )
-    (axes,) = heatmaps(across(cheap, r"$\alpha$", "resnet"))
-    assert axes.get_ylabel() == r"\$\alpha\$: taps, input to output"
+    odd = renamed(comparison, "vit", r"$\frac$")
+    figure = across(odd, r"$\frac$", "resnet")
+    (axes,) = heatmaps(figure)
+    assert axes.get_ylabel() == r"\$\frac\$: taps, input to output"
+    # As a formula this name would be an error.
+    assert png(figure)
 
 
 def test_names_as_zarr_returns_them(comparison):

@@ -45,6 +45,13 @@ def test_block_outputs_are_named_before_what_is_inside():
     assert shown == ["patch_embed", *(f"blocks.{i}" for i in range(5)), "norm"]
 
 
+def test_where_not_all_blocks_fit_some_are_named_evenly():
+    names = ["patch_embed", *(f"blocks.{i}" for i in range(24)), "norm"]
+    places = axis_of(names, 1.6).get_majorticklocs()
+    assert len(places) > 6
+    assert len(set(np.diff(places[1:-1]))) == 1
+
+
 def test_depth_lies_between_the_taps_around_it():
     depth = np.array([0.0, 0.1, 0.5, 1.0])
     np.testing.assert_allclose(index_of_depth(np.array([0, 0.3, 1]), depth), [0, 1.5, 3])

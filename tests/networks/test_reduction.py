@@ -67,7 +67,7 @@ def test_the_patches_before_the_class_token_joins_are_all_spatial(vit: Network) 
     x = values(stem)
     assert stem.shape == (16, 24)
     assert torch.equal(reduce(x, stem, "tokens"), x)
-    with pytest.raises(AnalysisError, match="'patch_embed' has no class token.*'mean'"):
+    with pytest.raises(AnalysisError, match=r"'patch_embed' has no class token.*'mean'"):
         reduce(x, stem, "cls")
 
 

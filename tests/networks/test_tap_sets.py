@@ -160,5 +160,5 @@ def test_a_network_without_known_blocks_asks_for_patterns() -> None:
         data_config={},
         architecture="plain",
     )
-    with pytest.raises(AnalysisError, match="'paper' knows no blocks in plain.*patterns"):
+    with pytest.raises(AnalysisError, match=r"'paper' knows no blocks in plain.*patterns"):
         taps(plain, "paper")

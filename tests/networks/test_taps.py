@@ -160,7 +160,7 @@ def test_what_exists_but_does_not_run_is_said_to() -> None:
     network = small_vit()
     for block in network.module.blocks:  # type: ignore[union-attr]
         block.attn.fused_attn = True  # type: ignore[union-attr]
-    with pytest.raises(AnalysisError, match="never ran.*fused attention skips it"):
+    with pytest.raises(AnalysisError, match=r"never ran.*fused attention skips it"):
         taps(network, ["blocks.*.attn.attn_drop"])
 
 

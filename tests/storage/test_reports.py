@@ -125,7 +125,7 @@ def test_the_page_needs_nothing_beside_it(tmp_path):
     assert all(address.startswith(("data:", "#")) for address in links)
     assert not page.all("script")
     assert not page.all("link")
-    (style,) = page.all("style")
+    assert len(page.all("style")) == 1
     text = (tmp_path / "index.html").read_text()
     assert "url(" not in text
     assert "@import" not in text
@@ -249,7 +249,7 @@ def test_a_disk_that_fails_leaves_the_older_page(tmp_path, monkeypatch):
     reports.write(tmp_path, PAGE)
     before = (tmp_path / "index.html").read_bytes()
 
-    def full(path, content):
+    def full(_path, _content):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(reports, "write_bytes", full)

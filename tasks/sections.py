@@ -1,0 +1,211 @@
+"""The sections of a comparison's report: what is drawn, and what is said beside it."""
+
+from collections.abc import Iterator, Sequence
+
+import xarray as xr
+from matplotlib.figure import Figure as Drawing
+
+from analysis import figures as draw
+from analysis.similarity import Estimate, structure
+from analysis.similarity.findings import Contrast, Finding, Measured, Side, shown
+from storage import reports
+from storage.digest import slug
+from storage.reports import Check, Csv, Figure, Section, Table
+
+RULE = (
+    "A claim agrees where the whole interval of the difference lies on the study's side of zero, "
+    "differs where it lies on the other, and is undecided where the interval holds zero. The "
+    "intervals come from resampling batches of images: they tell how much the choice of images "
+    "matters, not how much another training run would."
+)
+# What is measured within every model: the number, and how the figure and table call it.
+WITHIN = {
+    "bottom quarter with top quarter": structure.bottom_top,
+    "two least similar layers": structure.lowest,
+}
+
+
+def sections(dataset: xr.Dataset, measured: Measured, found: list[Finding]) -> Iterator[Section]:
+    """All sections, in reading order."""
+    models = list(measured.families)
+    if found:
+        yield Section(
+            "The study's claims on these networks",
+            paragraphs=(*(finding.words for finding in found), RULE),
+            checks=tuple(check(finding) for finding in found),
+        )
+    yield Section(
+        "Within each model",
+        paragraphs=tuple(within_words(measured, model) for model in models),
+        figures=tuple(within_figures(dataset, measured)),
+        tables=(within_table(measured),),
+    )
+    if len(models) > 1:
+        yield Section(
+            "Across models",
+            paragraphs=tuple(
+                across_words(dataset, a, b) for i, a in enumerate(models) for b in models[i + 1 :]
+            ),
+            figures=tuple(across_figures(dataset, models)),
+        )
+
+
+def check(finding: Finding) -> Check:
+    """One row of the table of claims."""
+    claim = finding.claim
+    return Check(
+        experiment=claim.experiment,
+        claim=claim.sentence,
+        measured=_labelled(finding, finding.trained),
+        untrained=_labelled(finding, finding.untrained) if finding.untrained else (),
+        verdict=finding.verdict,
+        remark=f"{claim.measure[0].upper()}{claim.measure[1:]}.",
+    )
+
+
+def _labelled(finding: Finding, contrast: Contrast) -> tuple[tuple[str, reports.Estimate], ...]:
+    claim = finding.claim
+    return (
+        (claim.first.label, _cell(contrast.first)),
+        (claim.second.label, _cell(contrast.second)),
+        ("difference", _cell(contrast.difference)),
+    )
+
+
+def _cell(number: Estimate) -> reports.Estimate:
+    return reports.Estimate(number.value, number.low, number.high)
+
+
+def numbers(measured: Measured, model: str) -> list[tuple[str, Estimate, Estimate | None]]:
+    """The numbers within ``model``: name, value, and the untrained twin's where it has one."""
+    rows = []
+    for name, number in WITHIN.items():
+        side = Side(model, model, model, number)
+        twin = measured.twins.get(model)
+        rows.append(
+            (
+                name,
+                measured.estimate(side),
+                None if twin is None else measured.estimate(side, named=measured.twins),
+            )
+        )
+    return rows
+
+
+def within_words(measured: Measured, model: str) -> str:
+    """What the numbers within ``model`` are, in a sentence."""
+    ends, least = numbers(measured, model)
+    sentence = (
+        f"{model}: its bottom and top quarters have a mean CKA of {shown(ends[1])}, its two "
+        f"least similar layers {shown(least[1])}"
+    )
+    if ends[2] is not None and least[2] is not None:
+        sentence += f"; before training {shown(ends[2])} and {shown(least[2])}"
+    return f"{sentence}."
+
+
+def within_table(measured: Measured) -> Table:
+    """The numbers within every model, trained and untrained."""
+    rows = [
+        (model, name, _cell(value), None if twin is None else _cell(twin))
+        for model in measured.families
+        for name, value, twin in numbers(measured, model)
+    ]
+    return Table(
+        ("model", "mean CKA of", "as given", "untrained twin"),
+        tuple(rows),
+        caption="Numbers within each model, with 95 % intervals over batches of images.",
+    )
+
+
+def within_figures(dataset: xr.Dataset, measured: Measured) -> Iterator[Figure]:
+    """Heatmaps of every model, beside its untrained twin where there is one, and the numbers."""
+    models = list(measured.families)
+    twinned = [model for model in models if model in measured.twins]
+    if twinned:
+        yield _figure(
+            "trained-and-untrained",
+            draw.against_untrained(dataset, twinned),
+            alt="Within-model CKA. " + " ".join(within_words(measured, m) for m in twinned),
+            caption="CKA between all layers of each network: trained above, the same "
+            "architecture with its initial weights below. One colour scale.",
+            data="cka",
+        )
+    dots = [
+        draw.Dot(name, model, model, value.value, value.low, value.high, trained=is_trained)
+        for model in models
+        for name, own, twin in numbers(measured, model)
+        for value, is_trained in ((own, True), (twin, False))
+        if value is not None
+    ]
+    yield _figure(
+        "within-numbers",
+        draw.checks(dots, colours=draw.colours(dataset)),
+        alt="Numbers within each model. " + " ".join(within_words(measured, m) for m in models),
+        caption="How alike the ends of each network are, and its two least similar layers; "
+        "lines are 95 % intervals over batches of images.",
+    )
+    limits = draw.scale(dataset)
+    for model in models:
+        yield _figure(
+            f"within-{slug(model)}",
+            draw.within(dataset, model, limits=limits),
+            alt=within_words(measured, model),
+            caption=f"CKA between all layers of {model}.",
+            data="cka",
+        )
+
+
+def across_words(dataset: xr.Dataset, a: str, b: str) -> str:
+    """The most similar pair of layers of two models, in a sentence."""
+    cells = dataset.isel(
+        tap_a=(dataset["model_a"] == a).values.nonzero()[0],
+        tap_b=(dataset["model_b"] == b).values.nonzero()[0],
+    )
+    values = cells["cka"].values
+    i, j = divmod(int(values.argmax()), values.shape[1])
+    last = float(values[-1].max())
+    return (
+        f"{a} and {b} are most alike at {cells['tap_a'].values[i]} and "
+        f"{cells['tap_b'].values[j]} (CKA {values[i, j]:.2f}); {a}'s last layer has "
+        f"{last:.2f} with the layer of {b} it resembles most."
+    )
+
+
+def across_figures(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Figure]:
+    """All pairs of models in one figure, then every pair's heatmap and best matches."""
+    pairs = [(a, b) for i, a in enumerate(models) for b in models[i + 1 :]]
+    yield _figure(
+        "all-pairs",
+        draw.grid(dataset, models),
+        alt="CKA of all layers of all models. "
+        + " ".join(across_words(dataset, a, b) for a, b in pairs),
+        caption="CKA of every layer of every model with every other: each model with itself on "
+        "the diagonal. One colour scale.",
+        data="cka",
+    )
+    limits = draw.scale(dataset)
+    for a, b in pairs:
+        yield _figure(
+            f"across-{slug(a)}-{slug(b)}",
+            draw.across(dataset, b, a, limits=limits),
+            alt=across_words(dataset, a, b),
+            caption=f"CKA of {b}'s layers (upward) with {a}'s (rightward).",
+            data="cka",
+        )
+        yield _figure(
+            f"match-{slug(b)}-{slug(a)}",
+            draw.best_match(dataset, b, a, limits=limits),
+            alt=f"For each layer of {b}, the layer of {a} it resembles most.",
+            caption=f"For each layer of {b}, where in {a} its most similar layer lies.",
+            data="cka",
+        )
+
+
+def _figure(name: str, drawing: Drawing, *, alt: str, caption: str, data: str = "") -> Figure:
+    return Figure(name, draw.png(drawing), draw.svg(drawing), alt=alt, caption=caption, data=data)
+
+
+def data(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Csv]:
+    """The numbers to take along."""
+    yield Csv("cka", draw.cells(dataset, models), "one line a pair of layers, with its interval")
