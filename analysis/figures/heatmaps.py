@@ -130,7 +130,7 @@ def _heatmap(axes: Axes, cells: xr.Dataset, limits: Limits) -> AxesImage:
     """Row i of the picture, counted from below, is tap i of model a."""
     axes.set_box_aspect(1)
     return axes.imshow(
-        cells["cka"].transpose("tap_a", "tap_b").values,
+        cells["cka"].transpose(..., "tap_a", "tap_b").values,
         origin="lower",
         aspect="auto",
         interpolation="nearest",

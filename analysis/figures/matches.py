@@ -21,7 +21,7 @@ def best_match(
     their ``cka_high`` reaches its ``cka_low``. Raises ``AnalysisError`` for a model that is not
     there.
     """
-    cells = pairs.pair(comparison, model_a, model_b).transpose("tap_a", "tap_b")
+    cells = pairs.pair(comparison, model_a, model_b).transpose(..., "tap_a", "tap_b")
     best = cells["cka"].values.argmax(axis=1)
     colour = colours(comparison)[model_a]
     face = colour if pairs.trained(comparison, model_a) else "white"

@@ -26,7 +26,7 @@ def cells(comparison: xr.Dataset, models: Sequence[str]) -> str:
     lines.writerow((*_COORDINATES, *measured))
     for model_a in models:
         for model_b in models:
-            block = pairs.pair(comparison, model_a, model_b).transpose("tap_a", "tap_b").load()
+            block = pairs.pair(comparison, model_a, model_b).transpose(..., "tap_a", "tap_b").load()
             taps_a = list(zip(block["tap_a"].values, block["depth_a"].values, strict=True))
             taps_b = list(zip(block["tap_b"].values, block["depth_b"].values, strict=True))
             numbers = np.stack([block[name].values for name in measured], axis=-1)

@@ -1,0 +1,1 @@
+"""Probes: how well a linear classifier does on the features of a tap."""
