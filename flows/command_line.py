@@ -157,7 +157,7 @@ def _plan(parsed: argparse.Namespace) -> None:
 def _report(parsed: argparse.Namespace) -> None:
     from flows.compare import redraw
 
-    print(redraw(_study(parsed)))
+    print(redraw(_study(parsed)).report)
 
 
 def _layers(parsed: argparse.Namespace) -> None:

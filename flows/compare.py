@@ -1,6 +1,6 @@
 """The flow that compares every pair of layers of a study's models."""
 
-from typing import Any
+from typing import cast
 
 from prefect import flow
 from prefect.futures import PrefectFuture
@@ -8,14 +8,14 @@ from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
-from flows.steps import images_of, provenance, survey_all
+from flows.steps import images_of, provenance, subjects_of, survey_all, surveyed
 from flows.study import Study
 from storage.batches import shards
 from storage.images import ImageSet
 from storage.store import locate, make_store
-from tasks.compare import compare_pairs
+from tasks.compare import compare_pairs, comparison_name
 from tasks.record import record_shard
-from tasks.references import ComparisonReference, ModelPlan
+from tasks.references import ComparisonReference, ModelPlan, SignaturesReference
 from tasks.report import write_report
 from tasks.sign import sign_recording
 from tasks.survey import check_space
@@ -53,13 +53,14 @@ def compare(study: Study) -> ComparisonReference:
     return write_report(comparison, folder=study.report_folder)
 
 
-def _signed(plan: ModelPlan, study: Study, images: ImageSet) -> PrefectFuture[Any]:
+def _signed(plan: ModelPlan, study: Study, images: ImageSet) -> PrefectFuture[SignaturesReference]:
     """Submit the recording of every shard of one model, and the signing that waits for them."""
     # Quoted: Prefect would otherwise look through every image of the set for futures.
+    unseen = cast(ImageSet, quote(images))
     recorded = [
         record_shard.submit(
             plan,
-            quote(images),
+            unseen,
             store=study.store,
             keep=study.keep,
             number=number,
@@ -70,5 +71,16 @@ def _signed(plan: ModelPlan, study: Study, images: ImageSet) -> PrefectFuture[An
         for number, shard in enumerate(shards(plan.bounds, images=study.compute.shard))
     ]
     return sign_recording.submit(
-        plan, quote(images), store=study.store, keep=study.keep, recorded=recorded
+        plan, unseen, store=study.store, keep=study.keep, recorded=cast(list[int], recorded)
     )
+
+
+def redraw(study: Study) -> ComparisonReference:
+    """The report of ``study``'s finished comparison drawn again; nothing is computed.
+
+    Raises ``StorageError`` where the comparison is not in the store.
+    """
+    images = images_of(study)
+    plans = [surveyed(subject, study, images) for subject in subjects_of(study)]
+    name = comparison_name(plans, skip_degenerate=study.skip_degenerate)
+    return write_report.fn(ComparisonReference(study.store, name), folder=study.report_folder)

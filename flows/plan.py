@@ -1,12 +1,14 @@
 """Looking before computing: the taps of a model, and what a study would cost."""
 
+from collections.abc import Sequence
+
 from analysis.networks.models import ModelSpec
 from analysis.networks.reduction import reduced_shape
-from flows.steps import images_of, subjects_of
+from flows.steps import images_of, subjects_of, surveyed
 from flows.study import Study
 from storage.store import locate
 from tasks.references import Subject
-from tasks.survey import bytes_left, chosen_taps, megabytes, network_of, survey
+from tasks.survey import bytes_left, chosen_taps, megabytes, network_of
 
 
 def plan(study: Study) -> str:
@@ -19,13 +21,7 @@ def plan(study: Study) -> str:
     rows = [("model", "taps", "images", "activations", "signatures", "still to write")]
     needed = 0
     for subject in subjects_of(study):
-        one = survey.fn(
-            subject,
-            images=images.digest,
-            count=len(images),
-            batch=study.batch,
-            reduction=study.reduction,
-        )
+        one = surveyed(subject, study, images)
         left = bytes_left(one, store=store, keep=study.keep)
         needed += left
         rows.append(
@@ -65,7 +61,7 @@ def layers(model: str, patterns: list[str], *, reduction: str) -> str:
     return f"{table(rows)}\n{len(rows) - 1} taps, input {network.input_size}"
 
 
-def table(rows: list[tuple[str, ...]]) -> str:
+def table(rows: Sequence[tuple[str, ...]]) -> str:
     """Rows of text in columns; the first column to the left, the others to the right."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [

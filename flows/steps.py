@@ -2,7 +2,6 @@
 
 from typing import Any
 
-
 from analysis.networks.models import untrained
 from flows.study import Study
 from storage.images import ImageSet
@@ -43,6 +42,17 @@ def subjects_of(study: Study) -> list[Subject]:
         Subject(untrained(one.spec), one.patterns, trained=False, baseline_of=one.name)
         for one in trained
     ]
+
+
+def surveyed(subject: Subject, study: Study, images: ImageSet) -> ModelPlan:
+    """Survey one network outside of a flow run."""
+    return survey.fn(
+        subject,
+        images=images.digest,
+        count=len(images),
+        batch=study.batch,
+        reduction=study.reduction,
+    )
 
 
 def survey_all(study: Study, images: ImageSet) -> list[ModelPlan]:

@@ -85,5 +85,6 @@ def damaged(folder: Path, array: str, batch: int) -> StorageError:
     """The error for data that is not what the ledger says."""
     return StorageError(
         f"array {array!r} of {folder} is damaged in batch {batch} (its checksum does not match); "
-        f"mend it with `seelike store verify --mend {folder.parent.parent}`, then run the study again"
+        f"mend it with `seelike store verify --mend {folder.parent.parent}`, "
+        "then run the study again"
     )

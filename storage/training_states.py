@@ -24,7 +24,7 @@ def write(
     store: Store, training: str, *, state: Mapping[str, np.ndarray], curve: list[dict[str, float]]
 ) -> None:
     """Replace the kept state and the curve up to it, both at once."""
-    arrays = {key: np.ascontiguousarray(value) for key, value in state.items()}
+    arrays = {key: np.array(value, order="C") for key, value in state.items()}
     content = save(arrays, metadata={"curve": json.dumps(curve, allow_nan=False)})
     write_bytes(store.path(KIND, f"{training}.safetensors"), content)
 

@@ -52,7 +52,7 @@ def write(
     folder: Path, name: str, *, tensors: Mapping[str, np.ndarray], card: Mapping[str, Any]
 ) -> Path:
     """Keep a network and its card in ``folder``; the weights' path."""
-    content = save({k: np.ascontiguousarray(v) for k, v in tensors.items()})
+    content = save({k: np.array(v, order="C") for k, v in tensors.items()})
     path = folder / f"{name}.safetensors"
     write_bytes(path, content)
     write_json(folder / f"{name}.json", {**card, "digest": content_digest([content])})

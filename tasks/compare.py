@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import dask
 import numpy as np
 import xarray as xr
+from dask.base import compute
 from dask.delayed import delayed
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -16,10 +16,10 @@ from threadpoolctl import threadpool_limits
 
 from analysis.errors import AnalysisError
 from analysis.similarity import batch_cosines, bootstrap, cka_from_hsic
-from storage import comparisons
+from storage import comparisons, signatures
 from storage.signatures import Signatures, open_signatures
 from storage.store import open_store
-from tasks.references import ComparisonReference, SignaturesReference
+from tasks.references import ComparisonReference, ModelPlan, SignaturesReference
 from tasks.versions import versions
 
 REPEATS, LEVEL, SEED = 1000, 0.95, 0
@@ -40,12 +40,7 @@ def compare_pairs(
     unless they are to be skipped; then the attribute ``left_out_taps`` lists them.
     """
     opened = open_store(store)
-    identity = {
-        "signatures": [[one.plan.name, one.name] for one in signed],
-        "bootstrap": [REPEATS, LEVEL, SEED],
-        "skip_degenerate": skip_degenerate,
-    }
-    name = comparisons.name(identity)
+    name = comparison_name([one.plan for one in signed], skip_degenerate=skip_degenerate)
     reference = ComparisonReference(store, name)
     if comparisons.exists(opened, name):
         return reference
@@ -76,11 +71,22 @@ def compare_pairs(
     return reference
 
 
+def comparison_name(plans: Sequence[ModelPlan], *, skip_degenerate: bool) -> str:
+    """The digest of the comparison of ``plans``' signatures."""
+    return comparisons.name(
+        {
+            "signatures": [[plan.name, signatures.name(plan.identity)] for plan in plans],
+            "bootstrap": [REPEATS, LEVEL, SEED],
+            "skip_degenerate": skip_degenerate,
+        }
+    )
+
+
 def products(kept: Sequence[Signatures]) -> tuple[np.ndarray, np.ndarray]:
     """Cosines (batches, T, T) float32 of all taps of all models, and norms (batches, T)."""
     product = delayed(_product, pure=False)
     with threadpool_limits(1):
-        done = dask.compute(
+        done = compute(  # type: ignore[no-untyped-call]
             *(product(kept, batch) for batch in range(len(kept[0].bounds))),
             scheduler="threads",
             num_workers=os.cpu_count(),
@@ -99,7 +105,7 @@ def shares(cosines: np.ndarray, norms: np.ndarray) -> np.ndarray:
     # Scaled by the largest first: squares of tiny or huge norms leave float64's range.
     relative = norms / norms.max(axis=0)
     relative /= np.sqrt((relative**2).sum(axis=0))
-    return cosines * (relative[:, :, None] * relative[:, None, :])
+    return np.asarray(cosines * (relative[:, :, None] * relative[:, None, :]))
 
 
 def tap_labels(signed: Sequence[SignaturesReference]) -> dict[str, list[Any]]:

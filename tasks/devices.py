@@ -6,7 +6,7 @@ from analysis.errors import AnalysisError
 
 
 def device_of(name: str) -> torch.device:
-    """``auto`` (a GPU where there is one) or a torch device by name; ``AnalysisError`` otherwise."""
+    """``auto`` (a GPU where there is one) or a torch device; ``AnalysisError`` otherwise."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

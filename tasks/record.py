@@ -95,13 +95,14 @@ def _record(
     """Run the network over the missing batches and write each when it is complete."""
     bounds = [plan.bounds[batch] for batch in missing]
     total = sum(stop - start for start, stop in bounds)
+    summary: Callable[[Tap, Tensor], Any] = _signed if isinstance(kept, Signatures) else _copied
     with tqdm(desc=f"record {plan.name}", total=total, unit="image") as bar:
-        recorded = summarise(
+        recorded: Iterator[dict[str, Any]] = summarise(
             network,
             chosen_taps(network, plan.subject),
             _batches(network, images, bounds, forward_batch=forward_batch),
             reduction=plan.reduction,
-            summary=_signed if isinstance(kept, Signatures) else _copied,
+            summary=summary,
         )
         for batch, (start, stop) in zip(missing, bounds, strict=True):
             with naming(plan.name, images, start):

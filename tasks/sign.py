@@ -3,8 +3,8 @@
 import os
 from typing import Any
 
-import dask
 import numpy as np
+from dask.base import compute
 from dask.delayed import Delayed, delayed
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -41,7 +41,9 @@ def sign_recording(
         steps = graph(plan, images, recording, kept, kept.ledger.missing())
         # The threads scheduler does not know of BLAS's own threads.
         with threadpool_limits(1):
-            dask.compute(*steps, scheduler="threads", num_workers=os.cpu_count())
+            compute(  # type: ignore[no-untyped-call]
+                *steps, scheduler="threads", num_workers=os.cpu_count()
+            )
     return reference
 
 

@@ -16,7 +16,7 @@ def timm_dataset(name: str, *, root: str, split: str) -> tuple[int, Read]:
     Data sets that can be fetched are put below ``root``. Raises ``AnalysisError`` with timm's own
     reason where the name, the split or the files are not there.
     """
-    from timm.data import create_dataset
+    from timm.data.dataset_factory import create_dataset
 
     arguments: dict[str, Any] = {"root": root, "split": split, "download": True}
     if name.startswith(("torch/image_folder", "torch/folder")) or "/" not in name:

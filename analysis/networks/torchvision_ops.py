@@ -28,7 +28,7 @@ def operators_load() -> bool:
     folder = Path(found.submodule_search_locations[0])
     for extension in (*folder.glob("_C*.so"), *folder.glob("_C*.pyd")):
         try:
-            torch.ops.load_library(str(extension))
+            torch.ops.load_library(str(extension))  # type: ignore[no-untyped-call]
         except (OSError, RuntimeError):
             continue
         return True
@@ -41,8 +41,8 @@ def define_missing_operators() -> bool:
         return True
     if operators_load():
         return False
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for schema in SCHEMAS:
-        library.define(schema)
+        library.define(schema)  # type: ignore[no-untyped-call]
     _kept.append(library)
     return True

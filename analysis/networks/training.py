@@ -71,7 +71,7 @@ def epochs(
         order = torch.randperm(len(images), generator=generator)
         total = 0.0
         with two_step_attention(network):
-            for i, chosen in enumerate(order.split(recipe.batch)):
+            for i, chosen in enumerate(torch.split(order, recipe.batch)):
                 step = number * batches + i
                 for group in optimizer.param_groups:
                     group["lr"] = rate(step, recipe.epochs * batches, recipe=recipe)
@@ -149,10 +149,10 @@ def restore(network: nn.Module, optimizer: torch.optim.Optimizer, state: State) 
 def correct(network: nn.Module, images: Tensor, labels: Tensor, *, batch: int = 500) -> int:
     """How many of ``images`` the network puts into the class of ``labels``."""
     network.eval()
-    return sum(
-        int((network(x).argmax(1) == y).sum())
-        for x, y in zip(images.split(batch), labels.split(batch), strict=True)
-    )
+    right = torch.zeros((), dtype=torch.long, device=labels.device)
+    for x, y in zip(torch.split(images, batch), torch.split(labels, batch), strict=True):
+        right += (network(x).argmax(1) == y).sum()
+    return int(right)
 
 
 def half(state: State) -> State:

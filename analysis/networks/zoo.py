@@ -64,7 +64,7 @@ def _resnet(arguments: dict[str, Any]) -> nn.Module:
     """A ResNet with a 3 x 3 stem and no pooling: stages at 28, 14, 7 and 4 pixels."""
     stem = int(arguments["stem"])
     network = ResNet(
-        BasicBlock,
+        BasicBlock,  # type: ignore[arg-type]
         tuple(arguments["layers"]),
         num_classes=CLASSES,
         in_chans=1,
@@ -74,9 +74,10 @@ def _resnet(arguments: dict[str, Any]) -> nn.Module:
         # Zero-initialised branches would be constant in the untrained twin.
         zero_init_last=False,
     )
-    network.conv1 = nn.Conv2d(1, stem, kernel_size=3, padding=1, bias=False)
-    nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
-    network.maxpool = nn.Identity()
+    first = nn.Conv2d(1, stem, kernel_size=3, padding=1, bias=False)
+    nn.init.kaiming_normal_(first.weight, mode="fan_out", nonlinearity="relu")
+    network.add_module("conv1", first)
+    network.add_module("maxpool", nn.Identity())
     return network
 
 

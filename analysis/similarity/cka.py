@@ -82,7 +82,7 @@ def cka_from_hsic(hsic: npt.ArrayLike) -> Array:
     scale = np.sqrt(own)
     ratio = total / scale / scale[:, None]
     np.fill_diagonal(ratio, 1.0)
-    return (ratio + ratio.T) / 2
+    return np.asarray((ratio + ratio.T) / 2)
 
 
 def _unit_rows(signatures: npt.ArrayLike) -> Array:

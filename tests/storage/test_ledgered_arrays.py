@@ -56,7 +56,7 @@ def test_a_batch_that_was_never_written_is_an_error(store: Store) -> None:
     kept = recording(store)
     kept.write(0, activations(0))
     assert kept.ledger.missing() == [1, 2, 3]
-    with pytest.raises(StorageError, match="batch 2 .* never completed"):
+    with pytest.raises(StorageError, match=r"batch 2 .* never completed"):
         kept.read(2, "blocks.0")
 
 
