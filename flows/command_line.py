@@ -135,6 +135,9 @@ def _compare(parsed: argparse.Namespace) -> None:
     from flows.compare import compare
 
     result = compare(study)
+    print(
+        f"recorded {result.recorded} batches" if result.recorded else "recorded nothing: all there"
+    )
     print(f"comparison {result.url}")
     if result.report is not None:
         print(result.report)

@@ -15,7 +15,7 @@ from storage.images import ImageSet
 from storage.store import locate, make_store
 from tasks.compare import compare_pairs, comparison_name
 from tasks.record import record_shard
-from tasks.references import ComparisonReference, ModelPlan, SignaturesReference
+from tasks.references import ComparisonReference, ModelPlan
 from tasks.report import write_report
 from tasks.sign import sign_recording
 from tasks.survey import check_space
@@ -42,7 +42,18 @@ def compare(study: Study) -> ComparisonReference:
     plans = survey_all(study, images)
     check_space(plans, store=locate(study.store), keep=study.keep)
     make_store(study.store)
-    signed = [_signed(plan, study, images) for plan in plans]
+    recorded = [_recorded(plan, study, images) for plan in plans]
+    signed = [
+        sign_recording.submit(
+            plan,
+            _unseen(images),
+            store=study.store,
+            keep=study.keep,
+            # Waited for here, so that a fault of a recording is what the flow raises.
+            recorded=[future.result() for future in shards_of_plan],
+        )
+        for plan, shards_of_plan in zip(plans, recorded, strict=True)
+    ]
     comparison = compare_pairs(
         [future.result() for future in signed],
         store=study.store,
@@ -53,14 +64,12 @@ def compare(study: Study) -> ComparisonReference:
     return write_report(comparison, folder=study.report_folder)
 
 
-def _signed(plan: ModelPlan, study: Study, images: ImageSet) -> PrefectFuture[SignaturesReference]:
-    """Submit the recording of every shard of one model, and the signing that waits for them."""
-    # Quoted: Prefect would otherwise look through every image of the set for futures.
-    unseen = cast(ImageSet, quote(images))
-    recorded = [
+def _recorded(plan: ModelPlan, study: Study, images: ImageSet) -> list[PrefectFuture[int]]:
+    """Submit the recording of every shard of one model."""
+    return [
         record_shard.submit(
             plan,
-            unseen,
+            _unseen(images),
             store=study.store,
             keep=study.keep,
             number=number,
@@ -70,9 +79,11 @@ def _signed(plan: ModelPlan, study: Study, images: ImageSet) -> PrefectFuture[Si
         )
         for number, shard in enumerate(shards(plan.bounds, images=study.compute.shard))
     ]
-    return sign_recording.submit(
-        plan, unseen, store=study.store, keep=study.keep, recorded=cast(list[int], recorded)
-    )
+
+
+def _unseen(images: ImageSet) -> ImageSet:
+    """Quoted: Prefect would otherwise look through every image of the set for futures."""
+    return cast(ImageSet, quote(images))
 
 
 def redraw(study: Study) -> ComparisonReference:

@@ -41,7 +41,7 @@ def compare_pairs(
     """
     opened = open_store(store)
     name = comparison_name([one.plan for one in signed], skip_degenerate=skip_degenerate)
-    reference = ComparisonReference(store, name)
+    reference = ComparisonReference(store, name, recorded=sum(one.recorded for one in signed))
     if comparisons.exists(opened, name):
         return reference
     start = time.perf_counter()

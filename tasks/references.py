@@ -85,11 +85,12 @@ class SignaturesReference:
 
 @dataclass(frozen=True)
 class ComparisonReference:
-    """A comparison in a store; what the flow ``compare`` returns."""
+    """A comparison in a store; what ``compare`` returns. ``recorded`` batches of it are new."""
 
     store: str
     name: str
     report: Path | None = None
+    recorded: int = 0
 
     @property
     def url(self) -> str:

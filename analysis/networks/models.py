@@ -1,5 +1,6 @@
 """Which network to look into, and loading it with its weights."""
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -25,6 +26,11 @@ ZOO_DATA: dict[str, Any] = {
     "crop_pct": 1.0,
     "crop_mode": "center",
 }
+
+
+# Initial weights come from torch's one global generator: two threads that build at a time would
+# take numbers from each other, and a seed would no longer name its weights.
+_building = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,8 @@ def load(spec: ModelSpec, *, weights: Mapping[str, npt.NDArray[Any]] | None = No
     """
     if weights is not None and (spec.pretrained or spec.checkpoint is not None):
         raise AnalysisError(f"model {spec.name!r} was given weights beside those it asks for")
-    network = _from_zoo(spec) if spec.timm is None else _from_timm(spec, spec.timm)
+    with _building:
+        network = _from_zoo(spec) if spec.timm is None else _from_timm(spec, spec.timm)
     if spec.checkpoint is not None:
         source = f"checkpoint {spec.checkpoint!r}"
         fit(network.module, read(spec.checkpoint), source=source, name=spec.name)
