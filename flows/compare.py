@@ -75,7 +75,7 @@ def _recorded(plan: ModelPlan, study: Study, images: ImageSet) -> list[PrefectFu
             number=number,
             shard=shard,
             device=study.compute.device,
-            forward_batch=study.compute.forward_batch,
+            forward_batch=study.forward_batch,
         )
         for number, shard in enumerate(shards(plan.bounds, images=study.compute.shard))
     ]

@@ -68,9 +68,14 @@ class Compute(Part):
     """Where and in which pieces it is computed; none of it changes a result."""
 
     device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`")
-    forward_batch: int = Field(64, ge=1, description="images a forward pass")
+    forward_batch: int | None = Field(
+        None,
+        ge=1,
+        description="images a forward pass; if left out 64, or the batch where only signatures "
+        "are kept, so that the activations of one tap at a time are in memory",
+    )
     shard: int = Field(4096, ge=4, description="images a recording task")
-    dask: str | None = Field(None, description="address of a Dask scheduler; threads if left out")
+    dask: None = Field(None, description="not in this version: Dask computes on threads")
 
 
 class Training(Part):
@@ -114,6 +119,12 @@ class Study(Part):
         if doubled:
             raise ValueError(f"two models are named {doubled[0]!r}; names have to differ")
         return self
+
+    @property
+    def forward_batch(self) -> int:
+        """Images a forward pass: asked for, or what suits the way of keeping."""
+        own = self.batch if self.keep == "signatures" else 64
+        return self.compute.forward_batch or own
 
     @property
     def report_folder(self) -> Path:
