@@ -4,11 +4,10 @@ from typing import cast
 
 from prefect import flow
 from prefect.futures import PrefectFuture
-from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
-from flows.steps import images_of, provenance, subjects_of, survey_all, surveyed
+from flows.steps import images_of, provenance, run_name, subjects_of, survey_all, surveyed
 from flows.study import Study
 from storage.batches import shards
 from storage.images import ImageSet
@@ -21,14 +20,9 @@ from tasks.sign import sign_recording
 from tasks.survey import check_space
 
 
-def _name() -> str:
-    study = flow_run.parameters["study"]
-    return f"compare-{study['name'] if isinstance(study, dict) else getattr(study, 'name', study)}"
-
-
 @flow(
     name="compare",
-    flow_run_name=_name,
+    flow_run_name=run_name,
     task_runner=ThreadPoolTaskRunner(max_workers=2),  # type: ignore[arg-type]
 )
 def compare(study: Study) -> ComparisonReference:

@@ -2,12 +2,21 @@
 
 from typing import Any
 
+from prefect.runtime import flow_run
+
 from analysis.networks.models import untrained
 from flows.study import Study
 from storage.images import ImageSet
 from tasks.images import open_images
 from tasks.references import ModelPlan, Subject
 from tasks.survey import survey
+
+
+def run_name() -> str:
+    """The name of a flow run: its flow and its study."""
+    study = flow_run.parameters["study"]
+    name = study["name"] if isinstance(study, dict) else getattr(study, "name", study)
+    return f"{flow_run.flow_name}-{name}"
 
 
 def images_of(study: Study) -> ImageSet:

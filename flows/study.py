@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from analysis.networks.models import ModelSpec
 from analysis.networks.training import Recipe
@@ -76,6 +76,13 @@ class Compute(Part):
     )
     shard: int = Field(4096, ge=4, description="images a recording task")
     dask: None = Field(None, description="not in this version: Dask computes on threads")
+
+    @field_validator("dask", mode="before")
+    @classmethod
+    def _threads_only(cls, value: Any) -> Any:
+        if value is not None:
+            raise ValueError("this version computes on one machine's threads; leave it out")
+        return value
 
 
 class Training(Part):

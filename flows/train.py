@@ -3,25 +3,20 @@
 from pathlib import Path
 
 from prefect import flow, unmapped
-from prefect.runtime import flow_run
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from analysis.networks.zoo import FAMILIES
 from flows.errors import StudyError
+from flows.steps import run_name
 from flows.study import Study
 from storage.store import make_store
 from tasks.training import fashion_mnist_folder, train_network
 
 
-def _name() -> str:
-    study = flow_run.parameters["study"]
-    return f"train-{study['name'] if isinstance(study, dict) else getattr(study, 'name', study)}"
-
-
 # One network at a time: each uses every core, or the one GPU.
 @flow(
     name="train",
-    flow_run_name=_name,
+    flow_run_name=run_name,
     task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]
 )
 def train(study: Study) -> list[Path]:

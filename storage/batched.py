@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 import zarr
 
 from storage import ledger
+from storage.batches import Bounds
 from storage.digest import digest
 from storage.errors import StorageError
+from storage.ledger import Ledger
 from storage.store import Store, group, publish
 
 
@@ -50,14 +53,36 @@ def make(
     return place
 
 
-def opened(store: Store, kind: str, called: str) -> tuple[Path, zarr.Group]:
-    """Folder and writable group of one thing; ``StorageError`` where there is none."""
+@dataclass(frozen=True)
+class Batched:
+    """An opened recording or signatures of one model. ``taps`` are in the order they fire."""
+
+    name: str
+    folder: Path
+    group: zarr.Group
+    ledger: Ledger
+    taps: tuple[str, ...]
+    bounds: tuple[Bounds, ...]
+
+
+def opened(store: Store, kind: str, called: str) -> Batched:
+    """The thing of that kind and digest, for writing; ``StorageError`` where there is none."""
     place = store.path(kind, called)
     if not place.is_dir():
         raise StorageError(
             f"{kind} {called[:12]} is not in {store.root}; run the study that made it again"
         )
-    return place, group(place, mode="r+")
+    found = group(place, mode="r+")
+    taps: Any = found.attrs["taps"]
+    bounds: Any = found.attrs["bounds"]
+    return Batched(
+        name=called,
+        folder=place,
+        group=found,
+        ledger=ledger.opened(found, folder=place),
+        taps=tuple(taps),
+        bounds=tuple((int(start), int(stop)) for start, stop in bounds),
+    )
 
 
 def member(opened_group: zarr.Group, array_name: str) -> zarr.Array:  # type: ignore[type-arg]

@@ -14,7 +14,7 @@ import numpy as np
 import zarr
 
 from storage.errors import StorageError
-from storage.store import sync_file, sync_folder
+from storage.store import sync, sync_file
 
 NAME = "digest"
 
@@ -56,7 +56,7 @@ class Ledger:
     def forget(self, batch: int) -> None:
         """Take the mark of ``batch`` back: it counts as missing from now on."""
         self.array[batch] = 0
-        sync_folder(self.folder / NAME / "c")
+        sync(self.folder / NAME / "c")
 
 
 def create(group: zarr.Group, *, folder: Path, batches: int, columns: int) -> Ledger:

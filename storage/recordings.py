@@ -1,32 +1,22 @@
 """Recordings: the activations of one model at its taps on one image set, one array a tap."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 
 from storage import batched, ledger
+from storage.batched import Batched
 from storage.batches import Bounds, block
 from storage.digest import checksum, tap_file
-from storage.ledger import Ledger
 from storage.store import Store
 
 KIND = "recordings"
 
 
-@dataclass(frozen=True)
-class Recording:
-    """An opened recording. ``taps`` are in the order in which they fire."""
-
-    name: str
-    folder: Path
-    group: zarr.Group
-    ledger: Ledger
-    taps: tuple[str, ...]
-    bounds: tuple[Bounds, ...]
+class Recording(Batched):
+    """An opened recording: the activations of one model, one array a tap."""
 
     def write(self, batch: int, activations: Mapping[str, np.ndarray]) -> None:
         """Keep one batch: float32 (images, *feature) for every tap, then its ledger row."""
@@ -99,14 +89,4 @@ def create(
 
 def open_recording(store: Store, name: str) -> Recording:
     """The recording of that digest; ``StorageError`` where there is none."""
-    folder, opened = batched.opened(store, KIND, name)
-    taps: Any = opened.attrs["taps"]
-    bounds: Any = opened.attrs["bounds"]
-    return Recording(
-        name=name,
-        folder=folder,
-        group=opened,
-        ledger=ledger.opened(opened, folder=folder),
-        taps=tuple(taps),
-        bounds=tuple((int(a), int(b)) for a, b in bounds),
-    )
+    return Recording(**vars(batched.opened(store, KIND, name)))

@@ -6,33 +6,23 @@ first are padded with zeros along ``pair``, which leaves every inner product as 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 
 from storage import batched, ledger
+from storage.batched import Batched
 from storage.batches import Bounds
 from storage.digest import checksum
-from storage.ledger import Ledger
 from storage.store import Store
 
 KIND = "signatures"
 CHUNK_BYTES = 16 * 2**20
 
 
-@dataclass(frozen=True)
-class Signatures:
-    """The opened signatures of one model. ``taps`` are in the order in which they fire."""
-
-    name: str
-    folder: Path
-    group: zarr.Group
-    ledger: Ledger
-    taps: tuple[str, ...]
-    bounds: tuple[Bounds, ...]
+class Signatures(Batched):
+    """The opened signatures of one model."""
 
     def write(self, batch: int, signed: Mapping[str, tuple[np.ndarray, float]]) -> None:
         """Keep one batch: for each tap a unit vector (pairs,) float32 and its length."""
@@ -118,14 +108,4 @@ def create(
 
 def open_signatures(store: Store, name: str) -> Signatures:
     """The signatures of that digest; ``StorageError`` where there are none."""
-    folder, opened = batched.opened(store, KIND, name)
-    taps: Any = opened.attrs["taps"]
-    bounds: Any = opened.attrs["bounds"]
-    return Signatures(
-        name=name,
-        folder=folder,
-        group=opened,
-        ledger=ledger.opened(opened, folder=folder),
-        taps=tuple(taps),
-        bounds=tuple((int(a), int(b)) for a, b in bounds),
-    )
+    return Signatures(**vars(batched.opened(store, KIND, name)))

@@ -124,7 +124,7 @@ def write_bytes(path: Path, content: bytes) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -132,34 +132,27 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
 
 
-def sync_folder(folder: Path) -> None:
-    """Bring the entries of ``folder`` to the disk, so that a rename survives a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def publish(draft: Path, place: Path) -> None:
-    """Bring the folder ``draft`` to the disk and rename it to ``place``: there whole or not."""
-    for path in (*draft.rglob("*"), draft):
-        if path.is_dir():
-            sync_folder(path)
-        else:
-            sync_file(path)
-    draft.rename(place)
-    sync_folder(place.parent)
-
-
-def sync_file(path: Path) -> None:
-    """Bring the content and the entry of a file that someone else wrote to the disk."""
+def sync(path: Path) -> None:
+    """Bring a file's content, or a folder's entries, to the disk: they survive a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
-    sync_folder(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Bring the content and the entry of a file that someone else wrote to the disk."""
+    sync(path)
+    sync(path.parent)
+
+
+def publish(draft: Path, place: Path) -> None:
+    """Bring the folder ``draft`` to the disk and rename it to ``place``: there whole or not."""
+    for path in (*draft.rglob("*"), draft):
+        sync(path)
+    draft.rename(place)
+    sync(place.parent)
 
 
 def group(path: Path, *, mode: Any = "r") -> zarr.Group:

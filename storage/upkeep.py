@@ -63,8 +63,7 @@ def faults(store: Store) -> Iterator[Fault]:
 
 def mend(store: Store, fault: Fault) -> None:
     """Mark the batch of ``fault`` as missing, so that the next run records or signs it again."""
-    folder, thing = opened(store, fault.kind, fault.name)
-    opened_ledger(thing, folder=folder).forget(fault.batch)
+    opened(store, fault.kind, fault.name).ledger.forget(fault.batch)
 
 
 def remove(store: Store, what: str) -> list[Entry]:
@@ -92,8 +91,7 @@ def remove(store: Store, what: str) -> list[Entry]:
 
 
 def _complete(store: Store, kind: str, name: str) -> list[int]:
-    folder, thing = opened(store, kind, name)
-    rows = np.asarray(opened_ledger(thing, folder=folder).array[:])
+    rows = np.asarray(opened(store, kind, name).ledger.array[:])
     return [int(b) for b in np.flatnonzero(rows[:, -1] == 1)]
 
 

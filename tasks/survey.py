@@ -13,7 +13,7 @@ from analysis.networks.network import Network
 from analysis.networks.reduction import reduced_shape
 from analysis.networks.tap import Tap, taps
 from analysis.networks.transforms import preprocessing
-from storage import batched, ledger, recordings, signatures
+from storage import batched, recordings, signatures
 from storage import zoo as shelf
 from storage.batches import batches
 from storage.digest import tap_file
@@ -96,8 +96,7 @@ def _share_missing(store: Store, kind: str, name: str) -> float:
     """The share of batches that a recording or signatures still lack; 1 where there are none."""
     if not store.path(kind, name).is_dir():
         return 1.0
-    folder, opened = batched.opened(store, kind, name)
-    kept = ledger.opened(opened, folder=folder)
+    kept = batched.opened(store, kind, name).ledger
     return len(kept.missing()) / kept.batches
 
 

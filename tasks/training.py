@@ -11,14 +11,13 @@ from prefect.cache_policies import NO_CACHE
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from analysis.networks import training, zoo
+from analysis.networks import devices, training, zoo
 from analysis.networks.training import Recipe
 from storage import fashion_mnist, training_states
 from storage import zoo as shelf
 from storage.digest import content_digest
 from storage.errors import StorageError
 from storage.store import open_store
-from tasks.devices import device_of
 from tasks.versions import versions
 
 DATA = "Fashion-MNIST, 60 000 training images"
@@ -61,7 +60,7 @@ def train_network(
 
     A network whose card says that it was trained just so is left as it is.
     """
-    place = device_of(device)
+    place = devices.device(device)
     arrays = {split: fashion_mnist.read(data, split) for split in ("train", "test")}
     identity = {
         "family": family,

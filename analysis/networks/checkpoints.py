@@ -114,10 +114,13 @@ def _listed(what: str, keys: list[str]) -> str:
 
 
 def _remedy(module: nn.Module, weights: Mapping[str, Tensor]) -> str:
-    """Where the number of classes differs, the argument that makes the file fit."""
+    """The argument that makes the file fit, where only its classifier is another."""
     classifier = (getattr(module, "pretrained_cfg", None) or {}).get("classifier")
     names = [classifier] if isinstance(classifier, str) else list(classifier or ())
     own = module.state_dict()
+    elsewhere = [k for k in own.keys() ^ weights.keys() if k.rpartition(".")[0] not in names]
+    if elsewhere:
+        return ""
     for key in (f"{name}.weight" for name in names):
         classes = len(weights[key]) if key in weights else 0
         if key in own and classes != len(own[key]):

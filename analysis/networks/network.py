@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from analysis.errors import AnalysisError
+from analysis.networks import devices
 
 
 @dataclass
@@ -43,13 +43,7 @@ class Network:
 
         Raises ``AnalysisError`` for a device that this machine lacks.
         """
-        chosen = device
-        if device == "auto":
-            chosen = "cuda" if torch.cuda.is_available() else "cpu"
-        try:
-            self.module.to(chosen)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            raise AnalysisError(f"device {device!r} is not there; take 'auto' or 'cpu'") from error
+        self.module.to(devices.device(device))
         return self
 
     def placed(self, images: Tensor) -> Tensor:
