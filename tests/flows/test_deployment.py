@@ -1,4 +1,4 @@
-"""Each deployment names a flow that is there, with parameters that it takes."""
+"""Each deployment names a flow that is there, with parameters that the server accepts."""
 
 import importlib
 from pathlib import Path
@@ -6,18 +6,42 @@ from typing import Any
 
 import pytest
 import yaml
+from prefect.utilities.callables import parameter_schema
+from prefect.utilities.schema_tools import validate
+from prefect.utilities.schema_tools.validation import ValidationError
+
+from flows.compare import compare
+from flows.study import read_study
 
 ROOT = Path(__file__).parent.parent.parent
 DEPLOYMENTS = yaml.safe_load((ROOT / "deployment.yaml").read_text())["deployments"]
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda d: d["name"])
-def test_entrypoint_and_parameters(
-    deployment: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+def test_the_server_accepts_the_parameters_of_a_flow_that_is_there(
+    deployment: dict[str, Any],
 ) -> None:
-    monkeypatch.chdir(ROOT)
     path, name = deployment["entrypoint"].split(":")
-    module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
-    found = getattr(module, name)
-    study = found.validate_parameters(deployment["parameters"])["study"]
-    assert [model.name for model in study.models] == ["ViT", "ResNet", "Mixer"]
+    flow = getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
+    # By JSON schema, as the server does it before any of our code sees them.
+    validate(
+        deployment["parameters"],
+        parameter_schema(flow).model_dump_for_openapi(),
+        raise_on_error=True,
+    )
+    flow.validate_parameters(deployment["parameters"])
+
+
+def test_the_nightly_study_is_the_demo() -> None:
+    nightly = next(d for d in DEPLOYMENTS if d["name"] == "nightly")
+    found = compare.validate_parameters(nightly["parameters"])["study"]
+    assert found == read_study(ROOT / "studies" / "demo.yaml")
+
+
+def test_a_path_is_no_parameter_of_a_deployment() -> None:
+    with pytest.raises(ValidationError, match="not of type 'object'"):
+        validate(
+            {"study": "studies/demo.yaml"},
+            parameter_schema(compare).model_dump_for_openapi(),
+            raise_on_error=True,
+        )
