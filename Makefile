@@ -1,10 +1,11 @@
 # make demo   compare the shipped networks on the shipped images; writes reports/demo/index.html
 # make test   formatting, types, layering, and all tests
+# make bench  speed, memory and error beside other packages; writes docs/benchmarks.md (20 minutes)
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check install clean
+.PHONY: demo test check bench install clean
 
 demo: install
 	$(BIN)/seelike compare studies/demo.yaml
@@ -17,6 +18,10 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: install
+	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev,bench]'
+	$(BIN)/python -m benchmarks
 
 install: .venv/.installed
 

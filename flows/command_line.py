@@ -23,6 +23,7 @@ QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "DASK_LOGGING__DISTRIBUTED": "error",
+    "HF_HUB_VERBOSITY": "error",
 }
 
 
@@ -96,6 +97,12 @@ def _study_verb(
             action="store_true",
             help="leave taps out that are constant over the images, and list them",
         )
+    if name == "compare":
+        verb.add_argument(
+            "--sweep",
+            action="store_true",
+            help="show how CKA depends on the number of images and the batch, beside exact CKA",
+        )
     verb.set_defaults(run=run)
 
 
@@ -122,6 +129,8 @@ def _study(parsed: argparse.Namespace) -> "Study":
     settings = list(parsed.set)
     if getattr(parsed, "skip_bad_images", False):
         settings.append("skip_bad_images=true")
+    if getattr(parsed, "sweep", False):
+        settings.append("sweep=true")
     if getattr(parsed, "skip_degenerate", False):
         settings.append("skip_degenerate=true")
     return read_study(parsed.study, settings=settings)

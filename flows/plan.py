@@ -8,7 +8,7 @@ from flows.steps import images_of, subjects_of, surveyed
 from flows.study import Study
 from storage.store import locate
 from tasks.references import Subject
-from tasks.survey import bytes_left, chosen_taps, megabytes, network_of
+from tasks.survey import bytes_left, chosen_taps, fits, megabytes, network_of
 
 
 def plan(study: Study) -> str:
@@ -19,11 +19,12 @@ def plan(study: Study) -> str:
     images = images_of(study)
     store = locate(study.store)
     rows = [("model", "taps", "images", "activations", "signatures", "still to write")]
-    needed = 0
+    needed = passes = 0
     for subject in subjects_of(study):
         one = surveyed(subject, study, images)
         left = bytes_left(one, store=store, keep=study.keep)
         needed += left
+        passes += left > 0
         rows.append(
             (
                 one.name,
@@ -35,9 +36,10 @@ def plan(study: Study) -> str:
             )
         )
     free = store.free_bytes()
-    verdict = "fits" if needed < free else "DOES NOT FIT; set keep: signatures, or fewer images"
+    room = fits(needed, free=free)
+    verdict = "fits" if room else "DOES NOT FIT; set keep: signatures, or fewer images"
     return (
-        f"{table(rows)}\n{len(rows) - 1} passes over {len(images)} images, "
+        f"{table(rows)}\n{passes} passes over {len(images)} images, "
         f"{megabytes(needed)} to write, {megabytes(free)} free in {store.root}: {verdict}"
     )
 

@@ -61,6 +61,7 @@ def surveyed(subject: Subject, study: Study, images: ImageSet) -> ModelPlan:
         count=len(images),
         batch=study.batch,
         reduction=study.reduction,
+        measures=study.measures,
     )
 
 
@@ -73,6 +74,7 @@ def survey_all(study: Study, images: ImageSet) -> list[ModelPlan]:
             count=len(images),
             batch=study.batch,
             reduction=study.reduction,
+            measures=study.measures,
         )
         for subject in subjects_of(study)
     ]

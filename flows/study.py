@@ -7,10 +7,12 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from analysis.networks.models import ModelSpec
+from analysis.networks.models import ModelSpec, twin_name
 from analysis.networks.training import Recipe
+from analysis.similarity.measures import measure
 from flows.errors import StudyError
 from storage.digest import label
+from tasks.references import Statistics
 
 
 class Part(BaseModel):
@@ -75,6 +77,7 @@ class Compute(Part):
         "are kept, so that the activations of one tap at a time are in memory",
     )
     shard: int = Field(4096, ge=4, description="images a recording task")
+    memory: float = Field(4.0, gt=0, description="GB that an exact measure may use")
     dask: None = Field(None, description="not in this version: Dask computes on threads")
 
     @field_validator("dask", mode="before")
@@ -104,7 +107,17 @@ class Study(Part):
     reduction: Literal["flatten", "cls", "mean", "tokens"] = "flatten"
     keep: Literal["activations", "signatures"] = "activations"
     batch: int = Field(256, ge=4, description="images a Gram; the statistical batch")
-    similarity: list[Literal["cka"]] = ["cka"]
+    similarity: list[str] = Field(
+        ["cka"],
+        description="measures: cka, which is always there, cka_exact, cka_biased, cka_rbf (or "
+        "cka_rbf:WIDTH), cka_deconfounded, rsa, mutual_knn, procrustes, svcca, pwcca, predictivity",
+    )
+    sweep: bool = Field(
+        False, description="how CKA depends on the number of images and the batch; adds cka_exact"
+    )
+    permutations: int = Field(
+        200, ge=0, description="permutations of the images for p values; 0 leaves them out"
+    )
     baseline: bool = Field(True, description="compare untrained twins of the models as well")
     skip_bad_images: bool = Field(False, description="leave out images that cannot be read")
     skip_degenerate: bool = Field(False, description="leave out taps constant over the images")
@@ -118,13 +131,35 @@ class Study(Part):
         """A path stands for the file's content, so that flows take either."""
         return read_yaml(Path(value)) if isinstance(value, str | Path) else value
 
+    @field_validator("similarity")
+    @classmethod
+    def _known_measures(cls, value: list[str]) -> list[str]:
+        for name in value:
+            measure(name)
+        return list(dict.fromkeys(["cka", *value]))
+
+    @model_validator(mode="after")
+    def _activations_for_measures(self) -> "Study":
+        reading = [name for name in self.measures if measure(name).reads_activations]
+        if reading and self.keep == "signatures":
+            raise ValueError(
+                f"{', '.join(reading)} needs activations, which keep: signatures does not keep; "
+                "set keep: activations, or leave it out"
+            )
+        return self
+
     @model_validator(mode="after")
     def _names(self) -> "Study":
         label(self.name)
         names = [model.name for model in self.models]
+        if self.baseline:
+            names += [twin_name(model.name) for model in self.models]
         doubled = sorted({n for n in names if names.count(n) > 1})
         if doubled:
-            raise ValueError(f"two models are named {doubled[0]!r}; names have to differ")
+            raise ValueError(
+                f"two models are named {doubled[0]!r}, untrained twins included; names have to "
+                "differ"
+            )
         return self
 
     @property
@@ -132,6 +167,20 @@ class Study(Part):
         """Images a forward pass: asked for, or what suits the way of keeping."""
         own = self.batch if self.keep == "signatures" else 64
         return self.compute.forward_batch or own
+
+    @property
+    def measures(self) -> list[str]:
+        """The measures asked for, and the one that a sweep needs."""
+        return list(dict.fromkeys([*self.similarity, *(["cka_exact"] if self.sweep else [])]))
+
+    @property
+    def statistics(self) -> Statistics:
+        """What is computed beside the similarities."""
+        return Statistics(
+            skip_degenerate=self.skip_degenerate,
+            permutations=self.permutations,
+            memory=int(self.compute.memory * 1e9),
+        )
 
     @property
     def report_folder(self) -> Path:

@@ -30,14 +30,15 @@ def train(study: Study) -> list[Path]:
                 f"model {model.name!r} cannot be trained: zoo is {model.zoo!r}, "
                 f"expected one of {', '.join(FAMILIES)}"
             )
-    make_store(study.store)
     training = study.training
+    data = fashion_mnist_folder(Path(training.downloads))
+    make_store(study.store)
     checkpoints = train_network.map(
         name=[model.name for model in study.models],
         family=[str(model.zoo) for model in study.models],
         seed=[model.seed or 0 for model in study.models],
         recipe=unmapped(training.recipe),
-        data=unmapped(fashion_mnist_folder(Path(training.downloads))),
+        data=unmapped(data),
         store=study.store,
         output=unmapped(Path(training.output)),
         device=study.compute.device,

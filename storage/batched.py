@@ -64,6 +64,10 @@ class Batched:
     taps: tuple[str, ...]
     bounds: tuple[Bounds, ...]
 
+    def missing(self) -> list[int]:
+        """The batches that are not complete, in order."""
+        return self.ledger.missing()
+
 
 def opened(store: Store, kind: str, called: str) -> Batched:
     """The thing of that kind and digest, for writing; ``StorageError`` where there is none."""

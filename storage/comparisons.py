@@ -11,21 +11,23 @@ from storage.errors import StorageError
 from storage.store import Store, publish
 
 KIND = "comparisons"
+# One measure each, which comparisons are joined from.
+MEASURES = "measures"
 
 
-def name(identity: dict[str, Any]) -> str:
+def name(identity: dict[str, Any], *, kind: str = KIND) -> str:
     """The digest under which the comparison of ``identity`` is kept."""
-    return digest({"kind": KIND, **identity})
+    return digest({"kind": kind, **identity})
 
 
-def exists(store: Store, comparison: str) -> bool:
+def exists(store: Store, comparison: str, *, kind: str = KIND) -> bool:
     """Whether the comparison of that digest is there; it is there whole or not at all."""
-    return store.path(KIND, comparison).is_dir()
+    return store.path(kind, comparison).is_dir()
 
 
-def write(store: Store, comparison: str, dataset: xr.Dataset) -> None:
+def write(store: Store, comparison: str, dataset: xr.Dataset, *, kind: str = KIND) -> None:
     """Keep ``dataset`` under that digest: drafted beside its place and renamed into it."""
-    place = store.path(KIND, comparison)
+    place = store.path(kind, comparison)
     with store.lock(comparison):
         if place.exists():
             return
@@ -42,9 +44,9 @@ def write(store: Store, comparison: str, dataset: xr.Dataset) -> None:
         publish(draft, place)
 
 
-def read(store: Store, comparison: str) -> xr.Dataset:
+def read(store: Store, comparison: str, *, kind: str = KIND) -> xr.Dataset:
     """The comparison of that digest, opened lazily; ``StorageError`` where there is none."""
-    place = store.path(KIND, comparison)
+    place = store.path(kind, comparison)
     if not place.is_dir():
         raise StorageError(
             f"comparison {comparison[:12]} is not in {store.root}; run its study again"

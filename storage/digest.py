@@ -37,7 +37,7 @@ def content_digest(parts: Iterable[bytes]) -> str:
 
 def checksum(values: np.ndarray) -> int:
     """CRC-32C of the bytes of ``values`` in C order."""
-    return int(_crc32c(values.tobytes()))
+    return int(_crc32c(np.ascontiguousarray(values)))
 
 
 def tap_file(name: str) -> str:

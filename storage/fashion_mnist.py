@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -77,10 +78,10 @@ def _idx(path: Path, *, dims: int) -> np.ndarray:
         raw = path.read_bytes()
         if path.suffix == ".gz":
             raw = gzip.decompress(raw)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise StorageError(f"{path} cannot be read: {error}; fetch it again") from error
-    head = np.frombuffer(raw[: 4 + 4 * dims], ">u4")
-    if len(head) != dims + 1 or head[0] != 0x0800 + dims:
+    head = np.frombuffer(raw[: 4 + 4 * dims].ljust(4 + 4 * dims, b"\0"), ">u4")
+    if head[0] != 0x0800 + dims:
         raise StorageError(f"{path} is not an IDX file of {dims} dimensions; fetch it again")
     shape = tuple(int(n) for n in head[1:])
     if len(raw) != 4 + 4 * dims + int(np.prod(shape)):

@@ -39,6 +39,17 @@ class Recording(Batched):
             raise ledger.damaged(self.folder, tap, batch)
         return values
 
+    def read_images(self, start: int, stop: int, tap: str) -> np.ndarray:
+        """Activations (stop - start, *feature) of a range of images, across batches."""
+        touched = [
+            (first, self.read(batch, tap))
+            for batch, (first, last) in enumerate(self.bounds)
+            if first < stop and last > start
+        ]
+        return np.concatenate([values for _, values in touched])[start - touched[0][0] :][
+            : stop - start
+        ]
+
 
 def name(identity: dict[str, Any]) -> str:
     """The digest under which the activations of ``identity`` are kept."""

@@ -141,6 +141,14 @@ def write(folder: Path, page: Page) -> Path:
     return index
 
 
+def check_folder(folder: Path) -> None:
+    """Raise ``StorageError`` where no report may go: a file, or a folder with another's page."""
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise StorageError(f"report folder {folder}: {place} is a file; name another folder")
+    _former_files(folder / "index.html")
+
+
 def _files(page: Page) -> Iterator[tuple[str, bytes]]:
     """Each file's path in the folder and its content, after all names were checked."""
     figures = [figure for section in page.sections for figure in section.figures]

@@ -5,7 +5,7 @@ lengths, so that activations of any scale keep their digits. Batches of other si
 first are padded with zeros along ``pair``, which leaves every inner product as it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,14 @@ class Signatures(Batched):
                 raise ledger.damaged(self.folder, array, batch)
         return directions, norms
 
+    def lengths(self) -> np.ndarray:
+        """Every tap's length in every batch, (taps, batches) float64, checked as ``read``."""
+        norms = np.asarray(batched.member(self.group, "norm")[:])
+        for batch in range(len(self.bounds)):
+            if checksum(norms[:, batch]) != self.ledger.checksums(batch)[1]:
+                raise ledger.damaged(self.folder, "norm", batch)
+        return norms
+
 
 def name(identity: dict[str, Any]) -> str:
     """The digest under which the signatures of ``identity`` are kept."""
@@ -67,10 +75,13 @@ def create(
     taps: Sequence[str],
     bounds: Sequence[Bounds],
     attributes: dict[str, Any],
+    length: Callable[[int], int] = lambda images: images * (images - 1) // 2,
 ) -> Signatures:
-    """The signatures that ``identity`` names, made with empty arrays if they are new."""
-    longest = max(stop - start for start, stop in bounds)
-    pairs = longest * (longest - 1) // 2
+    """The signatures that ``identity`` names, made with empty arrays if they are new.
+
+    ``length`` tells how many numbers a vector of a batch has; one a pair of images if left out.
+    """
+    pairs = length(max(stop - start for start, stop in bounds))
     # A batch of many taps is read at once: 4x faster than with one chunk a tap.
     together = max(1, min(len(taps), CHUNK_BYTES // (4 * pairs)))
 

@@ -17,7 +17,7 @@ from storage.digest import FORMAT
 from storage.errors import StorageError
 
 MARKER = "seelike.json"
-KINDS = ("recordings", "signatures", "comparisons", "images", "training")
+KINDS = ("recordings", "signatures", "measures", "comparisons", "images", "training")
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,9 @@ def _about(kind: str, path: Path) -> str:
         ledger = opened_ledger(thing, folder=path)
         left = len(ledger.missing())
         state = "complete" if not left else f"{ledger.batches - left} of {ledger.batches} batches"
-        return f"{thing.attrs.get('model', '?')}, {state}"
-    if kind == "comparisons":
-        return str(group(path).attrs.get("study", "?"))
+        made_for = f", {thing.attrs['measure']}" if "measure" in thing.attrs else ""
+        return f"{thing.attrs.get('model', '?')}{made_for}, {state}"
+    if kind in ("comparisons", "measures"):
+        known = group(path).attrs
+        return str(known.get("study", known.get("measure", "?")))
     return ""

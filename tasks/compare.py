@@ -1,116 +1,242 @@
-"""Comparing all pairs of taps of all models of a study: one symmetric product a batch."""
+"""Comparing all pairs of taps of all models of a study: a step a measure, then one dataset."""
 
-import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
-from dask.base import compute
-from dask.delayed import delayed
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from threadpoolctl import threadpool_limits
 
 from analysis.errors import AnalysisError
-from analysis.similarity import batch_cosines, bootstrap, cka_from_hsic
-from storage import comparisons, signatures
+from analysis.similarity import bootstrap, cka_from_hsic, mean_interval
+from analysis.similarity.measures import (
+    ExactMeasure,
+    FitMeasure,
+    PairMeasure,
+    ResidualMeasure,
+    deconfounded,
+    measure,
+    pair_measure,
+    pairs_of_images,
+)
+from analysis.similarity.nulls import calibrated, q_values
+from storage import comparisons
+from storage.images import ImageSet
+from storage.recordings import open_recording
 from storage.signatures import Signatures, open_signatures
-from storage.store import open_store
-from tasks.references import ComparisonReference, ModelPlan, SignaturesReference
+from storage.store import Store, open_store
+from tasks import fit
+from tasks.confounder import signed_images
+from tasks.exact import exact_cka
+from tasks.nulls import null_of
+from tasks.pairs import products, shares
+from tasks.references import ComparisonReference, ModelPlan, SignaturesReference, Statistics
 from tasks.versions import versions
 
 REPEATS, LEVEL, SEED = 1000, 0.95, 0
+DIMS = ("tap_a", "tap_b")
 
 
-@task(task_run_name="compare {study_name}", cache_policy=NO_CACHE)
-def compare_pairs(
+@dataclass(frozen=True)
+class _Subjects:
+    """The signed models of a study, opened, and which of their taps vary over the images."""
+
+    store: Store
+    plans: list[ModelPlan]
+    images: ImageSet
+    present: np.ndarray
+    statistics: Statistics
+
+    def signatures(self, name: str) -> list[Signatures]:
+        return [open_signatures(self.store, plan.signatures(name)) for plan in self.plans]
+
+
+@task(task_run_name="compare by {name}", cache_policy=NO_CACHE)
+def compare_measure(
     signed: Sequence[SignaturesReference],
+    images: ImageSet,
     *,
+    name: str,
     store: str,
-    study_name: str,
-    provenance: dict[str, Any],
-    skip_degenerate: bool = False,
-) -> ComparisonReference:
-    """CKA of every pair of taps of all models, minibatch unbiased, with bootstrap intervals.
+    statistics: Statistics,
+) -> str:
+    """One measure of every pair of taps of all models, with intervals; its digest in the store.
 
     Raises ``AnalysisError`` naming model and tap for taps that are constant over the images,
-    unless they are to be skipped; then the attribute ``left_out_taps`` lists them.
+    unless they are to be skipped, and for models that were recorded on different images.
     """
     opened = open_store(store)
-    name = comparison_name([one.plan for one in signed], skip_degenerate=skip_degenerate)
-    reference = ComparisonReference(store, name, recorded=sum(one.recorded for one in signed))
-    if comparisons.exists(opened, name):
-        return reference
+    plans = [one.plan for one in signed]
+    result = measure_name(plans, name, statistics=statistics)
+    if comparisons.exists(opened, result, kind=comparisons.MEASURES):
+        return result
+    check_same_images(plans)
     start = time.perf_counter()
-    kept = [open_signatures(opened, one.name) for one in signed]
+    present = varying(opened, plans, skip=statistics.skip_degenerate)
+    subjects = _Subjects(opened, plans, images, present, statistics)
+    variables = _WAYS[type(measure(name))](subjects, name)
+    dataset = xr.Dataset(variables, attrs={"measure": name, "left_out": left_out(plans, present)})
+    dataset.attrs["seconds"] = round(time.perf_counter() - start, 2)
+    comparisons.write(opened, result, dataset, kind=comparisons.MEASURES)
+    return result
+
+
+def _by_pairs(subjects: _Subjects, name: str) -> dict[str, Any]:
+    kept = subjects.signatures(name)
     cosines, norms = products(kept)
-    labels = tap_labels(signed)
-    present = np.flatnonzero(norms.any(axis=0))
-    left_out = [f"{labels['model'][i]}: {labels['tap'][i]}" for i in np.flatnonzero(~norms.any(0))]
-    if left_out and not skip_degenerate:
-        raise AnalysisError(
-            f"constant over the images, so no similarity is defined: {', '.join(left_out)}; "
-            "leave such taps out with --skip-degenerate"
-        )
-    parts = shares(cosines[:, present][:, :, present], norms[:, present])
-    dataset = labelled(parts, {k: [v[i] for i in present] for k, v in labels.items()})
-    dataset.attrs |= provenance | {
-        "study": study_name,
-        "estimator": "minibatch CKA, unbiased HSIC (Song 2012; Nguyen 2021), linear kernel",
-        "interval": f"{LEVEL:.0%} bootstrap over {len(parts)} batches, {REPEATS} repeats",
-        "signatures": {one.plan.name: one.name for one in signed},
-        "left_out_taps": left_out,
-        "computed": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "seconds": round(time.perf_counter() - start, 2),
-        "versions": versions(),
+    present = subjects.present
+    variables = _resampled(shares(cosines[:, present][:, :, present], norms[:, present]))
+    signs_pairs = pair_measure(name).length is pairs_of_images
+    if subjects.statistics.permutations and signs_pairs:
+        variables |= _above_chance(subjects, kept, variables["value"][1], norms)
+    return variables
+
+
+def _above_chance(
+    subjects: _Subjects, kept: Sequence[Signatures], observed: np.ndarray, norms: np.ndarray
+) -> dict[str, Any]:
+    """What shuffled images say of cells, best matches, and pairs of models."""
+    null = null_of(
+        kept,
+        observed,
+        norms,
+        model=labels(subjects.plans, subjects.present)["model"],
+        permutations=subjects.statistics.permutations,
+        seed=SEED,
+    )
+    return {
+        "p": (DIMS, null.cells.p),
+        "q": (DIMS, q_values(null.cells.p)),
+        "critical": (DIMS, null.cells.critical),
+        "calibrated": (DIMS, calibrated(observed, null.cells.critical)),
+        "best_p": (("tap_a", "other_model"), null.matches.p),
+        "block_p": (("own_model", "other_model"), null.blocks.p),
     }
-    comparisons.write(opened, name, dataset)
-    return reference
 
 
-def comparison_name(plans: Sequence[ModelPlan], *, skip_degenerate: bool) -> str:
-    """The digest of the comparison of ``plans``' signatures."""
+def _by_residuals(subjects: _Subjects, name: str) -> dict[str, Any]:  # noqa: ARG001
+    kept = subjects.signatures("cka")
+    confounder = signed_images(subjects.plans[0], subjects.images, store=subjects.store)
+    cosines, norms = products([*kept, confounder])
+    chosen = [*subjects.present, norms.shape[1] - 1]
+    parts = shares(cosines[:, chosen][:, :, chosen], norms[:, chosen])
+    return _resampled(deconfounded(parts))
+
+
+def _by_fits(subjects: _Subjects, name: str) -> dict[str, Any]:
+    kept = [open_recording(subjects.store, plan.recording) for plan in subjects.plans]
+    values = fit.values_of(name, subjects.plans, kept, subjects.images, present=subjects.present)
+    parts = (values / len(values)).astype(np.float32)
+    return {
+        "value": (DIMS, values.mean(axis=0)),
+        "parts": (("batch", *DIMS), parts),
+        **_bounds(mean_interval(values, repeats=REPEATS, level=LEVEL, seed=SEED)),
+    }
+
+
+def _by_all(subjects: _Subjects, name: str) -> dict[str, Any]:
+    kept = [open_recording(subjects.store, plan.recording) for plan in subjects.plans]
+    asked = cast(ExactMeasure, measure(name))
+    value, low, high = exact_cka(
+        kept,
+        estimator=asked.estimator,
+        kernel=asked.kernel,
+        width=asked.width,
+        memory=subjects.statistics.memory,
+        present=subjects.present,
+    )
+    interval = None if low is None or high is None else (low, high)
+    return {"value": (DIMS, value), **_bounds(interval)}
+
+
+_WAYS: dict[type, Callable[[_Subjects, str], dict[str, Any]]] = {
+    PairMeasure: _by_pairs,
+    ResidualMeasure: _by_residuals,
+    FitMeasure: _by_fits,
+    ExactMeasure: _by_all,
+}
+
+
+def _resampled(parts: np.ndarray) -> dict[str, Any]:
+    """Ratios of sums over the batches, and their intervals."""
+    return {
+        "value": (DIMS, cka_from_hsic(parts)),
+        "parts": (("batch", *DIMS), parts.astype(np.float32)),
+        **_bounds(bootstrap(parts, repeats=REPEATS, level=LEVEL, seed=SEED)),
+    }
+
+
+def _bounds(interval: tuple[np.ndarray, np.ndarray] | None) -> dict[str, Any]:
+    return {} if interval is None else {"low": (DIMS, interval[0]), "high": (DIMS, interval[1])}
+
+
+def measure_name(plans: Sequence[ModelPlan], name: str, *, statistics: Statistics) -> str:
+    """The digest of one measure of all pairs of ``plans``' taps."""
     return comparisons.name(
         {
-            "signatures": [[plan.name, signatures.name(plan.identity)] for plan in plans],
+            "models": [[plan.name, plan.signatures("cka")] for plan in plans],
+            "measure": name,
             "bootstrap": [REPEATS, LEVEL, SEED],
-            "skip_degenerate": skip_degenerate,
-        }
+            **statistics.identity(),
+        },
+        kind=comparisons.MEASURES,
     )
 
 
-def products(kept: Sequence[Signatures]) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines (batches, T, T) float32 of all taps of all models, and norms (batches, T)."""
-    product = delayed(_product, pure=False)
-    with threadpool_limits(1):
-        done = compute(  # type: ignore[no-untyped-call]
-            *(product(kept, batch) for batch in range(len(kept[0].bounds))),
-            scheduler="threads",
-            num_workers=os.cpu_count(),
+def comparison_name(
+    plans: Sequence[ModelPlan], measures: Sequence[str], *, statistics: Statistics, sweep: bool
+) -> str:
+    """The digest of the comparison of ``plans`` by ``measures``, with or without a sweep."""
+    each = [measure_name(plans, name, statistics=statistics) for name in measures]
+    return comparisons.name({"measures": each, "sweep": sweep})
+
+
+def check_same_images(plans: Sequence[ModelPlan]) -> None:
+    """Refuse models that were recorded on other images, or in other batches, than the first."""
+    first = plans[0]
+    for plan in plans[1:]:
+        for key in ("images", "batch", "reduction"):
+            if plan.identity[key] != first.identity[key]:
+                raise AnalysisError(
+                    f"{plan.name} and {first.name} were recorded with different {key} "
+                    f"({_short(plan.identity[key])} and {_short(first.identity[key])}); only what "
+                    "was seen on the same images in the same batches can be compared"
+                )
+
+
+def _short(value: object) -> str:
+    return str(value)[:12]
+
+
+def varying(store: Store, plans: Sequence[ModelPlan], *, skip: bool) -> np.ndarray:
+    """Indices of the taps that vary over the images, for which similarity is defined."""
+    kept = [open_signatures(store, plan.signatures("cka")) for plan in plans]
+    lengths = np.concatenate([one.lengths() for one in kept])
+    present = np.flatnonzero(lengths.any(axis=1))
+    constant = left_out(plans, present)
+    if constant and not skip:
+        raise AnalysisError(
+            f"constant over the images, so no similarity is defined: {', '.join(constant)}; "
+            "leave such taps out with --skip-degenerate"
         )
-    return np.stack([c for c, _ in done]), np.stack([n for _, n in done])
+    return present
 
 
-def _product(kept: Sequence[Signatures], batch: int) -> tuple[np.ndarray, np.ndarray]:
-    """All models' taps in one operand, so that a symmetric product serves every pair."""
-    read = [one.read(batch) for one in kept]
-    return batch_cosines(np.concatenate([d for d, _ in read])), np.concatenate([n for _, n in read])
+def left_out(plans: Sequence[ModelPlan], present: np.ndarray) -> list[str]:
+    """Model and tap of what is not among the ``present``."""
+    every = labels(plans, np.arange(sum(len(plan.taps) for plan in plans)))
+    gone = sorted(set(range(len(every["tap"]))) - {int(i) for i in present})
+    return [f"{every['model'][i]}: {every['tap'][i]}" for i in gone]
 
 
-def shares(cosines: np.ndarray, norms: np.ndarray) -> np.ndarray:
-    """What each batch adds to CKA: (batches, T, T), summing to CKA over the batches."""
-    # Scaled by the largest first: squares of tiny or huge norms leave float64's range.
-    relative = norms / norms.max(axis=0)
-    relative /= np.sqrt((relative**2).sum(axis=0))
-    return np.asarray(cosines * (relative[:, :, None] * relative[:, None, :]))
-
-
-def tap_labels(signed: Sequence[SignaturesReference]) -> dict[str, list[Any]]:
-    """The coordinates of the tap axis, without their suffix."""
-    rows = [(one.plan, tap) for one in signed for tap in one.plan.taps]
+def labels(plans: Sequence[ModelPlan], present: np.ndarray) -> dict[str, list[Any]]:
+    """The coordinates of the ``present`` taps, without the suffix of their axis."""
+    every = [(plan, tap) for plan in plans for tap in plan.taps]
+    rows = [every[int(i)] for i in present]
     return {
         "model": [plan.name for plan, _ in rows],
         "tap": [tap.name for _, tap in rows],
@@ -120,19 +246,64 @@ def tap_labels(signed: Sequence[SignaturesReference]) -> dict[str, list[Any]]:
     }
 
 
-def labelled(parts: np.ndarray, labels: dict[str, list[Any]]) -> xr.Dataset:
-    """The comparison as a Dataset with dims tap_a and tap_b and their coordinates."""
-    dims = ("tap_a", "tap_b")
-    coordinates = {
+@task(task_run_name="join measures", cache_policy=NO_CACHE)
+def join_measures(
+    signed: Sequence[SignaturesReference],
+    *,
+    names: dict[str, str],
+    swept: str | None,
+    store: str,
+    study_name: str,
+    provenance: dict[str, Any],
+    statistics: Statistics,
+) -> ComparisonReference:
+    """The comparison: every measure's variables over one pair of tap axes, with what it is of."""
+    opened = open_store(store)
+    plans = [one.plan for one in signed]
+    name = comparison_name(plans, list(names), statistics=statistics, sweep=swept is not None)
+    reference = ComparisonReference(store, name, recorded=sum(one.recorded for one in signed))
+    if comparisons.exists(opened, name):
+        return reference
+    each = {m: comparisons.read(opened, n, kind=comparisons.MEASURES) for m, n in names.items()}
+    variables = {
+        variable(m, str(key)): values for m, part in each.items() for key, values in part.items()
+    }
+    present = varying(opened, plans, skip=statistics.skip_degenerate)
+    coordinates: dict[str, Any] = {
         f"{key}_{side}": (f"tap_{side}", values)
         for side in ("a", "b")
-        for key, values in labels.items()
+        for key, values in labels(plans, present).items()
     }
-    variables: dict[str, Any] = {
-        "cka": (dims, cka_from_hsic(parts)),
-        "cka_parts": (("batch", *dims), parts.astype(np.float32)),
+    if statistics.permutations:
+        models = list(dict.fromkeys(coordinates["model_a"][1]))
+        coordinates |= {"own_model": models, "other_model": models}
+    dataset = xr.Dataset({key: v.variable for key, v in variables.items()}, coordinates)
+    if swept is not None:
+        dataset = dataset.merge(
+            comparisons.read(opened, swept, kind=comparisons.MEASURES).rename(
+                error_mean="sweep_error_mean", error_max="sweep_error_max"
+            )
+        )
+    dataset.attrs |= provenance | {
+        "study": study_name,
+        "measures": {
+            variable(m, "value"): {"title": measure(m).title, "source": measure(m).source}
+            for m in names
+        },
+        "estimator": "minibatch CKA, unbiased HSIC (Song 2012; Nguyen 2021), linear kernel",
+        "interval": f"{LEVEL:.0%} bootstrap over {len(plans[0].bounds)} batches, {REPEATS} repeats",
+        "permutations": statistics.permutations,
+        "signatures": {plan.name: plan.signatures("cka") for plan in plans},
+        "left_out_taps": left_out(plans, present),
+        "computed": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "seconds": round(sum(part.attrs["seconds"] for part in each.values()), 2),
+        "versions": versions(),
     }
-    interval = bootstrap(parts, repeats=REPEATS, level=LEVEL, seed=SEED)
-    if interval is not None:
-        variables["cka_low"], variables["cka_high"] = ((dims, bound) for bound in interval)
-    return xr.Dataset(variables, coordinates)
+    comparisons.write(opened, name, dataset)
+    return reference
+
+
+def variable(name: str, part: str) -> str:
+    """What a comparison calls one part of a measure: ``cka``, ``cka_low``, ``cka_parts``."""
+    called = name.replace(":", "_")
+    return called if part == "value" else f"{called}_{part}"

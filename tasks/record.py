@@ -4,7 +4,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any
@@ -17,22 +17,48 @@ from torch import Tensor
 from tqdm import tqdm
 
 from analysis.errors import AnalysisError
+from analysis.networks.device_gram import DeviceGram, device_gram
 from analysis.networks.network import Network
 from analysis.networks.recording import summarise
 from analysis.networks.tap import Tap
 from analysis.networks.transforms import transform
-from analysis.similarity import NonFinite, check_finite, signature, unit
-from storage import recordings, signatures
+from analysis.similarity import NonFinite, check_finite, unit
+from analysis.similarity.gram import gram_of_product
+from analysis.similarity.signature import packed
+from storage import recordings
 from storage.batches import Bounds
 from storage.images import ImageSet
 from storage.recordings import Recording
-from storage.signatures import Signatures
 from storage.store import Store, open_store
 from tasks.references import ModelPlan
-from tasks.survey import chosen_taps, network_of
+from tasks.signing import Signing, at, naming, sign, signing
+from tasks.survey import activations_needed, chosen_taps, network_of
+from tasks.threads import one_blas_thread
 
 # The cores of one machine, and its GPU, serve one network at a time.
 _turn = threading.Lock()
+
+
+# Set by whoever is told to stop: recordings end after the batch they are at.
+_stopped = threading.Event()
+
+
+class Stopped(AnalysisError):
+    """A recording ended early because its run was interrupted; what is complete stays."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"recording {model} was interrupted; the same run goes on where it ended")
+
+
+@contextmanager
+def stopping_on_interrupt() -> Iterator[None]:
+    """End all recordings of this process at their next batch when Ctrl-C comes."""
+    _stopped.clear()
+    try:
+        yield
+    except KeyboardInterrupt:
+        _stopped.set()
+        raise
 
 
 @task(task_run_name="record {plan.name} shard {number}", cache_policy=NO_CACHE)
@@ -53,33 +79,28 @@ def record_shard(
     Raises ``AnalysisError`` naming model, tap and image for activations that are not finite.
     """
     opened = open_store(store)
+    if keep == "activations" and not activations_needed(plan, store=opened):
+        return 0
     kept = prepare(plan, store=opened, keep=keep)
     with opened.lock(f"{kept.name}-{number}"), _turn:
-        missing = [batch for batch in kept.ledger.missing() if batch in shard]
+        missing = [batch for batch in kept.missing() if batch in shard]
         if missing:
             network = network_of(plan.subject).to(device)
             _record(network, plan, images, kept, missing, forward_batch=forward_batch)
     return len(missing)
 
 
-def prepare(plan: ModelPlan, *, store: Store, keep: str) -> Recording | Signatures:
+def prepare(plan: ModelPlan, *, store: Store, keep: str) -> Recording | Signing:
     """What the batches of ``plan`` are written to, made with its metadata if it is new."""
-    attributes = {"model": plan.name, "facts": plan.facts}
-    if keep == "activations":
-        return recordings.create(
-            store,
-            plan.identity,
-            shapes={tap.name: tap.shape for tap in plan.taps},
-            bounds=plan.bounds,
-            batch=plan.batch,
-            attributes=attributes,
-        )
-    return signatures.create(
+    if keep == "signatures":
+        return signing(plan, store=store)
+    return recordings.create(
         store,
         plan.identity,
-        taps=[tap.name for tap in plan.taps],
+        shapes={tap.name: tap.shape for tap in plan.taps},
         bounds=plan.bounds,
-        attributes=attributes,
+        batch=plan.batch,
+        attributes={"model": plan.name, "facts": plan.facts},
     )
 
 
@@ -87,7 +108,7 @@ def _record(
     network: Network,
     plan: ModelPlan,
     images: ImageSet,
-    kept: Recording | Signatures,
+    kept: Recording | Signing,
     missing: Sequence[int],
     *,
     forward_batch: int,
@@ -95,59 +116,81 @@ def _record(
     """Run the network over the missing batches and write each when it is complete."""
     bounds = [plan.bounds[batch] for batch in missing]
     total = sum(stop - start for start, stop in bounds)
-    summary: Callable[[Tap, Tensor], Any] = _signed if isinstance(kept, Signatures) else _copied
-    with tqdm(desc=f"record {plan.name}", total=total, unit="image") as bar:
+    # Grams take their threads themselves; torch's own are not NumPy's, and stay as they are.
+    with (
+        tqdm(desc=f"record {plan.name}", total=total, unit="image") as bar,
+        one_blas_thread(),
+        _behind(kept.write) as write,
+    ):
         recorded: Iterator[dict[str, Any]] = summarise(
             network,
             chosen_taps(network, plan.subject),
             _batches(network, images, bounds, forward_batch=forward_batch),
             reduction=plan.reduction,
-            summary=summary,
+            summary=_summary(plan, kept),
         )
         for batch, (start, stop) in zip(missing, bounds, strict=True):
+            if _stopped.is_set():
+                raise Stopped(plan.name)
             with naming(plan.name, images, start):
-                values = next(recorded)
-            kept.write(batch, values)
+                values = {tap: settled(tap, value) for tap, value in next(recorded).items()}
+            write(batch, values)
             bar.update(stop - start)
+
+
+@contextmanager
+def _behind(write: Callable[..., None]) -> Iterator[Callable[..., None]]:
+    """``write`` on a thread of its own while the next batch runs; one batch waits at most.
+
+    A write that failed is raised by the next one, or at the end.
+    """
+    waiting: list[Future[None]] = []
+
+    def following(*arguments: Any) -> None:
+        for future in waiting:
+            future.result()
+        waiting[:] = [writer.submit(write, *arguments)]
+
+    with ThreadPoolExecutor(1) as writer:
+        yield following
+        for future in waiting:
+            future.result()
+
+
+def _summary(plan: ModelPlan, kept: Recording | Signing) -> Callable[[Tap, Tensor], Any]:
+    """What is made of a tap's activations inside the hook: their copy, or their signature."""
+    return signer(plan.measures) if isinstance(kept, Signing) else _copied
+
+
+def signer(measures: Sequence[str]) -> Callable[[Tap, Tensor], Any]:
+    """What makes a tap's activations its signatures, inside the hook; to be ``settled`` after."""
+
+    def signed(tap: Tap, x: Tensor) -> Any:
+        if x.is_cuda and tuple(measures) == ("cka",):
+            return device_gram(x)
+        return sign(tap.name, x.cpu().numpy(), measures)
+
+    return signed
+
+
+def settled(tap: str, value: Any) -> Any:
+    """What was left on a device when the hook returned, made a signature; all else as it is."""
+    if not isinstance(value, DeviceGram):
+        return value
+    with at(tap):
+        row = value.first_not_finite()
+        if row is not None:
+            raise NonFinite(row)
+        product, energy = value.product()
+        return {"cka": unit(packed(gram_of_product(product, mean_energy=energy)))}
 
 
 def _copied(tap: Tap, activations: Tensor) -> np.ndarray:
     """Activations to keep: a copy, since the tensor changes after the hook; finite."""
     values = np.array(activations.cpu().numpy(), order="C")
-    with _at(tap.name):
+    with at(tap.name):
         check_finite(values)
     return values
-
-
-def _signed(tap: Tap, activations: Tensor) -> tuple[np.ndarray, float]:
-    """The signature to keep in the activations' place."""
-    return sign(tap.name, activations.cpu().numpy())
-
-
-def sign(tap: str, activations: np.ndarray) -> tuple[np.ndarray, float]:
-    """The signature of one batch at ``tap`` (images, *feature): unit vector float32, length."""
-    with _at(tap):
-        return unit(signature(activations))
-
-
-@contextmanager
-def _at(tap: str) -> Iterator[None]:
-    try:
-        yield
-    except NonFinite as error:
-        raise NonFinite(error.row, tap) from error
-
-
-@contextmanager
-def naming(model: str, images: ImageSet, start: int) -> Iterator[None]:
-    """Say of which model and image activations are not finite; ``start`` is the batch's."""
-    try:
-        yield
-    except NonFinite as error:
-        raise AnalysisError(
-            f"activations of {error.tap} in {model} are not finite, first for image "
-            f"{images.ids[start + error.row]}; leave the tap or the image out, or use float32"
-        ) from error
 
 
 def _batches(

@@ -1,5 +1,6 @@
 """What steps hand to each other: names of things in the store, never the things."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,9 @@ from typing import Any
 import xarray as xr
 
 from analysis.networks.models import ModelSpec
-from storage import comparisons
-from storage.batches import Bounds
+from analysis.similarity.measures import pair_measure
+from storage import comparisons, recordings, signatures
+from storage.batches import Bounds, block
 from storage.store import open_store
 
 
@@ -47,11 +49,27 @@ class ModelPlan:
     batch: int
     reduction: str
     facts: dict[str, Any]
+    # Those that sign; and whether another one reads the recording itself.
+    measures: tuple[str, ...] = ("cka",)
+    reads_activations: bool = False
 
     @property
     def name(self) -> str:
         """The model's name."""
         return self.subject.name
+
+    def signed_identity(self, measure: str) -> dict[str, Any]:
+        """The identity of its signatures for ``measure``; CKA's are named as the recording is."""
+        return self.identity if measure == "cka" else {**self.identity, "measure": measure}
+
+    def signatures(self, measure: str) -> str:
+        """The digest of its signatures for ``measure``, one of ``measures``."""
+        return signatures.name(self.signed_identity(measure))
+
+    @property
+    def recording(self) -> str:
+        """The digest of its recording."""
+        return recordings.name(self.identity)
 
     @property
     def images(self) -> int:
@@ -60,18 +78,17 @@ class ModelPlan:
 
     @property
     def activation_bytes(self) -> int:
-        """Bytes of all activations in float32."""
-        sizes = [4] * len(self.taps)
-        for i, tap in enumerate(self.taps):
-            for n in tap.shape:
-                sizes[i] *= n
-        return self.images * sum(sizes)
+        """Bytes of all activations in float32, whole chunks, as they are on disk."""
+        sizes = [4 * math.prod(tap.shape) for tap in self.taps]
+        rows = block(self.batch, bytes_per_image=max(sizes))
+        return math.ceil(self.images / rows) * rows * sum(sizes)
 
     @property
     def signature_bytes(self) -> int:
-        """Bytes of all signatures in float32."""
-        pairs = max(stop - start for start, stop in self.bounds)
-        return 4 * len(self.taps) * len(self.bounds) * pairs * (pairs - 1) // 2
+        """Bytes of the signatures of all measures in float32."""
+        longest = max(stop - start for start, stop in self.bounds)
+        numbers = sum(pair_measure(name).length(longest) for name in self.measures)
+        return 4 * len(self.taps) * len(self.bounds) * numbers
 
 
 @dataclass(frozen=True)
@@ -79,8 +96,23 @@ class SignaturesReference:
     """Complete signatures of one model in a store, and how many batches of them are new."""
 
     plan: ModelPlan
-    name: str
     recorded: int
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What is computed beside the similarities, and how much memory may be used."""
+
+    skip_degenerate: bool = False
+    permutations: int = 200
+    memory: int = 4 * 10**9
+
+    def identity(self) -> dict[str, Any]:
+        """What of it determines a result."""
+        return {
+            "skip_degenerate": self.skip_degenerate,
+            "permutations": self.permutations,
+        }
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from analysis.similarity.findings import Finding, Measured, findings
 from storage import reports
 from storage.reports import Estimate, Group, Page, Table
+from tasks.further_sections import further_sections
 from tasks.references import ComparisonReference
 from tasks.sections import data, sections
 
@@ -33,7 +34,7 @@ def page(dataset: xr.Dataset, *, name: str) -> Page:
     return Page(
         title=f"How alike are the layers of {listed(models)}?",
         lead=tuple(_lead(dataset, found)),
-        sections=tuple(sections(dataset, measured, found)),
+        sections=(*sections(dataset, measured, found), *further_sections(dataset, measured)),
         provenance=tuple(_provenance(dataset, name=name)),
         data=tuple(data(dataset, models)),
         warnings=tuple(_warnings(dataset)),

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import xarray as xr
-from matplotlib.figure import Figure as Drawing
 
 from analysis import figures as draw
 from analysis.similarity import Estimate, structure
@@ -11,6 +10,7 @@ from analysis.similarity.findings import Contrast, Finding, Measured, Side, show
 from storage import reports
 from storage.digest import slug
 from storage.reports import Check, Csv, Figure, Section, Table
+from tasks.drawn import drawn
 
 RULE = (
     "A claim agrees where the whole interval of the difference lies on the study's side of zero, "
@@ -123,7 +123,7 @@ def within_figures(dataset: xr.Dataset, measured: Measured) -> Iterator[Figure]:
     models = list(measured.families)
     twinned = [model for model in models if model in measured.twins]
     if twinned:
-        yield _figure(
+        yield drawn(
             "trained-and-untrained",
             draw.against_untrained(dataset, twinned),
             alt="Within-model CKA. " + " ".join(within_words(measured, m) for m in twinned),
@@ -138,7 +138,7 @@ def within_figures(dataset: xr.Dataset, measured: Measured) -> Iterator[Figure]:
         for value, is_trained in ((own, True), (twin, False))
         if value is not None
     ]
-    yield _figure(
+    yield drawn(
         "within-numbers",
         draw.checks(dots, colours=draw.colours(dataset)),
         alt="Numbers within each model. " + " ".join(within_words(measured, m) for m in models),
@@ -147,7 +147,7 @@ def within_figures(dataset: xr.Dataset, measured: Measured) -> Iterator[Figure]:
     )
     limits = draw.scale(dataset)
     for model in models:
-        yield _figure(
+        yield drawn(
             f"within-{slug(model)}",
             draw.within(dataset, model, limits=limits),
             alt=within_words(measured, model),
@@ -175,7 +175,7 @@ def across_words(dataset: xr.Dataset, a: str, b: str) -> str:
 def across_figures(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Figure]:
     """All pairs of models in one figure, then every pair's heatmap and best matches."""
     pairs = [(a, b) for i, a in enumerate(models) for b in models[i + 1 :]]
-    yield _figure(
+    yield drawn(
         "all-pairs",
         draw.grid(dataset, models),
         alt="CKA of all layers of all models. "
@@ -186,24 +186,20 @@ def across_figures(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Figur
     )
     limits = draw.scale(dataset)
     for a, b in pairs:
-        yield _figure(
+        yield drawn(
             f"across-{slug(a)}-{slug(b)}",
             draw.across(dataset, b, a, limits=limits),
             alt=across_words(dataset, a, b),
             caption=f"CKA of {b}'s layers (upward) with {a}'s (rightward).",
             data="cka",
         )
-        yield _figure(
+        yield drawn(
             f"match-{slug(b)}-{slug(a)}",
             draw.best_match(dataset, b, a, limits=limits),
             alt=f"For each layer of {b}, the layer of {a} it resembles most.",
             caption=f"For each layer of {b}, where in {a} its most similar layer lies.",
             data="cka",
         )
-
-
-def _figure(name: str, drawing: Drawing, *, alt: str, caption: str, data: str = "") -> Figure:
-    return Figure(name, draw.png(drawing), draw.svg(drawing), alt=alt, caption=caption, data=data)
 
 
 def data(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Csv]:

@@ -1,22 +1,19 @@
 """Signing a recording: from its activations to its signatures, all taps, as one Dask graph."""
 
 import os
-from typing import Any
 
 import numpy as np
 from dask.base import compute
 from dask.delayed import Delayed, delayed
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from threadpoolctl import threadpool_limits
 
-from storage import recordings, signatures
 from storage.images import ImageSet
 from storage.recordings import Recording, open_recording
-from storage.signatures import Signatures
 from storage.store import open_store
-from tasks.record import naming, prepare, sign
 from tasks.references import ModelPlan, SignaturesReference
+from tasks.signing import Signed, Signing, naming, sign, signing
+from tasks.threads import one_blas_thread
 
 # Activations that one step of the graph holds at once, per thread.
 GROUP_BYTES = 128 * 2**20
@@ -31,16 +28,15 @@ def sign_recording(
     ``recorded`` is what the shards recorded: the results this step waits for.
     """
     opened = open_store(store)
-    reference = SignaturesReference(plan, signatures.name(plan.identity), sum(recorded))
-    kept = prepare(plan, store=opened, keep="signatures")
-    assert isinstance(kept, Signatures)
-    if keep == "signatures" or not kept.ledger.missing():
+    reference = SignaturesReference(plan, sum(recorded))
+    kept = signing(plan, store=opened)
+    if keep == "signatures" or not kept.missing():
         return reference
-    recording = open_recording(opened, recordings.name(plan.identity))
+    recording = open_recording(opened, plan.recording)
     with opened.lock(kept.name):
-        steps = graph(plan, images, recording, kept, kept.ledger.missing())
+        steps = graph(plan, images, recording, kept, kept.missing())
         # The threads scheduler does not know of BLAS's own threads.
-        with threadpool_limits(1):
+        with one_blas_thread():
             compute(  # type: ignore[no-untyped-call]
                 *steps, scheduler="threads", num_workers=os.cpu_count()
             )
@@ -51,7 +47,7 @@ def graph(
     plan: ModelPlan,
     images: ImageSet,
     recording: Recording,
-    kept: Signatures,
+    kept: Signing,
     batches: list[int],
 ) -> list[Delayed]:
     """One delayed write a batch, each after the signing of its groups of taps."""
@@ -80,11 +76,11 @@ def tap_groups(plan: ModelPlan) -> list[list[str]]:
 
 def _sign_group(
     plan: ModelPlan, images: ImageSet, recording: Recording, batch: int, taps: list[str]
-) -> dict[str, tuple[np.ndarray, float]]:
+) -> dict[str, Signed]:
     with naming(plan.name, images, plan.bounds[batch][0]):
-        return {tap: sign(tap, recording.read(batch, tap)) for tap in taps}
+        return {tap: sign(tap, recording.read(batch, tap), plan.measures) for tap in taps}
 
 
-def _write(kept: Signatures, batch: int, groups: list[dict[str, Any]]) -> int:
+def _write(kept: Signing, batch: int, groups: list[dict[str, Signed]]) -> int:
     kept.write(batch, {tap: value for group in groups for tap, value in group.items()})
     return batch

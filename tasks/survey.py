@@ -13,6 +13,7 @@ from analysis.networks.network import Network
 from analysis.networks.reduction import reduced_shape
 from analysis.networks.tap import Tap, taps
 from analysis.networks.transforms import preprocessing
+from analysis.similarity.measures import PairMeasure, measure
 from storage import batched, recordings, signatures
 from storage import zoo as shelf
 from storage.batches import batches
@@ -41,8 +42,16 @@ def chosen_taps(network: Network, subject: Subject) -> tuple[Tap, ...]:
 
 
 @task(task_run_name="survey {subject.spec.name}", cache_policy=NO_CACHE)
-def survey(subject: Subject, *, images: str, count: int, batch: int, reduction: str) -> ModelPlan:
-    """What recording ``subject`` on the image set of digest ``images`` means."""
+def survey(
+    subject: Subject,
+    *,
+    images: str,
+    count: int,
+    batch: int,
+    reduction: str,
+    measures: Sequence[str] = ("cka",),
+) -> ModelPlan:
+    """What recording ``subject`` on the image set of digest ``images`` for ``measures`` means."""
     network = network_of(subject)
     chosen = chosen_taps(network, subject)
     plans = tuple(
@@ -64,6 +73,8 @@ def survey(subject: Subject, *, images: str, count: int, batch: int, reduction: 
         batch=batch,
         reduction=reduction,
         facts=_facts(network, subject),
+        measures=tuple(name for name in measures if isinstance(measure(name), PairMeasure)),
+        reads_activations=any(measure(name).reads_activations for name in measures),
     )
 
 
@@ -86,10 +97,28 @@ def _facts(network: Network, subject: Subject) -> dict[str, Any]:
 
 def bytes_left(plan: ModelPlan, *, store: Store, keep: str) -> int:
     """Bytes that recording and signing ``plan`` will still write."""
-    signed = _share_missing(store, signatures.KIND, signatures.name(plan.identity))
-    recorded = _share_missing(store, recordings.KIND, recordings.name(plan.identity))
-    activations = plan.activation_bytes * recorded if keep == "activations" and signed else 0.0
-    return int(activations + plan.signature_bytes * signed)
+    signed = max(
+        _share_missing(store, signatures.KIND, plan.signatures(name)) for name in plan.measures
+    )
+    recorded = 0.0
+    if keep == "activations" and activations_needed(plan, store=store):
+        recorded = _share_missing(store, recordings.KIND, plan.recording)
+    return int(plan.activation_bytes * recorded + plan.signature_bytes * signed)
+
+
+def activations_needed(plan: ModelPlan, *, store: Store) -> bool:
+    """Whether the recording of ``plan`` is to be complete: it was begun, or will be read.
+
+    Activations that were removed stay away while the signatures of all measures are there.
+    """
+    begun = store.path(recordings.KIND, plan.recording).is_dir()
+    return (
+        begun
+        or plan.reads_activations
+        or any(
+            _share_missing(store, signatures.KIND, plan.signatures(name)) for name in plan.measures
+        )
+    )
 
 
 def _share_missing(store: Store, kind: str, name: str) -> float:
@@ -104,12 +133,17 @@ def check_space(plans: Sequence[ModelPlan], *, store: Store, keep: str) -> None:
     """Refuse what does not fit: ``StorageError`` with both numbers and the remedy."""
     needed = sum(bytes_left(plan, store=store, keep=keep) for plan in plans)
     free = store.free_bytes()
-    if needed and needed + MARGIN_BYTES > free:
+    if not fits(needed, free=free):
         raise StorageError(
             f"the plan needs {megabytes(needed + MARGIN_BYTES)} in {store.root}, "
             f"{megabytes(free)} are free; set keep: signatures, fewer images or taps, "
             "or another store"
         )
+
+
+def fits(needed: int, *, free: int) -> bool:
+    """Whether ``needed`` bytes, and what comes with them, go where ``free`` bytes are."""
+    return not needed or needed + MARGIN_BYTES <= free
 
 
 def megabytes(size: int) -> str:

@@ -115,7 +115,8 @@ def _run(
     previous = training_states.read(opened, kept)
     state, curve = (None, []) if previous is None else previous
     start = time.perf_counter()
-    with tqdm(desc=f"train {name}", unit="step", leave=True) as bar:
+    finished = len(curve) == recipe.epochs  # Its last epoch was kept: no step, so no bar.
+    with tqdm(desc=f"train {name}", unit="step", disable=finished) as bar:
 
         def show(step: int, steps: int) -> None:
             bar.total = steps

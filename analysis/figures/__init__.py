@@ -1,23 +1,32 @@
-"""xarray in, matplotlib Figure out: heatmaps, best matches, dots with intervals; then bytes."""
+"""xarray in, matplotlib Figure out: heatmaps, matches, agreement, sweeps, depth; then bytes."""
 
+from analysis.figures.agreements import Differences, agreement, differences
+from analysis.figures.curves import Curve, ceiling
 from analysis.figures.dot_plot import Dot, checks
 from analysis.figures.heatmaps import across, against_untrained, grid, scale, within
 from analysis.figures.matches import best_match
 from analysis.figures.rendering import png, svg
 from analysis.figures.style import colours
+from analysis.figures.sweeps import sweep
 from analysis.figures.values import cells
 
 __all__ = [
+    "Curve",
+    "Differences",
     "Dot",
     "across",
     "against_untrained",
+    "agreement",
     "best_match",
+    "ceiling",
     "cells",
     "checks",
     "colours",
+    "differences",
     "grid",
     "png",
     "scale",
     "svg",
+    "sweep",
     "within",
 ]

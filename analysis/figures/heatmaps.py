@@ -1,4 +1,4 @@
-"""CKA of all pairs of taps as heatmaps: within a model, across two, and all pairs of many.
+"""One measure of all pairs of taps as heatmaps: within a model, across two, all pairs of many.
 
 Input at the bottom and at the left, as in Raghu et al. 2021, figures 1 and 2.
 """
@@ -27,57 +27,77 @@ _TAPS = "taps, input to output"
 _DEPTH = "depth (0 input, 1 output)"
 
 
-def scale(*comparisons: xr.Dataset) -> Limits:
-    """The ends of the one colour scale of a report: min(0, smallest CKA) and 1.
+def scale(*comparisons: xr.Dataset, measure: str = "cka") -> Limits:
+    """The ends of the one colour scale of a report: min(0, smallest ``measure``) and 1.
 
-    The debiased estimator gives small negative values: they stay visible.
+    The debiased estimator gives small negative values: they stay visible. Raises
+    ``AnalysisError`` for a measure that is not there.
     """
-    smallest = min(float(comparison["cka"].min()) for comparison in comparisons)
+    for comparison in comparisons:
+        pairs.require_measure(comparison, measure)
+    smallest = min(float(comparison[measure].min()) for comparison in comparisons)
     return min(0.0, smallest), 1.0
 
 
-def within(comparison: xr.Dataset, model: str, *, limits: Limits | None = None) -> Figure:
+def within(
+    comparison: xr.Dataset, model: str, *, measure: str = "cka", limits: Limits | None = None
+) -> Figure:
     """One model's taps with each other (E1), a square heatmap.
 
-    ``limits`` are the colour scale's ends, ``scale(comparison)`` unless given. Raises
-    ``AnalysisError`` for a model that is not there.
+    ``limits`` are the colour scale's ends, ``scale(comparison)`` of ``measure`` unless given.
+    Raises ``AnalysisError`` for a model or measure that is not there.
     """
-    return across(comparison, model, model, limits=limits)
+    return across(comparison, model, model, measure=measure, limits=limits)
 
 
 def across(
-    comparison: xr.Dataset, model_a: str, model_b: str, *, limits: Limits | None = None
+    comparison: xr.Dataset,
+    model_a: str,
+    model_b: str,
+    *,
+    measure: str = "cka",
+    limits: Limits | None = None,
 ) -> Figure:
-    """``model_a``'s taps (upward) with ``model_b``'s (rightward), one heatmap (E2)."""
-    cells = pairs.pair(comparison, model_a, model_b)
+    """``model_a``'s taps (upward) with ``model_b``'s (rightward), one heatmap (E2).
+
+    A measure that is not the same both ways is ``model_a``'s (rows) to ``model_b``'s (columns).
+    """
+    cells = pairs.pair(comparison, model_a, model_b, measure=measure)
     with style():
         figure = Figure(figsize=(6, 5.2), layout="compressed")
         axes = figure.subplots()
-        image = _heatmap(axes, cells, limits or scale(comparison))
+        image = _heatmap(axes, cells[measure], limits or scale(comparison, measure=measure))
         name_taps(axes.xaxis, cells["tap_b"])
         name_taps(axes.yaxis, cells["tap_a"])
         axes.set_xlabel(folded(f"{pairs.label(comparison, model_b)}: {_TAPS}", inches=3.6))
         axes.set_ylabel(folded(f"{pairs.label(comparison, model_a)}: {_TAPS}", inches=3.6))
         show_depth(axes, "top", cells["depth_b"], title=_DEPTH)
         show_depth(axes, "right", cells["depth_a"], title=_DEPTH)
-        figure.colorbar(image, ax=axes, label="CKA", shrink=0.8, aspect=30, pad=0.03)
+        label = folded(_unit(comparison, measure), inches=3.2)
+        figure.colorbar(image, ax=axes, label=label, shrink=0.8, aspect=30, pad=0.03)
         return settle(figure)
 
 
-def grid(comparison: xr.Dataset, models: Sequence[str], *, limits: Limits | None = None) -> Figure:
+def grid(
+    comparison: xr.Dataset,
+    models: Sequence[str],
+    *,
+    measure: str = "cka",
+    limits: Limits | None = None,
+) -> Figure:
     """All pairs of ``models`` in one figure, with one colour scale; each model on its diagonal.
 
-    Raises ``AnalysisError`` for a model that is not there.
+    Raises ``AnalysisError`` for a model or measure that is not there.
     """
     pairs.require(comparison, *models)
-    blocks = [[pairs.pair(comparison, a, b) for b in models] for a in models]
-    limits = limits or scale(comparison)
+    blocks = [[pairs.pair(comparison, a, b, measure=measure) for b in models] for a in models]
+    limits = limits or scale(comparison, measure=measure)
     count = len(models)
     with style():
         figure, panels, side = _panels(count, count)
         for row, column in np.ndindex(count, count):
             axes, cells = panels[row][column], blocks[row][column]
-            image = _heatmap(axes, cells, limits)
+            image = _heatmap(axes, cells[measure], limits)
             lowest, leftmost = row == count - 1, column == 0
             axes.tick_params(bottom=lowest, labelbottom=lowest, left=leftmost, labelleft=leftmost)
             name_taps(axes.xaxis, cells["tap_b"])
@@ -90,15 +110,21 @@ def grid(comparison: xr.Dataset, models: Sequence[str], *, limits: Limits | None
             name = folded(pairs.label(comparison, model), inches=side)
             panels[count - 1][place].set_xlabel(name, weight="bold")
             panels[place][0].set_ylabel(name, weight="bold")
-        return _entitled(figure, image, panels)
+        unit = folded(_unit(comparison, measure), inches=0.8 * side * count)
+        return _entitled(figure, image, panels, unit=unit)
 
 
 def against_untrained(
-    comparison: xr.Dataset, models: Sequence[str], *, limits: Limits | None = None
+    comparison: xr.Dataset,
+    models: Sequence[str],
+    *,
+    measure: str = "cka",
+    limits: Limits | None = None,
 ) -> Figure:
     """Each of ``models`` within itself, trained (above) and untrained (below), one colour scale.
 
-    Raises ``AnalysisError`` for a model without an untrained twin in the comparison.
+    Raises ``AnalysisError`` for a model without an untrained twin in the comparison, and for a
+    measure that is not there.
     """
     pairs.require(comparison, *models)
     twins = {model: pairs.twin(comparison, model) for model in models}
@@ -107,30 +133,38 @@ def against_untrained(
             raise AnalysisError(
                 f"model '{model}' has no untrained twin in the comparison; leave it out or add one"
             )
-    limits = limits or scale(comparison)
+    limits = limits or scale(comparison, measure=measure)
     with style():
         figure, panels, side = _panels(2, len(models))
         for column, (model, twin) in enumerate(twins.items()):
             for row, shown in enumerate((model, twin)):
                 assert shown is not None
-                axes, cells = panels[row][column], pairs.pair(comparison, shown, shown)
-                image = _heatmap(axes, cells, limits)
+                axes = panels[row][column]
+                cells = pairs.pair(comparison, shown, shown, measure=measure)
+                image = _heatmap(axes, cells[measure], limits)
                 axes.tick_params(bottom=row == 1, labelbottom=row == 1)
                 name_taps(axes.xaxis, cells["tap_b"])
                 name_taps(axes.yaxis, cells["tap_a"])
-            depth = pairs.pair(comparison, model, model)["depth_b"]
+            depth = pairs.pair(comparison, model, model, measure=measure)["depth_b"]
             show_depth(panels[0][column], "top", depth, ticks=(0, 0.5, 1))
             panels[1][column].set_xlabel(folded(model, inches=side), weight="bold")
         panels[0][0].set_ylabel("trained", weight="bold")
         panels[1][0].set_ylabel("untrained", weight="bold")
-        return _entitled(figure, image, panels)
+        unit = folded(_unit(comparison, measure), inches=0.8 * side * 2)
+        return _entitled(figure, image, panels, unit=unit)
 
 
-def _heatmap(axes: Axes, cells: xr.Dataset, limits: Limits) -> AxesImage:
+def _unit(comparison: xr.Dataset, measure: str) -> str:
+    """What the colours are, and which way where that matters."""
+    way = "" if pairs.symmetric(comparison, measure) else " (row to column)"
+    return pairs.title(comparison, measure) + way
+
+
+def _heatmap(axes: Axes, values: xr.DataArray, limits: Limits) -> AxesImage:
     """Row i of the picture, counted from below, is tap i of model a."""
     axes.set_box_aspect(1)
     return axes.imshow(
-        cells["cka"].transpose(..., "tap_a", "tap_b").values,
+        values.transpose("tap_a", "tap_b").values,
         origin="lower",
         aspect="auto",
         interpolation="nearest",
@@ -149,12 +183,12 @@ def _panels(rows: int, columns: int) -> tuple[Figure, Panels, float]:
     return figure, panels, side
 
 
-def _entitled(figure: Figure, image: AxesImage, panels: Panels) -> Figure:
-    """What all ``panels`` share: the titles of their axes and one colour bar."""
+def _entitled(figure: Figure, image: AxesImage, panels: Panels, *, unit: str) -> Figure:
+    """What all ``panels`` share: the titles of their axes and one colour bar, of ``unit``."""
     figure.supxlabel(_TAPS, size=9)
     figure.supylabel(_TAPS, size=9)
     figure.suptitle(_DEPTH, size=9)
     figure.align_labels()
     everywhere = [axes for row in panels for axes in row]
-    figure.colorbar(image, ax=everywhere, label="CKA", shrink=0.8, aspect=35, pad=0.02)
+    figure.colorbar(image, ax=everywhere, label=unit, shrink=0.8, aspect=35, pad=0.02)
     return settle(figure)

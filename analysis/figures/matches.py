@@ -1,5 +1,7 @@
 """For each tap of one model, the most similar tap of another: where it lies and how alike it is."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -8,66 +10,122 @@ from matplotlib.figure import Figure
 from analysis.figures import pairs
 from analysis.figures.heatmaps import Limits, scale
 from analysis.figures.rendering import settle
-from analysis.figures.style import GREY, colours, folded, style
+from analysis.figures.style import GREY, MANY, colours, folded, style
 from analysis.figures.tap_axis import index_of_depth, name_taps, show_depth
+
+# Matches whose p value is above this are not told from chance.
+LEVEL = 0.05
+_BEST = "most similar tap"
+_CHANCE = f"not above chance, p > {LEVEL:g}"
+_OVERLAP = "its interval overlaps"
+_EQUAL = "equal depth"
+
+
+@dataclass(frozen=True)
+class _Look:
+    """How a match is drawn: shape, outline, also of its interval, and inside."""
+
+    label: str
+    shape: str
+    edge: str
+    face: str
 
 
 def best_match(
-    comparison: xr.Dataset, model_a: str, model_b: str, *, limits: Limits | None = None
+    comparison: xr.Dataset,
+    model_a: str,
+    model_b: str,
+    *,
+    measure: str = "cka",
+    limits: Limits | None = None,
 ) -> Figure:
-    """Above: ``model_b``'s most similar tap to each tap of ``model_a``. Below: the CKA of the two.
+    """Above: ``model_b``'s most similar tap to each tap of ``model_a``. Below: how alike they are.
 
     Small dots are taps of ``model_b`` that intervals cannot tell from the most similar one:
-    their ``cka_high`` reaches its ``cka_low``. Raises ``AnalysisError`` for a model that is not
-    there.
+    their ``{measure}_high`` reaches its ``{measure}_low``. Hollow grey squares, where the
+    comparison has ``{measure}_best_p``, are matches no better than the best of shuffled images
+    (p above 0.05). Raises ``AnalysisError`` for a model or measure that is not there.
     """
-    cells = pairs.pair(comparison, model_a, model_b).transpose(..., "tap_a", "tap_b")
-    best = cells["cka"].values.argmax(axis=1)
+    cells = pairs.pair(comparison, model_a, model_b, measure=measure)
+    cells = cells.transpose(..., "tap_a", "tap_b")
+    best = cells[measure].values.argmax(axis=1)
+    chance = _by_chance(cells, measure)
     colour = colours(comparison)[model_a]
     face = colour if pairs.trained(comparison, model_a) else "white"
+    looks = {
+        _Look(_BEST, "o", colour, face): ~chance,
+        _Look(_CHANCE, "s", GREY, "white"): chance,
+    }
     name_a, name_b = (pairs.label(comparison, model) for model in (model_a, model_b))
     with style():
-        figure = Figure(figsize=(6.2, 5.6), layout="constrained")
+        figure = Figure(figsize=(6.2, 5.8), layout="constrained")
         where, how_much = figure.subplots(2, sharex=True, height_ratios=(3, 1.3))
-        _draw_places(where, cells, best, colour, face)
+        _draw_overlaps(where, cells, best, measure, colour)
+        _draw_places(where, best, looks)
         name_taps(where.yaxis, cells["tap_b"])
         where.set_ylabel(folded(f"most similar tap of {name_b}", inches=3))
         show_depth(where, "right", cells["depth_b"], title=folded(f"depth in {name_b}", inches=3))
         show_depth(where, "top", cells["depth_a"], title=folded(f"depth in {name_a}", inches=4))
-        _draw_values(how_much, cells, best, colour, face)
-        how_much.set_ylim(*(limits or scale(comparison)))
-        how_much.set_ylabel("CKA with\nthat tap")
+        _draw_values(how_much, cells, best, measure, looks)
+        how_much.set_ylim(*(limits or scale(comparison, measure=measure)))
+        way = "with" if pairs.symmetric(comparison, measure) else "to"
+        unit = f"{pairs.title(comparison, measure)} {way} that tap"
+        how_much.set_title(folded(unit, inches=4.5), loc="left")
         how_much.margins(x=0.02)
         name_taps(how_much.xaxis, cells["tap_a"])
         how_much.set_xlabel(folded(f"{name_a}: taps, input to output", inches=4))
         where.tick_params(labelbottom=False)
-        handles, labels = where.get_legend_handles_labels()
-        figure.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=len(labels))
+        drawn = {str(line.get_label()): line for line in where.lines}
+        key = [drawn[label] for label in (_BEST, _CHANCE, _OVERLAP, _EQUAL) if label in drawn]
+        columns = len(key) if len(key) < 4 else 2
+        figure.legend(handles=key, loc="outside lower center", ncols=columns)
         return settle(figure)
 
 
-def _draw_places(axes: Axes, cells: xr.Dataset, best: np.ndarray, colour: str, face: str) -> None:
-    """The matches as dots on tap indices, over the line of equal depth."""
-    indices = np.arange(len(best))
+def _by_chance(cells: xr.Dataset, measure: str) -> np.ndarray:
+    """Which taps' best matches (taps of a,) a permutation test does not tell from chance."""
+    p = pairs.matches_p(cells, measure)
+    return np.zeros(cells.sizes["tap_a"], bool) if p is None else p > LEVEL
+
+
+def _draw_overlaps(
+    axes: Axes, cells: xr.Dataset, best: np.ndarray, measure: str, colour: str
+) -> None:
+    """The line of equal depth, and all taps that may be the most similar one."""
     depth_a, depth_b = cells["depth_a"].values, cells["depth_b"].values
     equal = index_of_depth(depth_a, depth_b)
-    axes.plot(indices, equal, color=GREY, linewidth=0.8, linestyle="--", label="equal depth")
-    if "cka_low" in cells:
-        floor = np.take_along_axis(cells["cka_low"].values, best[:, None], axis=1)
-        a, b = np.nonzero(cells["cka_high"].values >= floor)
-        axes.plot(a, b, ".", markersize=2.5, color=colour, alpha=0.4, label="its interval overlaps")
-    axes.plot(indices, best, "o", markersize=4.5, color=colour, mfc=face, label="most similar tap")
+    axes.plot(equal, color=GREY, linewidth=0.8, linestyle="--", label=_EQUAL)
+    if f"{measure}_low" in cells:
+        floor = np.take_along_axis(cells[f"{measure}_low"].values, best[:, None], axis=1)
+        a, b = np.nonzero(cells[f"{measure}_high"].values >= floor)
+        (dots,) = axes.plot(a, b, ".", markersize=2.5, color=colour, alpha=0.4, label=_OVERLAP)
+        dots.set_rasterized(len(a) > MANY)
     margin = max(0.5, 0.025 * len(depth_b))
     axes.set_ylim(-margin, len(depth_b) - 1 + margin)
     axes.grid(color="#e6e6e6", linewidth=0.5)
 
 
-def _draw_values(axes: Axes, cells: xr.Dataset, best: np.ndarray, colour: str, face: str) -> None:
-    """The matches' CKA, with intervals where the comparison has them."""
-    indices = np.arange(len(best))
-    if "cka_low" in cells:
-        low, high = (cells[name].values[indices, best] for name in ("cka_low", "cka_high"))
-        axes.vlines(indices, low, high, color=colour, linewidth=1)
-    value = cells["cka"].values[indices, best]
-    axes.plot(indices, value, "o", markersize=3, color=colour, mfc=face, clip_on=False, zorder=3)
+def _draw_places(axes: Axes, best: np.ndarray, looks: dict[_Look, np.ndarray]) -> None:
+    """The matches as dots on tap indices."""
+    for look, chosen in looks.items():
+        if chosen.any():
+            at = np.flatnonzero(chosen)
+            (dots,) = axes.plot(at, best[at], look.shape, color=look.edge, mfc=look.face)
+            dots.set(markersize=4.5, label=look.label)
+
+
+def _draw_values(
+    axes: Axes, cells: xr.Dataset, best: np.ndarray, measure: str, looks: dict[_Look, np.ndarray]
+) -> None:
+    """How alike the matches are, with intervals where the comparison has them."""
+    value = cells[measure].values
+    for look, chosen in looks.items():
+        if not chosen.any():
+            continue
+        at = np.flatnonzero(chosen)
+        if f"{measure}_low" in cells:
+            low, high = (cells[f"{measure}_{end}"].values[at, best[at]] for end in ("low", "high"))
+            axes.vlines(at, low, high, color=look.edge, linewidth=1)
+        (dots,) = axes.plot(at, value[at, best[at]], look.shape, color=look.edge, mfc=look.face)
+        dots.set(markersize=3, clip_on=False, zorder=3)
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.5)

@@ -1,4 +1,4 @@
-"""What figures read from a comparison: its models, their twins, and one pair's block of cells."""
+"""What figures read from a comparison: models, measures, twins, and one pair's block of cells."""
 
 import difflib
 
@@ -7,30 +7,109 @@ import xarray as xr
 
 from analysis.errors import AnalysisError
 
+# What a comparison may hold of a measure beside its value, as ``{measure}_{part}``.
+PARTS = ("low", "high", "p", "q", "critical", "calibrated")
+# Above all rounding, below what tells one direction of a measure from the other.
+_SAME = 1e-4
+
 
 def models(comparison: xr.Dataset) -> list[str]:
     """The models of ``comparison``, in the study's order."""
     return list(dict.fromkeys(str(m) for m in comparison["model_a"].values))
 
 
-def pair(comparison: xr.Dataset, model_a: str, model_b: str) -> xr.Dataset:
+def pair(comparison: xr.Dataset, model_a: str, model_b: str, *, measure: str = "cka") -> xr.Dataset:
     """The cells of ``model_a``'s taps (rows) with ``model_b``'s (columns).
 
-    Raises ``AnalysisError`` for a model that is not there and for cells that are not finite.
+    Raises ``AnalysisError`` for a model or ``measure`` that is not there and for cells of
+    ``measure`` that are not finite.
     """
+    cells = block(comparison, model_a, model_b)
+    require_measure(comparison, measure)
+    check_finite(cells, measure)
+    return cells
+
+
+def block(comparison: xr.Dataset, model_a: str, model_b: str) -> xr.Dataset:
+    """The cells as in ``pair``, before any number is read."""
     require(comparison, model_a, model_b)
     rows = np.flatnonzero(comparison["model_a"].values == model_a)
     columns = np.flatnonzero(comparison["model_b"].values == model_b)
-    cells = comparison.isel(tap_a=rows, tap_b=columns)
-    broken = np.argwhere(~np.isfinite(cells["cka"].values))
+    return comparison.isel(tap_a=rows, tap_b=columns)
+
+
+def check_finite(cells: xr.Dataset, measure: str) -> None:
+    """Raise ``AnalysisError`` naming the first cell of ``measure`` that is not finite."""
+    values = cells[measure].transpose("tap_a", "tap_b").values
+    broken = np.argwhere(~np.isfinite(values))
     if len(broken):
         row, column = broken[0]
+        one, other = (
+            f"{cells[f'model_{side}'].values[at]}'s {cells[f'tap_{side}'].values[at]}"
+            for side, at in (("a", row), ("b", column))
+        )
         raise AnalysisError(
-            f"CKA of {model_a}'s {cells['tap_a'].values[row]} with {model_b}'s "
-            f"{cells['tap_b'].values[column]} is {cells['cka'].values[row, column]}, expected a "
+            f"{title(cells, measure)} of {one} with {other} is {values[row, column]}, expected a "
             f"finite number ({len(broken)} such cells); compute the comparison again"
         )
-    return cells
+
+
+def matches_p(cells: xr.Dataset, measure: str) -> np.ndarray | None:
+    """Of the best matches in a ``pair``'s ``cells`` the p values (taps of a,), None if untested.
+
+    A model's taps with themselves are no matches: their best p values, which are of the other
+    taps, do not belong to them. Raises ``AnalysisError`` where the test left the model out.
+    """
+    tested = f"{measure}_best_p"
+    model = str(cells["model_b"].values[0])
+    if tested not in cells or model == str(cells["model_a"].values[0]):
+        return None
+    place = np.flatnonzero(cells["other_model"].values == model)
+    p = cells[tested].transpose("tap_a", "other_model").values[:, place]
+    if p.shape[1] != 1 or not np.isfinite(p).all():
+        raise AnalysisError(
+            f"{tested} has no finite p value for every match in '{model}'; compute the comparison "
+            "again"
+        )
+    found: np.ndarray = p[:, 0]
+    return found
+
+
+def measures(comparison: xr.Dataset) -> list[str]:
+    """The measures of ``comparison``: what is neither a part of one nor per batch or model.
+
+    In the order of the attribute ``measures``, then by name: Zarr keeps no order of variables.
+    """
+    cells = [str(n) for n, v in comparison.data_vars.items() if set(v.dims) == {"tap_a", "tap_b"}]
+    parts = {f"{name}_{part}" for name in cells for part in PARTS}
+    titled = list(comparison.attrs.get("measures", {}))
+    order = {name: place for place, name in enumerate([*titled, *sorted(set(cells) - set(titled))])}
+    return sorted((name for name in cells if name not in parts), key=order.__getitem__)
+
+
+def title(comparison: xr.Dataset, measure: str) -> str:
+    """What axes and colour bars call ``measure``: its title in the comparison, or its name."""
+    known = comparison.attrs.get("measures", {}).get(measure, {})
+    return str(known.get("title") or ("CKA" if measure == "cka" else measure))
+
+
+def symmetric(comparison: xr.Dataset, measure: str) -> bool:
+    """Whether ``measure`` is the same both ways, as far as ``comparison`` can tell."""
+    for name in ("model", "tap"):
+        if not np.array_equal(comparison[f"{name}_a"].values, comparison[f"{name}_b"].values):
+            return True
+    values = comparison[measure].transpose("tap_a", "tap_b").values
+    return bool(np.allclose(values, values.T, rtol=0, atol=_SAME, equal_nan=True))
+
+
+def require_measure(comparison: xr.Dataset, measure: str) -> None:
+    """Raise ``AnalysisError`` unless ``comparison`` holds ``measure``."""
+    known = measures(comparison)
+    if measure not in known:
+        near = difflib.get_close_matches(measure, known, n=3, cutoff=0.4) or known
+        raise AnalysisError(
+            f"measure '{measure}' is not in the comparison; nearest: {', '.join(near)}"
+        )
 
 
 def require(comparison: xr.Dataset, *wanted: str) -> None:

@@ -16,6 +16,8 @@ COLOUR_MAP = "magma"
 # Okabe and Ito 2008, without black and without the yellow that white paper swallows.
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GREY = "#767676"
+# More dots or lines than these lie in an SVG as a picture: as outlines they would be megabytes.
+MANY = 2000
 # Of bold type at 9 points.
 _LETTERS_PER_INCH = 11.5
 

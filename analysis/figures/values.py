@@ -10,23 +10,30 @@ import xarray as xr
 from analysis.figures import pairs
 
 _COORDINATES = ("model_a", "tap_a", "depth_a", "model_b", "tap_b", "depth_b")
-_VARIABLES = ("cka", "cka_low", "cka_high")
+# The value itself comes first.
+_PARTS = ("", *(f"_{part}" for part in pairs.PARTS))
 
 
 def cells(comparison: xr.Dataset, models: Sequence[str]) -> str:
-    """All pairs of taps of ``models`` as CSV: both taps' model, name and depth, CKA, its interval.
+    """All pairs of taps of ``models`` as CSV: both taps' model, name and depth, every measure.
 
-    Numbers are written so that reading them back gives the same floats. Of the two cells of a
-    pair of taps, (a, b) and (b, a), both are written. Raises ``AnalysisError`` for a model that
-    is not there.
+    Beside each measure stands what the comparison holds of it: interval (low, high), p and q,
+    critical value, calibrated value. Numbers are written so that reading them back gives the
+    same floats. Of the two cells of a pair of taps, (a, b) and (b, a), both are written. Raises
+    ``AnalysisError`` for a model that is not there and for a measure that is not finite.
     """
-    measured = [name for name in _VARIABLES if name in comparison]
+    measures = pairs.measures(comparison)
+    possible = (f"{measure}{part}" for measure in measures for part in _PARTS)
+    measured = [name for name in possible if name in comparison]
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow((*_COORDINATES, *measured))
     for model_a in models:
         for model_b in models:
-            block = pairs.pair(comparison, model_a, model_b).transpose(..., "tap_a", "tap_b").load()
+            block = pairs.block(comparison, model_a, model_b)[measured].load()
+            for measure in measures:
+                pairs.check_finite(block, measure)
+            block = block.transpose("tap_a", "tap_b")
             taps_a = list(zip(block["tap_a"].values, block["depth_a"].values, strict=True))
             taps_b = list(zip(block["tap_b"].values, block["depth_b"].values, strict=True))
             numbers = np.stack([block[name].values for name in measured], axis=-1)

@@ -98,12 +98,17 @@ def untrained(spec: ModelSpec) -> ModelSpec:
         arguments[silent] = False
     return replace(
         spec,
-        name=f"{spec.name} untrained",
+        name=twin_name(spec.name),
         pretrained=False,
         checkpoint=None,
         seed=spec.seed or 0,
         arguments=arguments,
     )
+
+
+def twin_name(name: str) -> str:
+    """What the untrained twin of the model called ``name`` is called."""
+    return f"{name} untrained"
 
 
 def _from_zoo(spec: ModelSpec) -> Network:

@@ -8,7 +8,7 @@ from analysis.similarity.cka import (
     minibatch_cka,
 )
 from analysis.similarity.gram import NonFinite, check_finite, gram
-from analysis.similarity.intervals import Estimate, bootstrap, estimate
+from analysis.similarity.intervals import Estimate, bootstrap, estimate, mean_interval
 from analysis.similarity.signature import batch_cosines, signature, unit
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "cka_matrix",
     "estimate",
     "gram",
+    "mean_interval",
     "minibatch_cka",
     "signature",
     "unit",

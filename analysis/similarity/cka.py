@@ -24,18 +24,23 @@ class DegenerateTaps(AnalysisError):
 
 
 def cka(
-    x: npt.ArrayLike, y: npt.ArrayLike, *, estimator: str = "debiased", kernel: str = "linear"
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    *,
+    estimator: str = "debiased",
+    kernel: str = "linear",
+    width: float = RBF_WIDTH,
 ) -> float:
     """CKA of activations ``x`` (n, ...) and ``y`` (n, ...) over all n images.
 
     ``estimator``: 'debiased' (unbiased HSIC, Song et al. 2012) or 'biased' (Kornblith et al.
-    2019; about p / (n + p) for independent features). ``kernel``: 'linear', or 'rbf' with half
-    the median distance as its width. Not clamped: the debiased value may be negative. Raises
+    2019; about p / (n + p) for independent features). ``kernel``: 'linear', or 'rbf' of ``width``
+    times the median distance. Not clamped: the debiased value may be negative. Raises
     ``AnalysisError`` for unequal n, ``DegenerateTaps`` for constant activations.
     """
     vector = _choose(ESTIMATORS, estimator, "estimator")
-    kernel_matrix = _choose(KERNELS, kernel, "kernel")
-    a, b = kernel_matrix(x), kernel_matrix(y)
+    _choose(KERNELS, kernel, "kernel")
+    a, b = (rbf_gram(z, width=width) if kernel == "rbf" else gram(z) for z in (x, y))
     if len(a) != len(b):
         raise AnalysisError(f"x has {len(a)} images, y has {len(b)}: they have to be the same")
     return float(cka_matrix(np.stack([vector(a)]), np.stack([vector(b)]))[0, 0])

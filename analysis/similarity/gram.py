@@ -1,5 +1,9 @@
 """Gram matrices of activations, centred without losing digits."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -7,14 +11,16 @@ from analysis.errors import AnalysisError
 
 Array = npt.NDArray[np.float64]
 
-# Raw energy over centred energy up to which the float32 product is centred afterwards: rounding
-# of the product, about 1e-7 of the raw energy, then stays below 2e-6 of the centred one.
-MEAN_SHARE = 16.0
 # Energy of features that differ by no more than four units in float32's last place.
 CONSTANT = (4 * np.finfo(np.float32).eps) ** 2
 # Squares outside this range lose digits, or everything, in float32.
 SMALLEST, LARGEST = 1e-26, 1e30
-FEATURES_AT_ONCE = 2**16
+# Numbers of a block of features: 2 MB, so that it is centred and multiplied inside the cache.
+BLOCK = 2**19
+# Blocks are summed in this many shares, whatever the number of cores: the same digits anywhere.
+SHARES = 8
+# Above so many images one share, with BLAS's own threads: each share holds an n x n sum.
+MANY = 4096
 
 
 class NonFinite(AnalysisError):
@@ -27,34 +33,44 @@ class NonFinite(AnalysisError):
 
 def check_finite(x: npt.NDArray[np.float32]) -> None:
     """Raise ``NonFinite`` with the first image of ``x`` (n, ...) that has NaN or infinity."""
-    # A float64 sum of float32 values is finite exactly where all of them are.
-    if not np.isfinite(np.sum(x, dtype=np.float64)):
-        rows = np.isfinite(x.reshape(len(x), -1)).all(axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        # NaN and infinity never sum to a finite number; large finite values may overflow.
+        if np.isfinite(x.sum()):
+            return
+    rows = np.isfinite(x.reshape(len(x), -1)).all(axis=1)
+    if not rows.all():
         raise NonFinite(int(np.argmin(rows)))
 
 
 def gram(x: npt.ArrayLike) -> Array:
     """The Gram matrix (n, n) of ``x`` (n, ...), features flattened and centred over n; float64.
 
-    One symmetric product in float32. Centring is folded into the product where the mean's
-    share allows it, and done on the features before where it would cancel the digits.
-    Features that are constant over the images give exactly zero. Raises ``NonFinite`` for NaN
-    and infinity, ``AnalysisError`` for fewer than 4 images or no features.
+    Blocks of features are centred and multiplied by themselves in float32 (float64 for float64
+    input), and summed in float64. Features that are constant over the images give exactly zero.
+    Raises ``NonFinite`` for NaN and infinity, ``AnalysisError`` for fewer than 4 images or no
+    features. Uses every core, best with BLAS limited to one thread.
     """
     flat = _flat(x)
-    raw = _product(flat)
-    energies = np.diag(raw)
-    if not np.isfinite(energies).all():
+    product, mean_energy = _centred_product(flat)
+    energy = float(np.diag(product).max())
+    if not SMALLEST < energy < LARGEST:
         check_finite(flat)
-        return _scaled(flat)
-    if not flat.any():
-        return raw
-    if flat.dtype == np.float32 and not SMALLEST < energies.max() < LARGEST:
-        return _scaled(flat)
-    centred = centre(raw)
-    if np.trace(raw) > MEAN_SHARE * np.trace(centred):
-        centred = centre(_product_of_centred(flat))
-    if np.trace(centred) <= CONSTANT * np.trace(raw):
+        exponent = int(np.frexp(np.abs(flat).max())[1])
+        if exponent:  # By a power of two, which is exact.
+            return np.ldexp(gram(np.ldexp(flat, -exponent)), 2 * exponent)
+    return gram_of_product(product, mean_energy=mean_energy)
+
+
+def gram_of_product(product: npt.ArrayLike, *, mean_energy: float) -> Array:
+    """The Gram matrix from the product (n, n) of features whose mean was taken out in float32.
+
+    What rounding left of the mean is common to all images, and goes here. ``mean_energy`` is
+    n times the squared length of that mean: where the features differ by its rounding alone
+    they are constant, and their Gram matrix is exactly zero.
+    """
+    centred = centre(np.asarray(product, np.float64))
+    spread = float(np.trace(centred))
+    if spread <= CONSTANT * (spread + mean_energy):
         return np.zeros_like(centred)
     return centred
 
@@ -87,24 +103,37 @@ def _flat(x: npt.ArrayLike) -> npt.NDArray[np.floating]:
     return np.ascontiguousarray(array.reshape(len(array), -1), kind)
 
 
-def _product(flat: npt.NDArray[np.floating]) -> Array:
-    """``flat @ flat.T``, which NumPy computes as a symmetric product, in ``flat``'s precision."""
+def _centred_product(flat: npt.NDArray[np.floating]) -> tuple[Array, float]:
+    """The product of ``flat`` (n, p) with its mean image taken out, and that mean's energy.
+
+    A block of features is centred while it is in the cache, which costs less than what the
+    product of one long operand loses there.
+    """
+    width = max(256, BLOCK // len(flat))
+    starts = range(0, flat.shape[1], width)
+    count = min(SHARES, len(starts)) if len(flat) <= MANY else 1
+    shares = [starts[i::count] for i in range(count)]
+
+    def one(share: range) -> tuple[Array, float]:
+        total, energy = np.zeros((len(flat), len(flat))), 0.0
+        held = np.empty((len(flat), width), flat.dtype)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in share:
+                block = flat[:, start : start + width]
+                mean = block.mean(axis=0)
+                centred = np.subtract(block, mean, out=held[:, : block.shape[1]])
+                # NumPy computes a matrix times its own transpose as a symmetric product.
+                total += centred @ centred.T
+                energy += float(np.dot(mean, mean))
+        return total, energy
+
+    done = [one(shares[0])] if len(shares) == 1 else list(_threads().map(one, shares))
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(flat @ flat.T, np.float64)
+        total = np.sum([product for product, _ in done], axis=0)
+    return total, len(flat) * sum(energy for _, energy in done)
 
 
-def _product_of_centred(flat: npt.NDArray[np.floating]) -> Array:
-    """The product after the mean image is taken out, by blocks of features: no second copy."""
-    total = np.zeros((len(flat), len(flat)))
-    for start in range(0, flat.shape[1], FEATURES_AT_ONCE):
-        block = flat[:, start : start + FEATURES_AT_ONCE]
-        # In float64 the mean of equal float32 values is that value: constants leave zeros.
-        mean = block.mean(axis=0, dtype=np.float64)
-        total += _product((block - mean).astype(flat.dtype))
-    return total
-
-
-def _scaled(flat: npt.NDArray[np.floating]) -> Array:
-    """``gram`` of features whose squares leave float32: by a power of two, which is exact."""
-    exponent = int(np.frexp(np.abs(flat).max())[1])
-    return np.ldexp(gram(np.ldexp(flat, -exponent)), 2 * exponent)
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Shared by all callers, so that several at a time do not take more than every core."""
+    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="gram")

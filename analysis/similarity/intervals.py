@@ -54,6 +54,28 @@ def bootstrap(
     return low, high
 
 
+def mean_interval(
+    values: npt.ArrayLike, *, repeats: int = REPEATS, level: float = LEVEL, seed: int = SEED
+) -> tuple[Array, Array] | None:
+    """Percentile interval (low, high), each (T, T), of the mean of ``values`` (batches, T, T).
+
+    The batches are resampled as in ``bootstrap``. None where there is a single batch.
+    """
+    measured = np.asarray(values, np.float64)
+    batches, taps, columns = measured.shape
+    if batches < 2:
+        return None
+    weights = resamples(batches, repeats=repeats, seed=seed) / batches
+    low, high = np.empty((taps, columns)), np.empty((taps, columns))
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    rows = max(1, HELD // (repeats * columns))
+    for start in range(0, taps, rows):
+        block = slice(start, start + rows)
+        drawn = np.tensordot(weights, measured[:, block], axes=1)
+        low[block], high[block] = np.quantile(drawn, ends, axis=0)
+    return low, high
+
+
 def estimate(
     parts: npt.ArrayLike,
     number: Callable[[Array], float],

@@ -1,5 +1,7 @@
 """Signatures: the vector of a batch whose inner products are unbiased HSICs."""
 
+from functools import cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -21,8 +23,14 @@ def signature(x: npt.ArrayLike) -> Array:
 def packed(kernel: Array) -> Array:
     """The signature that belongs to a kernel matrix (n, n), n >= 4."""
     n = len(kernel)
-    upper = u_centre(kernel)[np.triu_indices(n, k=1)]
+    upper = u_centre(kernel).reshape(-1)[upper_triangle(n)]
     return np.asarray(upper * np.sqrt(2 / (n * (n - 3))))
+
+
+@cache
+def upper_triangle(n: int) -> npt.NDArray[np.intp]:
+    """Where pairs of images stand in a flattened (n, n) matrix, in ``np.triu_indices`` order."""
+    return np.flatnonzero(np.triu(np.ones((n, n), bool), k=1))
 
 
 def unit(vector: Array) -> tuple[Float32, float]:

@@ -74,11 +74,42 @@ def make(*, kind: str = "blocks", families: tuple[str, ...] = ("vit", "resnet", 
 
 
 TEXTS = ("model", "tap", "baseline_of")
+TITLES = {
+    "cka": "Minibatch CKA",
+    "cka_exact": "exact CKA over all images",
+    "predictivity": "linear predictivity, held-out R² of a ridge regression",
+}
+
+
+def measure() -> xr.Dataset:
+    """The comparison by further measures: one near CKA, one that differs both ways, one of p."""
+    comparison = make()
+    noise = np.random.default_rng(0).normal(size=comparison["cka"].shape)
+    dims, cka = ("tap_a", "tap_b"), comparison["cka"].values
+    models = list(dict.fromkeys(comparison["model_a"].values))
+    further = {
+        "cka_exact": (dims, cka + 0.01 * (noise + noise.T)),
+        "predictivity": (dims, cka - 0.1 - 0.02 * np.abs(noise)),
+        "cka_p": (dims, np.exp(-3 * cka)),
+        "cka_q": (dims, np.exp(-2 * cka)),
+        "cka_critical": (dims, 0.2 * cka),
+        "cka_calibrated": (dims, 0.8 * cka),
+        "cka_best_p": (("tap_a", "other_model"), np.abs(noise[:, : len(models)]) / 10),
+        "cka_parts": (("batch", *dims), np.stack([cka / 2, cka / 2])),
+    }
+    labelled = comparison.assign_coords(other_model=np.array(models, object))
+    titles = {name: {"title": title, "source": "somebody 2019"} for name, title in TITLES.items()}
+    return labelled.assign(further).assign_attrs(measures=titles)
 
 
 @pytest.fixture(scope="session")
 def comparison() -> xr.Dataset:
     return make()
+
+
+@pytest.fixture(scope="session")
+def measured() -> xr.Dataset:
+    return measure()
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.errors import AnalysisError
-from analysis.figures import across, against_untrained, grid, png, scale, within
+from analysis.figures import across, against_untrained, best_match, grid, png, scale, within
 
 MODELS = ["vit", "resnet", "mixer"]
 
@@ -21,10 +21,31 @@ def names(axis) -> list[str]:
     return [label.get_text() for label in axis.get_ticklabels()]
 
 
-def block(comparison, a, b):
+def block(comparison, a, b, measure="cka"):
     rows = comparison["model_a"].values == a
     columns = comparison["model_b"].values == b
-    return comparison["cka"].values[np.ix_(rows, columns)]
+    return comparison[measure].values[np.ix_(rows, columns)]
+
+
+DRAW = {
+    "within": lambda c, **which: within(c, "vit", **which),
+    "across": lambda c, **which: across(c, "vit", "resnet", **which),
+    "grid": lambda c, **which: grid(c, MODELS, **which),
+    "against_untrained": lambda c, **which: against_untrained(c, MODELS, **which),
+    "best_match": lambda c, **which: best_match(c, "vit", "resnet", **which),
+}
+SHOWN = {
+    "within": [("vit", "vit")],
+    "across": [("vit", "resnet")],
+    "grid": list(itertools.product(MODELS, MODELS)),
+    "against_untrained": [(m, m) for m in (*MODELS, *(f"{m}-untrained" for m in MODELS))],
+}
+
+
+def unit(figure: Figure) -> str:
+    """What the colour bar is of, without line breaks."""
+    (bar,) = (axes for axes in figure.axes if axes.get_label() == "<colorbar>")
+    return bar.get_ylabel().replace("\n", " ")
 
 
 def renamed(comparison, old, new):
@@ -164,3 +185,47 @@ def test_a_cell_that_is_no_number_is_refused_by_name(comparison):
     broken["cka"][2, 10] = np.nan
     with pytest.raises(AnalysisError, match=r"vit's blocks\.1 with resnet's layer1\.0 is nan"):
         across(broken, "vit", "resnet")
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_every_heatmap_shows_the_measure_that_is_asked_for(measured, name):
+    figure = DRAW[name](measured, measure="predictivity")
+    for axes, (a, b) in zip(heatmaps(figure), SHOWN[name], strict=True):
+        np.testing.assert_array_equal(
+            axes.images[0].get_array(), block(measured, a, b, "predictivity")
+        )
+        assert axes.images[0].get_clim() == scale(measured, measure="predictivity")
+    # It differs both ways.
+    said = "linear predictivity, held-out R² of a ridge regression (row to column)"
+    assert unit(figure) == said
+
+
+def test_colour_bars_have_the_measures_title_or_else_its_name(measured):
+    assert unit(within(measured, "vit")) == "Minibatch CKA"
+    unnamed = measured.assign_attrs(measures={})
+    assert unit(within(unnamed, "vit")) == "CKA"
+    assert unit(within(unnamed, "vit", measure="cka_exact")) == "cka_exact"
+
+
+def test_scale_is_of_the_measure(measured):
+    smallest = float(measured["predictivity"].min())
+    assert smallest < 0
+    assert scale(measured, measure="predictivity") == (smallest, 1.0)
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_a_measure_that_is_not_there_is_named_with_the_nearest(measured, name):
+    with pytest.raises(AnalysisError, match=r"measure 'predictivty' is not .* nearest: predictiv"):
+        DRAW[name](measured, measure="predictivty")
+    # Parts of a measure, and what is per batch or per model, are no measures.
+    for part in ("cka_low", "cka_p", "cka_parts", "cka_best_p"):
+        with pytest.raises(AnalysisError, match=f"measure '{part}' is not in the comparison"):
+            DRAW[name](measured, measure=part)
+
+
+def test_a_cell_of_another_measure_is_refused_by_its_title(measured):
+    broken = measured.copy(deep=True)
+    broken["cka_exact"][2, 10] = np.inf
+    assert across(broken, "vit", "resnet")
+    with pytest.raises(AnalysisError, match=r"exact CKA over all images of vit's blocks\.1 .* inf"):
+        across(broken, "vit", "resnet", measure="cka_exact")

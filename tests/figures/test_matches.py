@@ -5,7 +5,7 @@ import pytest
 
 from analysis.errors import AnalysisError
 from analysis.figures import best_match, colours
-from analysis.figures.style import OKABE_ITO
+from analysis.figures.style import GREY, OKABE_ITO
 
 
 def lines(axes) -> dict[str, np.ndarray]:
@@ -73,3 +73,76 @@ def test_colours_follow_the_study_and_twins_share_them(comparison):
 def test_an_unknown_model_is_refused(comparison):
     with pytest.raises(AnalysisError, match="model 'bit' is not in the comparison"):
         best_match(comparison, "vit", "bit")
+
+
+CHANCE = "not above chance, p > 0.05"
+
+
+def legend(figure) -> list[str]:
+    (key,) = figure.legends
+    return [text.get_text() for text in key.get_texts()]
+
+
+def test_matches_by_chance_are_hollow_grey_squares_in_both_panels(measured):
+    figure = best_match(measured, "resnet", "vit")
+    where, how_much = figure.axes
+    cka, low = (cells(measured, name, "resnet", "vit") for name in ("cka", "cka_low"))
+    rows = measured["model_a"].values == "resnet"
+    p = measured["cka_best_p"].sel(other_model="vit").values[rows]
+    best = cka.argmax(axis=1)
+    told = {True: "most similar tap", False: CHANCE}
+    for good, label in told.items():
+        chosen = np.flatnonzero((p <= 0.05) == good)
+        # Both kinds occur, or this would say nothing.
+        assert len(chosen)
+        np.testing.assert_array_equal(lines(where)[label], np.stack([chosen, best[chosen]], axis=1))
+    above, chance = how_much.lines
+    assert sorted([*above.get_xdata(), *chance.get_xdata()]) == list(range(len(best)))
+    np.testing.assert_array_equal(chance.get_xdata(), np.flatnonzero(p > 0.05))
+    np.testing.assert_array_equal(chance.get_ydata(), cka.max(axis=1)[p > 0.05])
+    for dots in (chance, next(line for line in where.lines if line.get_label() == CHANCE)):
+        assert (dots.get_color(), dots.get_markerfacecolor()) == (GREY, "white")
+        assert dots.get_marker() == "s"
+    ends = [s[0, 1] for s in how_much.collections[1].get_segments()]
+    np.testing.assert_array_equal(ends, low[np.arange(len(best)), best][p > 0.05])
+    assert legend(figure) == [*told.values(), "its interval overlaps", "equal depth"]
+
+
+def test_p_of_just_the_level_is_above_chance(measured):
+    edge = measured.copy(deep=True)
+    edge["cka_best_p"][:] = 0.05
+    assert CHANCE not in legend(best_match(edge, "resnet", "vit"))
+    edge["cka_best_p"][:] = 0.051
+    assert legend(best_match(edge, "resnet", "vit"))[0] == CHANCE
+
+
+def test_a_tap_with_itself_and_an_untested_measure_are_not_told_from_chance(measured):
+    certain = measured.copy(deep=True)
+    certain["cka_best_p"][:] = 1.0
+    assert CHANCE in legend(best_match(certain, "vit", "resnet"))
+    assert CHANCE not in legend(best_match(certain, "vit", "vit"))
+    assert CHANCE not in legend(best_match(certain, "vit", "resnet", measure="predictivity"))
+
+
+def test_a_test_without_a_p_value_is_refused(measured):
+    broken = measured.copy(deep=True)
+    broken["cka_best_p"][3] = np.nan
+    with pytest.raises(AnalysisError, match=r"cka_best_p has no finite p value .* 'resnet'"):
+        best_match(broken, "vit", "resnet")
+    with pytest.raises(AnalysisError, match=r"cka_best_p has no finite p value .* 'resnet'"):
+        best_match(measured.isel(other_model=[0]), "vit", "resnet")
+
+
+def test_matches_are_by_the_measure_and_from_its_row(measured):
+    figure = best_match(measured, "mixer", "vit", measure="predictivity")
+    where, how_much = figure.axes
+    values = cells(measured, "predictivity", "mixer", "vit")
+    np.testing.assert_array_equal(
+        lines(where)["most similar tap"][:, 1], [int(np.argmax(row)) for row in values]
+    )
+    np.testing.assert_array_equal(how_much.lines[0].get_ydata(), values.max(axis=1))
+    assert not how_much.collections
+    said = how_much.get_title(loc="left").replace("\n", " ")
+    assert said == "linear predictivity, held-out R² of a ridge regression to that tap"
+    _, how_much = best_match(measured, "mixer", "vit").axes
+    assert how_much.get_title(loc="left") == "Minibatch CKA with that tap"

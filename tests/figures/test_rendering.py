@@ -7,7 +7,7 @@ import matplotlib as mpl
 import matplotlib.image
 import pytest
 
-from analysis.figures import across, best_match, grid, png, svg
+from analysis.figures import across, agreement, best_match, grid, png, svg
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,7 @@ from analysis.figures import across, best_match, grid, png, svg
         lambda c: across(c, "vit", "resnet"),
         lambda c: grid(c, ["vit", "mixer"]),
         lambda c: best_match(c, "resnet", "vit"),
+        lambda c: agreement(c, "cka", "cka", models=["vit", "mixer"]),
     ],
 )
 def test_the_same_figure_gives_the_same_bytes(comparison, draw):

@@ -46,3 +46,33 @@ def test_intervals_are_left_out_where_there_are_none(comparison):
 def test_an_unknown_model_is_refused(comparison):
     with pytest.raises(AnalysisError, match="model 'bit' is not in the comparison"):
         cells(comparison, ["bit"])
+
+
+def test_all_measures_come_with_all_that_is_known_of_them(measured):
+    lines = list(csv.DictReader(io.StringIO(cells(measured, ["vit"]))))
+    held = [
+        *("cka", "cka_low", "cka_high", "cka_p", "cka_q", "cka_critical", "cka_calibrated"),
+        *("cka_exact", "predictivity"),
+    ]
+    assert list(lines[0])[6:] == held
+    for name in held:
+        found = np.array([float(line[name]) for line in lines]).reshape(9, 9)
+        np.testing.assert_array_equal(found, measured[name].values[:9, :9])
+
+
+def test_any_measure_that_is_not_finite_is_refused(measured):
+    broken = measured.copy(deep=True)
+    broken["predictivity"][1, 2] = np.nan
+    with pytest.raises(AnalysisError, match=r"linear predictivity.* of vit's blocks\.0 .* is nan"):
+        cells(broken, ["vit"])
+
+
+def test_columns_do_not_depend_on_the_order_of_variables(measured):
+    text = cells(measured, ["vit"])
+    # As Zarr may return them.
+    for names in (sorted(measured.data_vars), sorted(measured.data_vars, reverse=True)):
+        assert cells(measured[names], ["vit"]) == text
+    bare = measured[["predictivity", "cka", "cka_exact"]].assign_attrs(measures={})
+    assert cells(bare, ["vit"]).splitlines()[0].split(",")[6:] == [
+        *("cka", "cka_exact", "predictivity"),
+    ]

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from prefect.exceptions import ParameterTypeError
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
 import tasks.record
 from analysis.errors import AnalysisError
+from analysis.similarity.measures import MEASURES
 from flows.command_line import main
 from flows.compare import compare
 from flows.errors import StudyError
+from flows.store import removed
 from storage.errors import StorageError
+from storage.recordings import Recording
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,6 +74,75 @@ def test_both_ways_of_keeping_agree_and_a_second_run_records_nothing(
 
     monkeypatch.setattr(tasks.record, "summarise", refuse)
     assert compare(study(tmp_path)).name == kept.name
+
+
+def test_one_more_model_runs_that_model_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: Counter[str] = Counter()
+    summarise = tasks.record.summarise
+
+    def counted(network: Any, taps: Any, batches: Any, **named: Any) -> Any:
+        def count(pieces: Any) -> Iterator[Any]:
+            for piece in pieces:
+                passes[network.name] += 1
+                yield piece
+
+        return summarise(network, taps, (count(batch) for batch in batches), **named)
+
+    monkeypatch.setattr(tasks.record, "summarise", counted)
+    every = study(tmp_path, baseline=False)["models"]
+    compare(study(tmp_path, models=every[:1], baseline=False))
+    assert passes == {"ResNet": 4}
+    both = compare(study(tmp_path, models=every, baseline=False))
+    assert passes == {"ResNet": 4, "colour ViT": 4}
+    assert both.recorded == 4
+    # The activations may go: what is compared next are the signatures.
+    removed(str(tmp_path / "store"), "recordings")
+    compare(study(tmp_path, models=every[::-1], baseline=False))
+    assert sum(passes.values()) == 8
+
+
+def test_every_measure_goes_the_whole_way(tmp_path: Path) -> None:
+    names = [name for name in MEASURES if name not in ("svcca", "pwcca")]
+    asked = study(
+        tmp_path,
+        similarity=[*names, "cka_rbf:0.2"],
+        sweep=True,
+        baseline=False,
+        permutations=20,
+        images={"source": "sample", "count": 64},
+        batch=32,
+    )
+    dataset = compare(asked).open().load()
+    for name in [*names, "cka_rbf_0.2"]:
+        for suffix in ("", "_low", "_high"):
+            assert np.isfinite(dataset[name + suffix]).all(), name
+    np.testing.assert_array_less(np.abs(dataset["cka"] - dataset["cka_exact"]).mean(), 0.2)
+    assert ((dataset["cka_p"] > 0) & (dataset["cka_p"] <= 1)).all()
+    assert (dataset["cka_q"] >= dataset["cka_p"] - 1e-12).all()
+    assert set(dataset["cka_best_p"].dims) == {"tap_a", "other_model"}
+    # All 64 images in one batch: the minibatch estimate is the exact one.
+    last = dataset["sweep_error_max"].sel(images=64, batch_size=64)
+    assert float(last) < 1e-5
+    page = (tmp_path / "report" / "index.html").read_text()
+    for words in (
+        "Beyond chance",
+        "How many images",
+        "By other measures",
+        "in batches against CKA over all",
+    ):
+        assert words in page
+
+
+def test_cca_goes_the_whole_way_where_it_is_defined(tmp_path: Path) -> None:
+    asked = study(tmp_path, similarity=["svcca", "pwcca"], reduction="mean", baseline=False)
+    asked |= {"models": asked["models"][1:], "batch": 66, "permutations": 0}
+    dataset = compare(asked).open().load()
+    np.testing.assert_allclose(np.diag(dataset["svcca"]), 1.0, atol=1e-6)
+    flat = study(tmp_path, similarity=["svcca"], baseline=False)
+    with pytest.raises(AnalysisError, match=r"ResNet, tap .*components"):
+        compare(flat)
 
 
 KILLED = """
@@ -126,6 +200,18 @@ def test_a_killed_recording_goes_on_and_ends_with_the_same_bytes(tmp_path: Path)
     [
         ({"models": [{"name": "m", "timm": "resnet5"}]}, AnalysisError, "resnet50"),
         ({"models": [{"name": "m", "zoo": "resnte"}]}, StorageError, "nearest: 'resnet'"),
+        ({"similarity": ["procrutes"]}, ParameterTypeError, "nearest: 'procrustes'"),
+        (
+            {"similarity": ["rsa", "pwcca"], "keep": "signatures"},
+            ParameterTypeError,
+            "pwcca needs activations, which keep: signatures does not keep",
+        ),
+        ({"compute": {"device": "cuda:9"}}, AnalysisError, "device 'cuda:9'"),
+        (
+            {"models": [{"name": "a", "zoo": "vit"}, {"name": "a untrained", "zoo": "vit"}]},
+            ParameterTypeError,
+            "two models are named 'a untrained', untrained twins included",
+        ),
         ({"taps": ["layer*.*.bn9"]}, AnalysisError, "matched nothing"),
         ({"images": {"source": "folder:absent"}}, StorageError, "does not exist"),
         ({"images": {"source": "sample", "count": 3}}, StorageError, "at least 4"),
@@ -137,6 +223,36 @@ def test_mistakes_are_named_and_nothing_is_written(
     with pytest.raises(error, match=message):
         compare(study(tmp_path, **changes))
     assert not (tmp_path / "store").exists()
+
+
+def test_a_report_folder_that_is_a_file_is_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("x")
+    with pytest.raises(StorageError, match="notes is a file; name another folder"):
+        compare(study(tmp_path, report=str(tmp_path / "notes" / "here")))
+    assert not (tmp_path / "store").exists()
+
+
+def test_an_interrupt_ends_recordings_at_the_next_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, written = Recording.write, []
+
+    def interrupted(self: Recording, batch: int, values: Any) -> None:
+        write(self, batch, values)
+        written.append(batch)
+        # What Ctrl-C does to the flow's own thread, while recordings run on others.
+        tasks.record._stopped.set()
+
+    monkeypatch.setattr(Recording, "write", interrupted)
+    with pytest.raises(AnalysisError, match="was interrupted; the same run goes on"):
+        compare(study(tmp_path, baseline=False))
+    assert len(written) < 4
+    with pytest.raises(KeyboardInterrupt), tasks.record.stopping_on_interrupt():
+        assert not tasks.record._stopped.is_set()
+        raise KeyboardInterrupt
+    assert tasks.record._stopped.is_set()
+    monkeypatch.undo()
+    assert compare(study(tmp_path, baseline=False)).recorded > 0
 
 
 def test_no_space_is_refused_with_both_numbers(
@@ -161,3 +277,11 @@ def test_the_command_line_answers_a_misspelt_key_in_one_line(
         from flows.study import read_study
 
         read_study(tmp_path / "absent.yaml")
+
+
+def test_exact_beyond_the_memory_given_is_refused_with_both_numbers(tmp_path: Path) -> None:
+    asked = study(tmp_path, similarity=["cka_exact"], compute={"memory": 0.2}, baseline=False)
+    with pytest.raises(AnalysisError, match=r"0\.2.* GB|GB.*0\.2"):
+        compare(asked)
+    store = tmp_path / "store"
+    assert not (store / "comparisons").exists()

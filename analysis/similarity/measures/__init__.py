@@ -1,0 +1,41 @@
+"""Similarity measures beyond CKA, all with one signature: ``similarity(x, y, measure=name)``."""
+
+from analysis.similarity.measures.alignment import rbf
+from analysis.similarity.measures.canonical import pwcca, svcca
+from analysis.similarity.measures.deconfounded import Confounded, deconfounded
+from analysis.similarity.measures.measure import (
+    Constant,
+    ExactMeasure,
+    FitMeasure,
+    Measure,
+    PairMeasure,
+    ResidualMeasure,
+    Undefined,
+    pairs_of_images,
+)
+from analysis.similarity.measures.neighbours import mutual_knn
+from analysis.similarity.measures.procrustes import angular_distance
+from analysis.similarity.measures.registry import MEASURES, measure, pair_measure
+from analysis.similarity.measures.value import similarity
+
+__all__ = [
+    "MEASURES",
+    "Confounded",
+    "Constant",
+    "ExactMeasure",
+    "FitMeasure",
+    "Measure",
+    "PairMeasure",
+    "ResidualMeasure",
+    "Undefined",
+    "angular_distance",
+    "deconfounded",
+    "measure",
+    "mutual_knn",
+    "pair_measure",
+    "pairs_of_images",
+    "pwcca",
+    "rbf",
+    "similarity",
+    "svcca",
+]

@@ -1,0 +1,42 @@
+"""Principal components of a tap over the images, from its Gram matrix."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.similarity.gram import Array
+from analysis.similarity.measures.features import dual_gram
+
+
+@dataclass(frozen=True)
+class Components:
+    """Principal components of a tap of ``features`` features, the largest first.
+
+    ``variances`` (r,) up to a common scale; ``directions`` (n, r): left singular vectors.
+    """
+
+    variances: Array
+    directions: Array
+    features: int
+
+    @property
+    def images(self) -> int:
+        """How many images there are."""
+        return len(self.directions)
+
+    def first(self, count: int) -> "Components":
+        """The ``count`` largest."""
+        return Components(self.variances[:count], self.directions[:, :count].copy(), self.features)
+
+
+def components(x: npt.ArrayLike) -> Components:
+    """All components of ``x`` (n, ...) that stand above the rounding of float64.
+
+    Raises as ``dual_gram``.
+    """
+    kernel = dual_gram(x)
+    variances, directions = np.linalg.eigh(kernel)
+    variances, directions = variances[::-1], directions[:, ::-1]
+    rank = int(np.sum(variances > len(kernel) * np.finfo(np.float64).eps * variances[0]))
+    return Components(variances, directions, int(np.size(x)) // len(kernel)).first(rank)

@@ -1,0 +1,70 @@
+"""Mutual nearest neighbours."""
+
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.errors import AnalysisError
+from analysis.similarity.gram import Array
+from analysis.similarity.measures.distances import cosine_distances
+from analysis.similarity.measures.measure import PairMeasure, Undefined
+from analysis.similarity.measures.permutations import permute_square
+
+NEIGHBOURS = 10
+
+
+def mutual_knn(neighbours: int = NEIGHBOURS) -> PairMeasure:
+    """The share of the ``neighbours`` nearest images that two taps have in common.
+
+    Mean over the images of |kNN_x(i) ∩ kNN_y(i)| / k, neighbours by the cosine of the uncentred
+    features, an image not its own neighbour (Huh et al. 2024, and their code). Independent taps
+    give k / (n - 1). Invariant to orthogonal maps and to scale, even one per image; not to
+    shift. Raises ``AnalysisError`` for fewer than 1 neighbour.
+    """
+    if neighbours < 1:
+        raise AnalysisError(f"{neighbours} neighbours, expected 1 or more")
+    return PairMeasure(
+        name="mutual_knn",
+        title=f"mutual {neighbours} nearest neighbours",
+        source="Huh, Cheung, Wang & Isola (2024)",
+        vector=partial(neighbour_graph, neighbours=neighbours),
+        permute=permute_square,
+        weighted=False,
+        length=_square,
+    )
+
+
+def _square(images: int) -> int:
+    return images**2
+
+
+def neighbour_graph(x: npt.ArrayLike, *, neighbours: int = NEIGHBOURS) -> Array:
+    """The vector of mutual k-NN: row by row who is a neighbour of whom (n²,), of unit length.
+
+    Raises as ``cosine_distances``, and ``Undefined`` for images too few to choose neighbours
+    from, or where the last neighbour of an image and the next one are equally near.
+    """
+    distances, rounding = cosine_distances(x)
+    n = len(distances)
+    if n < neighbours + 2:
+        raise Undefined(
+            f"{n} images: the {neighbours} nearest neighbours of an image would be all others, "
+            f"and every two taps alike; take at least {neighbours + 2} images a batch"
+        )
+    graph = np.zeros((n, n))
+    if not distances.any():
+        return graph.reshape(-1)
+    np.fill_diagonal(distances, np.inf)
+    order = np.argpartition(distances, (neighbours - 1, neighbours), axis=1)
+    last, following = (np.arange(n), order[:, neighbours - 1]), (np.arange(n), order[:, neighbours])
+    gaps = distances[following] - distances[last]
+    tied = gaps <= np.maximum(rounding[following], rounding[last])
+    if tied.any():
+        raise Undefined(
+            f"image {int(np.argmax(tied))} has two images equally near where its {neighbours} "
+            f"neighbours end ({int(tied.sum())} of {n} images have): take duplicated images out, "
+            "or use another measure"
+        )
+    np.put_along_axis(graph, order[:, :neighbours], 1 / np.sqrt(n * neighbours), axis=1)
+    return graph.reshape(-1)

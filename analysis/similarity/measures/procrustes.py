@@ -1,0 +1,55 @@
+"""Orthogonal Procrustes: how far two taps are apart after the best rotation."""
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.errors import AnalysisError
+from analysis.similarity.gram import Array
+from analysis.similarity.measures.components import components
+from analysis.similarity.measures.measure import FitMeasure
+
+
+def shape(x: npt.ArrayLike) -> Array:
+    """The centred activations ``x`` (n, ...) up to rotation, (n, r) of unit Frobenius norm.
+
+    Raises as ``components``.
+    """
+    found = components(x)
+    return np.asarray(found.directions * np.sqrt(found.variances / found.variances.sum()))
+
+
+def cosine(a: Array, b: Array) -> float:
+    """The largest inner product of two shapes over all rotations: the nuclear norm of aᵀ b.
+
+    ‖Xᵀ Y‖_* / (‖X‖_F ‖Y‖_F) of centred features (Schönemann 1966; Williams et al. 2021): the
+    cosine of their angular distance. Invariant to orthogonal maps, isotropic scale and shift.
+    Like biased CKA it is high for any two taps with many more features than images: read it
+    beside its null.
+    """
+    return float(np.linalg.svd(a.T @ b, compute_uv=False).sum())
+
+
+def angular_distance(similarity: npt.ArrayLike) -> Array:
+    """The angular shape distance arccos(``similarity``) in radians, a metric.
+
+    Williams et al. (2021). Raises ``AnalysisError`` for similarities that are not cosines. A
+    similarity that rounding leaves 1e-16 below 1 is a distance of 1e-8.
+    """
+    cosines = np.asarray(similarity, np.float64)
+    beyond = ~(np.abs(cosines) <= 1 + 1e-9)
+    if beyond.any():
+        raise AnalysisError(
+            f"similarity {cosines[beyond].flat[0]} is not a cosine: angular distances are those "
+            "of 'procrustes'"
+        )
+    return np.asarray(np.arccos(np.clip(cosines, -1.0, 1.0)))
+
+
+PROCRUSTES = FitMeasure(
+    name="procrustes",
+    title="orthogonal Procrustes, cosine of the angular shape distance",
+    source="Williams, Kunz, Kornblith & Linderman (2021)",
+    prepare=shape,
+    compare=cosine,
+    symmetric=True,
+)

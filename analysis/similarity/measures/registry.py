@@ -1,0 +1,75 @@
+"""All similarity measures, by name."""
+
+from difflib import get_close_matches
+
+from analysis.errors import AnalysisError
+from analysis.similarity.cka import RBF_WIDTH
+from analysis.similarity.measures.alignment import CKA, exact, rbf
+from analysis.similarity.measures.canonical import pwcca, svcca
+from analysis.similarity.measures.deconfounded import DECONFOUNDED
+from analysis.similarity.measures.measure import Measure, PairMeasure
+from analysis.similarity.measures.neighbours import mutual_knn
+from analysis.similarity.measures.predictivity import PREDICTIVITY
+from analysis.similarity.measures.procrustes import PROCRUSTES
+from analysis.similarity.measures.rsa import RSA
+
+MEASURES: dict[str, Measure] = {
+    one.name: one
+    for one in (
+        CKA,
+        exact("debiased", "linear"),
+        exact("biased", "linear"),
+        rbf(),
+        exact("debiased", "rbf"),
+        exact("biased", "rbf"),
+        DECONFOUNDED,
+        RSA,
+        mutual_knn(),
+        PROCRUSTES,
+        svcca(),
+        pwcca(),
+        PREDICTIVITY,
+    )
+}
+
+
+def measure(name: str) -> Measure:
+    """The measure called ``name``; ``cka_rbf:0.2`` and its kin set the kernel's width.
+
+    ``AnalysisError`` with the nearest name for an unknown one, and for a width that is none.
+    """
+    known, colon, setting = name.partition(":")
+    if known not in MEASURES:
+        near = get_close_matches(known, MEASURES, n=1, cutoff=0.0)
+        raise AnalysisError(
+            f"measure {name!r} is not one of {', '.join(MEASURES)}; nearest: {near[0]!r}"
+        )
+    if not colon:
+        return MEASURES[known]
+    return _wide(known, name=name, width=_width(setting, name=name))
+
+
+def pair_measure(name: str) -> PairMeasure:
+    """The measure called ``name``, one of those that sign; others are a ``TypeError``."""
+    found = measure(name)
+    if not isinstance(found, PairMeasure):
+        raise TypeError(f"{name} compares no vectors over pairs of images")
+    return found
+
+
+def _wide(known: str, *, name: str, width: float) -> Measure:
+    if known == "cka_rbf":
+        return rbf(width)
+    if known in ("cka_rbf_exact", "cka_rbf_biased"):
+        return exact("debiased" if known.endswith("exact") else "biased", "rbf", width=width)
+    raise AnalysisError(f"measure {name!r}: only RBF kernels have a width; write {known!r}")
+
+
+def _width(setting: str, *, name: str) -> float:
+    try:
+        return float(setting)
+    except ValueError as error:
+        raise AnalysisError(
+            f"measure {name!r}: {setting!r} is no width, expected a multiple of the median "
+            f"distance such as {RBF_WIDTH:g}"
+        ) from error

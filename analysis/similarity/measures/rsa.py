@@ -1,0 +1,56 @@
+"""Representational similarity analysis."""
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.similarity.gram import Array
+from analysis.similarity.measures.distances import correlation_distances
+from analysis.similarity.measures.measure import PairMeasure, Undefined
+from analysis.similarity.measures.permutations import permute_triangle
+
+
+def ranked_dissimilarities(x: npt.ArrayLike) -> Array:
+    """The vector of RSA: centred midranks of the dissimilarities, of unit length.
+
+    The dissimilarity of two images is 1 - Pearson correlation over the features of ``x``
+    (n, ...); inner products of two such vectors are Spearman's rho, ties included
+    (Kriegeskorte, Mur & Bandettini 2008). Dissimilarities that differ by less than their
+    rounding are tied. Invariant to scale, to a number added to all features of an image and to
+    the order of the features; not to rotation, nor to a shift that differs between features.
+    Raises as ``correlation_distances``, and ``Undefined`` where all images are equally unlike.
+    """
+    distances, rounding = correlation_distances(x)
+    n = len(distances)
+    upper = np.triu_indices(n, k=1)
+    if not distances.any():
+        return np.zeros(len(upper[0]))
+    ranks = midranks(distances[upper], rounding=rounding[upper])
+    centred = ranks - (len(ranks) - 1) / 2
+    if not centred.any():
+        raise Undefined(
+            f"all {n} images are equally unlike one another, so that there are no ranks for "
+            "rsa to compare: use another measure"
+        )
+    return np.asarray(centred / np.linalg.norm(centred))
+
+
+def midranks(values: Array, *, rounding: Array) -> Array:
+    """Ranks (m,) from 0, the mean rank for ties; neighbours nearer than ``rounding`` are tied."""
+    order = np.argsort(values, kind="stable")
+    gaps = np.diff(values[order])
+    apart = gaps > np.maximum(rounding[order][1:], rounding[order][:-1])
+    starts = np.concatenate([[0], np.flatnonzero(apart) + 1])
+    ends = np.concatenate([starts[1:], [len(values)]])
+    ranks = np.empty(len(values))
+    ranks[order] = np.repeat((starts + ends - 1) / 2, ends - starts)
+    return ranks
+
+
+RSA = PairMeasure(
+    name="rsa",
+    title="RSA, Spearman's rho of correlation distances",
+    source="Kriegeskorte, Mur & Bandettini (2008)",
+    vector=ranked_dissimilarities,
+    permute=permute_triangle,
+    weighted=False,
+)

@@ -1,0 +1,77 @@
+"""The command line of the benchmarks."""
+
+import argparse
+import gc
+import sys
+import time
+from datetime import UTC, datetime
+
+from benchmarks import (
+    accuracy,
+    growth,
+    memory,
+    overhead,
+    pairs_of_models,
+    pairwise,
+    report,
+    sanity,
+    writing,
+)
+from benchmarks.item import Item
+from benchmarks.machine import machine
+from benchmarks.report import keep
+
+ITEMS = (
+    overhead.ITEM,
+    pairs_of_models.ITEM,
+    pairwise.ITEM,
+    writing.ITEM,
+    memory.ITEM,
+    growth.ITEM,
+    accuracy.ITEM,
+    sanity.ITEM,
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Measure the items asked for (all), keep their results, and write the report."""
+    names = [item.name for item in ITEMS]
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "items",
+        nargs="*",
+        metavar="ITEM",
+        help=f"all if left out, else of: {', '.join(names)}; report: write the page anew",
+    )
+    parser.add_argument("--quick", action="store_true", help="toy sizes; nothing is kept")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    asked = parser.parse_args(arguments)
+    if unknown := sorted(set(asked.items) - {*names, "report"}):
+        parser.error(f"there is no item {unknown[0]!r}; there are {', '.join(names)} and report")
+    gc.freeze()  # What is imported need not be looked through before every timed call.
+    chosen = [item for item in ITEMS if not asked.items or item.name in asked.items]
+    for item in chosen:
+        run(item, quick=asked.quick, device=asked.device)
+    if not asked.quick:
+        print(report.write(ITEMS).relative_to(report.DOCS.parent))
+
+
+def run(item: Item, *, quick: bool, device: str) -> None:
+    """Measure one item, keep it unless it is a quick run, and print its section."""
+    print(f"{item.name} ...", file=sys.stderr, flush=True)
+    described = machine(device)
+    start = time.perf_counter()
+    result = item.measure(quick=quick, device=device)
+    seconds = time.perf_counter() - start
+    if not quick:
+        when = datetime.now(UTC).strftime("%Y-%m-%d")
+        kept = {"machine": described, "when": when, "seconds": round(seconds, 1), "result": result}
+        keep(item, kept, device=device)
+    print(f"## {item.title}\n\n{item.section(result)}\n")
+    for goal in item.goals(result):
+        print(f"- {goal.what}: {goal.measured} (goal {goal.goal}): {goal.verdict}")
+    print(f"\n{item.name}: {seconds:.0f} s\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""The images' own similarity, which deconfounded CKA takes out: signatures of their pixels."""
+
+import os
+
+import numpy as np
+from dask.base import compute
+from dask.delayed import delayed
+from PIL import Image
+
+from analysis.similarity import signature, unit
+from storage import signatures
+from storage.images import ImageSet
+from storage.signatures import Signatures
+from storage.store import Store
+from tasks.references import ModelPlan
+from tasks.threads import one_blas_thread
+
+# One size for all models, so that one confounder is taken out of all of them.
+SIDE = 32
+TAP = "pixels"
+
+
+def signed_images(plan: ModelPlan, images: ImageSet, *, store: Store) -> Signatures:
+    """The signatures of the images themselves, RGB at 32 x 32 pixels, in ``plan``'s batches."""
+    kept = signatures.create(
+        store,
+        {"images": images.digest, "pixels": f"RGB {SIDE} bilinear", "batch": plan.batch},
+        taps=[TAP],
+        bounds=plan.bounds,
+        attributes={"model": "the images", "measure": "cka"},
+    )
+    with store.lock(kept.name), one_blas_thread():
+        sign = delayed(_sign, pure=False)
+        compute(  # type: ignore[no-untyped-call]
+            *(sign(kept, images, batch) for batch in kept.missing()),
+            scheduler="threads",
+            num_workers=os.cpu_count(),
+        )
+    return kept
+
+
+def _sign(kept: Signatures, images: ImageSet, batch: int) -> None:
+    pixels = np.stack([_pixels(images.read(i)) for i in range(*kept.bounds[batch])])
+    kept.write(batch, {TAP: unit(signature(pixels))})
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    small = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    return np.asarray(small, np.float32)

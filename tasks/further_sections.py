@@ -1,0 +1,280 @@
+"""The sections of a report beyond E1 and E2: chance, seeds, exactness, other measures, sweep."""
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from analysis import figures as draw
+from analysis.similarity.ceilings import Ceiling, Seeds
+from analysis.similarity.findings import Measured, shown
+from storage import reports
+from storage.digest import slug
+from storage.reports import Section, Table
+from tasks.drawn import drawn
+
+LEVEL = 0.05
+# Variants of CKA over all images stand beside the minibatch estimate, not among other measures.
+EXACT = "cka_exact"
+ALL_IMAGES = (EXACT, "cka_biased", "cka_rbf_exact", "cka_rbf_biased")
+
+
+def further_sections(dataset: xr.Dataset, measured: Measured) -> Iterator[Section]:
+    """Those that the comparison has the numbers for, in reading order."""
+    models = list(measured.families)
+    names = list(dataset.attrs["measures"])
+    if "cka_p" in dataset and len(models) > 1:
+        yield chance(dataset, models)
+    seeds = seeds_of(dataset, measured)
+    if seeds.architectures:
+        yield by_seed(dataset, seeds)
+    yield from (
+        agreement(dataset, models, name, reference)
+        for name, reference in (("cka", EXACT), ("cka_rbf", "cka_rbf_exact"))
+        if name in names and reference in names
+    )
+    if "sweep_error_mean" in dataset:
+        yield sweep(dataset)
+    others = [name for name in names if name != "cka" and name not in ALL_IMAGES]
+    if others:
+        yield other_measures(dataset, models, others)
+
+
+def chance(dataset: xr.Dataset, models: Sequence[str]) -> Section:
+    """What of the similarity across models is more than shuffled images would show."""
+    rows = [chance_row(dataset, a, b) for a, b in permutations(models, 2)]
+    return Section(
+        "Beyond chance",
+        paragraphs=(
+            f"Images of one model were shuffled within their batches "
+            f"{dataset.attrs['permutations']} times. A pair of layers is above chance where its p "
+            "value, adjusted for all pairs (false-discovery rate, Benjamini and Hochberg), is at "
+            f"most {LEVEL:g}; a best match where it is above the best matches under the same "
+            "shuffles; two models where their most similar layers are.",
+        ),
+        tables=(
+            Table(
+                (
+                    "layers of",
+                    "with those of",
+                    "pairs above chance",
+                    "best matches above chance",
+                    "largest CKA",
+                    "p of the largest",
+                    "mean calibrated CKA",
+                ),
+                tuple(rows),
+                caption="Calibrated CKA is 0 at the 95 % point of the shuffles and 1 at 1.",
+            ),
+        ),
+    )
+
+
+def chance_row(dataset: xr.Dataset, a: str, b: str) -> tuple[reports.Cell, ...]:
+    """The numbers of ``a``'s layers with those of ``b``."""
+    rows = np.flatnonzero(dataset["model_a"].values == a)
+    columns = np.flatnonzero(dataset["model_b"].values == b)
+    cells = dataset.isel(tap_a=rows, tap_b=columns)
+    best = cells["cka_best_p"].sel(other_model=b).values
+    return (
+        a,
+        b,
+        f"{int((cells['cka_q'].values <= LEVEL).sum())} of {cells['cka'].size}",
+        f"{int((best <= LEVEL).sum())} of {len(best)}",
+        float(cells["cka"].max()),
+        float(dataset["cka_block_p"].sel(own_model=a, other_model=b)),
+        float(cells["cka_calibrated"].mean()),
+    )
+
+
+def seeds_of(dataset: xr.Dataset, measured: Measured) -> Seeds:
+    """The trained models of one architecture that differ in their seed, where there are any."""
+    facts: dict[str, Any] = dataset.attrs["models"]
+    groups: dict[str, list[str]] = {}
+    for model in measured.families:
+        own = facts[model]
+        if own["trained"]:
+            taps = dataset["tap_a"].values[dataset["model_a"].values == model].tolist()
+            key = json.dumps([own["architecture"], own["arguments"], taps], sort_keys=True)
+            groups.setdefault(key, []).append(model)
+    return Seeds(
+        parts=measured.parts,
+        model=measured.model,
+        tap=[str(tap) for tap in dataset["tap_a"].values],
+        architectures=[group for group in groups.values() if len(group) > 1],
+    )
+
+
+def by_seed(dataset: xr.Dataset, seeds: Seeds) -> Section:
+    """How alike two trainings of one architecture are: the ceiling for all other pairs."""
+    ceilings = seeds.ceilings()
+    shares = [seeds.matched_share(one.first, one.second) for one in ceilings]
+    words = tuple(
+        f"{one.first} and {one.second}: corresponding layers have a mean CKA of "
+        f"{one.cka.value.mean():.2f}, the least alike ({one.taps[int(one.cka.value.argmin())]}) "
+        f"{one.cka.value.min():.2f}. The share of layers whose most similar layer in the other is "
+        f"the corresponding one is {shown(share)}."
+        for one, share in zip(ceilings, shares, strict=True)
+    )
+    return Section(
+        "Across seeds: the ceiling",
+        paragraphs=(
+            "Two trainings of one architecture that differ in their seed alone show how alike "
+            "layers can be expected to be at most.",
+            *words,
+        ),
+        figures=tuple(
+            drawn(
+                f"ceiling-{slug(one.first)}-{slug(one.second)}",
+                draw.ceiling(curves(dataset, one), title=f"{one.first} and {one.second}"),
+                alt=text,
+                caption=f"CKA of {one.first}'s layers with the same layers of {one.second} (bold), "
+                "and with the most similar layer of each other model.",
+            )
+            for one, text in zip(ceilings, words, strict=True)
+        ),
+    )
+
+
+def curves(dataset: xr.Dataset, ceiling: Ceiling) -> list[draw.Curve]:
+    """The ceiling of two seeds by depth, beside the first one's best matches in other models."""
+    own = dataset.isel(tap_a=np.flatnonzero(dataset["model_a"].values == ceiling.first))
+    depth = own["depth_a"].values
+    made = [
+        draw.Curve(
+            f"the same layer of {ceiling.second}",
+            depth,
+            ceiling.cka.value,
+            ceiling.cka.low,
+            ceiling.cka.high,
+            kind="ceiling",
+        )
+    ]
+    for other in dict.fromkeys(str(model) for model in own["model_b"].values):
+        if other in (ceiling.first, ceiling.second):
+            continue
+        cells = own.isel(tap_b=np.flatnonzero(own["model_b"].values == other))
+        best = cells["cka"].values.argmax(axis=1)
+        at = (np.arange(len(best)), best)
+        bounds = [cells[f"cka_{end}"].values[at] if "cka_low" in cells else None for end in _ENDS]
+        trained = bool(cells["trained_b"].values[0])
+        made.append(
+            draw.Curve(
+                f"best match in {other}",
+                depth,
+                cells["cka"].values[at],
+                bounds[0],
+                bounds[1],
+                kind="across" if trained else "untrained",
+            )
+        )
+    return made
+
+
+_ENDS = ("low", "high")
+
+
+def agreement(dataset: xr.Dataset, models: Sequence[str], name: str, reference: str) -> Section:
+    """The minibatch estimate against the same over all images at once."""
+    apart = draw.differences(dataset, name, reference, models=models)
+    titles = {m: dataset.attrs["measures"][m]["title"] for m in (name, reference)}
+    words = (
+        f"Over {apart.pairs} pairs of layers, {titles[name]} in batches of "
+        f"{dataset.attrs['batch']} differs from {titles[reference]} by {apart.mean:.4f} on average "
+        f"and {apart.largest:.4f} at most."
+    )
+    return Section(
+        f"{titles[name]} in batches against {titles[reference]}",
+        paragraphs=(words,),
+        figures=(
+            drawn(
+                f"agreement-{slug(name)}",
+                draw.agreement(dataset, name, reference, models=models),
+                alt=words,
+                caption=f"{titles[name]} in batches against {titles[reference]}, a dot a pair of "
+                "layers.",
+            ),
+        ),
+    )
+
+
+def sweep(dataset: xr.Dataset) -> Section:
+    """How far minibatch CKA is from exact CKA with fewer images and smaller batches."""
+    error = dataset["sweep_error_mean"]
+    last = error.isel(images=-1)
+    words = " ".join(
+        [
+            f"With all {int(error['images'].values[-1])} images the mean distance from exact CKA "
+            "is",
+            ", ".join(
+                f"{float(last.sel(batch_size=size)):.4f} at batches of {int(size)}"
+                for size in error["batch_size"].values
+            )
+            + ".",
+        ]
+    )
+    table = Table(
+        ("images", *(f"batches of {int(size)}" for size in error["batch_size"].values)),
+        tuple(
+            (int(n), *(None if np.isnan(v) else float(v) for v in row))
+            for n, row in zip(error["images"].values, error.values, strict=True)
+        ),
+        caption="Mean distance of minibatch CKA from exact CKA over all images.",
+        decimals=4,
+    )
+    drawing = draw.sweep(
+        xr.Dataset(
+            {"error_mean": error, "error_max": dataset["sweep_error_max"]},
+            attrs={"reference": "CKA over all images"},
+        )
+    )
+    caption = "Distance of minibatch CKA from exact CKA by images used, a line a batch size."
+    return Section(
+        "How many images, how large a batch",
+        paragraphs=(words,),
+        figures=(drawn("sweep", drawing, alt=words, caption=caption),),
+        tables=(table,),
+    )
+
+
+def other_measures(dataset: xr.Dataset, models: Sequence[str], names: Sequence[str]) -> Section:
+    """The same pairs by other measures, each with its source."""
+    about: dict[str, Any] = dataset.attrs["measures"]
+    titles = {name: _sentence(about[name]["title"]) for name in names}
+    return Section(
+        "By other measures",
+        paragraphs=tuple(
+            f"{titles[name]}: {about[name]['source']}. "
+            + " ".join(agreement_words(dataset, name, models))
+            for name in names
+        ),
+        figures=tuple(
+            drawn(
+                f"all-pairs-{slug(name)}",
+                draw.grid(dataset, models, measure=name),
+                alt=f"{titles[name]} of all layers of all models. "
+                + " ".join(agreement_words(dataset, name, models)),
+                caption=f"{titles[name]} of every layer of every model with every other.",
+                data="cka",
+            )
+            for name in names
+        ),
+    )
+
+
+def _sentence(words: str) -> str:
+    """``words`` as a sentence begins with them."""
+    return words[0].upper() + words[1:]
+
+
+def agreement_words(dataset: xr.Dataset, name: str, models: Sequence[str]) -> Iterator[str]:
+    """How a measure orders the pairs of layers compared with CKA."""
+    apart = draw.differences(dataset, name, "cka", models=models)
+    if apart.correlation is not None:
+        yield (
+            f"Its correlation with CKA over {apart.pairs} pairs of layers is "
+            f"{apart.correlation:.2f}."
+        )
