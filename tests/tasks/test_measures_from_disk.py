@@ -1,0 +1,179 @@
+"""Measures that read more than signatures: the Dask steps are the plain functions."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from analysis.errors import AnalysisError
+from analysis.networks.models import ModelSpec
+from analysis.similarity import cka_from_hsic, mean_interval, signature
+from analysis.similarity.measures import similarity
+from storage.batches import batches
+from storage.images import ImageSet, from_folder
+from storage.recordings import Recording
+from storage.store import Store, make_store
+from tasks import fit
+from tasks.compare import compare_measure
+from tasks.confounder import signed_images
+from tasks.record import _behind, prepare
+from tasks.references import ModelPlan, SignaturesReference, Statistics, Subject, TapPlan
+from tasks.sign import sign_recording
+
+COUNT, BATCH = 58, 20
+SHAPES = {"vit": {"a": (4, 3), "b": (5,)}, "resnet": {"c": (2, 3, 3), "d": (7,)}}
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> ImageSet:
+    rng = np.random.default_rng(5)
+    (tmp_path / "images").mkdir()
+    for i in range(COUNT):
+        pixels = rng.integers(0, 256, (9, 11, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "images" / f"{i:02d}.png")
+    return from_folder(tmp_path / "images")
+
+
+def plan_of(model: str, images: ImageSet) -> ModelPlan:
+    return ModelPlan(
+        subject=Subject(ModelSpec(model, timm="resnet18"), ("*",), trained=True),
+        identity={
+            "model": model,
+            "images": images.digest,
+            "batch": BATCH,
+            "reduction": "flatten",
+        },
+        taps=tuple(TapPlan(tap, shape, 0.5) for tap, shape in SHAPES[model].items()),
+        bounds=tuple(batches(COUNT, BATCH)),
+        batch=BATCH,
+        reduction="flatten",
+        facts={},
+        reads_activations=True,
+    )
+
+
+def activations(model: str) -> dict[str, np.ndarray]:
+    shared = np.random.default_rng(1).normal(size=(COUNT, 4))
+    rng = np.random.default_rng(len(model))
+    made = {}
+    for tap, shape in SHAPES[model].items():
+        features = int(np.prod(shape))
+        x = shared @ rng.normal(size=(4, features)) + 0.5 * rng.normal(size=(COUNT, features))
+        made[tap] = x.reshape(COUNT, *shape).astype(np.float32)
+    return made
+
+
+def recorded(store: Store, plan: ModelPlan) -> Recording:
+    kept = prepare(plan, store=store, keep="activations")
+    assert isinstance(kept, Recording)
+    for number, (start, stop) in enumerate(plan.bounds):
+        kept.write(number, {tap: x[start:stop] for tap, x in activations(plan.name).items()})
+    return kept
+
+
+@pytest.mark.parametrize("name", ["procrustes", "predictivity"])
+@pytest.mark.parametrize("rows", [1, 3, 8])
+def test_fits_of_every_pair_are_the_plain_measure_of_each_batch(
+    tmp_path: Path, images: ImageSet, monkeypatch: pytest.MonkeyPatch, name: str, rows: int
+) -> None:
+    monkeypatch.setattr(fit, "ROWS", rows)
+    store = make_store(str(tmp_path / "store"))
+    plans = [plan_of(model, images) for model in SHAPES]
+    kept = [recorded(store, plan) for plan in plans]
+    present = np.array([0, 2, 3])
+    values = fit.values_of(name, plans, kept, images, present=present)
+    every = [x for model in SHAPES for x in activations(model).values()]
+    chosen = [every[i] for i in present]
+    for number, (start, stop) in enumerate(plans[0].bounds):
+        for i, x in enumerate(chosen):
+            for j, y in enumerate(chosen):
+                plain = similarity(x[start:stop], y[start:stop], measure=name)
+                assert values[number, i, j] == pytest.approx(plain, abs=1e-9)
+
+
+def test_deconfounded_is_cka_of_residuals_from_the_pixels(tmp_path: Path, images: ImageSet) -> None:
+    store = make_store(str(tmp_path / "store"))
+    signed = []
+    for model in SHAPES:
+        plan = plan_of(model, images)
+        recorded(store, plan)
+        signed.append(
+            sign_recording.fn(plan, images, store=str(store.root), keep="activations", recorded=[])
+        )
+    found = compared(store, signed, images, name="cka_deconfounded")
+    pixels = np.stack(
+        [
+            np.asarray(
+                images.read(i).convert("RGB").resize((32, 32), Image.Resampling.BILINEAR), float
+            )
+            for i in range(COUNT)
+        ]
+    )
+    bounds = batches(COUNT, BATCH)
+
+    def joined(x: np.ndarray) -> np.ndarray:
+        return np.concatenate([signature(x[i:j].astype(float)) for i, j in bounds])
+
+    confounder = joined(pixels)
+    residuals = [
+        v - (v @ confounder) / (confounder @ confounder) * confounder
+        for v in (joined(x) for model in SHAPES for x in activations(model).values())
+    ]
+    unit = np.stack([r / np.linalg.norm(r) for r in residuals])
+    np.testing.assert_allclose(found, unit @ unit.T, atol=2e-6)
+    plain = compared(store, signed, images, name="cka")
+    assert np.abs(found - plain).max() > 1e-4
+    # Signed once: nothing is missing the second time.
+    assert signed_images(signed[0].plan, images, store=store).missing() == []
+
+
+def compared(
+    store: Store, signed: list[SignaturesReference], images: ImageSet, *, name: str
+) -> np.ndarray:
+    import xarray as xr
+
+    digest = compare_measure.fn(
+        signed, images, name=name, store=str(store.root), statistics=Statistics(permutations=0)
+    )
+    place = store.path("measures", digest)
+    return np.asarray(xr.open_zarr(place, consolidated=False)["value"].values)
+
+
+def test_the_mean_over_batches_has_the_interval_of_resampled_batches() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(0.5, 0.1, (12, 3, 2))
+    interval = mean_interval(values, repeats=400, seed=3)
+    assert interval is not None
+    drawn = np.random.default_rng(3).integers(0, 12, (400, 12))
+    means = values[drawn].mean(axis=1)
+    np.testing.assert_allclose(interval[0], np.quantile(means, 0.025, axis=0), atol=1e-12)
+    np.testing.assert_allclose(interval[1], np.quantile(means, 0.975, axis=0), atol=1e-12)
+    assert mean_interval(values[:1]) is None
+
+
+def test_ratio_of_sums_is_not_the_mean_of_ratios() -> None:
+    parts = np.array([[[4.0, 1.0], [1.0, 1.0]], [[1.0, 1.0], [1.0, 4.0]]])
+    assert cka_from_hsic(parts)[0, 1] == pytest.approx(2 / 5)
+
+
+def test_a_write_that_fails_behind_is_raised_and_order_is_kept() -> None:
+    written: list[int] = []
+
+    def write(number: int) -> None:
+        if number == 2:
+            raise OSError(28, "No space left on device")
+        written.append(number)
+
+    with pytest.raises(OSError, match="No space"), _behind(write) as following:
+        for number in range(5):
+            following(number)
+    assert written == [0, 1]
+    written.clear()
+    with _behind(write) as following:
+        following(0)
+        following(1)
+    assert written == [0, 1]
+    with pytest.raises(AnalysisError, match="from inside"), _behind(write) as following:
+        following(0)
+        raise AnalysisError("from inside")
