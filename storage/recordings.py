@@ -10,7 +10,7 @@ from storage import batched, ledger
 from storage.batched import Batched
 from storage.batches import Bounds, block
 from storage.digest import checksum, tap_file
-from storage.store import Store
+from storage.store import Store, write_bytes
 
 KIND = "recordings"
 
@@ -24,10 +24,14 @@ class Recording(Batched):
         sums, written = [], []
         for tap in self.taps:
             array = batched.member(self.group, tap)
-            values = np.asarray(activations[tap], array.dtype)
-            array[start:stop] = values
+            values = np.ascontiguousarray(activations[tap], array.dtype)
+            if values.shape != (stop - start, *array.shape[1:]):
+                raise ValueError(f"{tap}: {values.shape} for {stop - start} of {array.shape}")
+            files = batched.chunk_files(self.folder, array, start, stop, axis=0)
+            for first, file in zip(range(0, stop - start, array.chunks[0]), files, strict=True):
+                write_bytes(file, _chunk(values[first : first + array.chunks[0]], array.chunks))
             sums.append(checksum(values))
-            written += batched.chunk_files(self.folder, array, start, stop, axis=0)
+            written += files
         self.ledger.mark(batch, sums, written=written)
 
     def read(self, batch: int, tap: str) -> np.ndarray:
@@ -49,6 +53,18 @@ class Recording(Batched):
         return np.concatenate([values for _, values in touched])[start - touched[0][0] :][
             : stop - start
         ]
+
+
+def _chunk(rows: np.ndarray, shape: tuple[int, ...]) -> memoryview:
+    """The bytes of a chunk as Zarr lays it out without a compressor; the last one is filled up.
+
+    Handed to the file as they are: Zarr's own way copies activations twice.
+    """
+    if len(rows) == shape[0]:
+        return rows.data.cast("B")
+    whole = np.full(shape, np.nan, rows.dtype)
+    whole[: len(rows)] = rows
+    return whole.data.cast("B")
 
 
 def name(identity: dict[str, Any]) -> str:

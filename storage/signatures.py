@@ -6,6 +6,7 @@ first are padded with zeros along ``pair``, which leaves every inner product as 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,15 +45,33 @@ class Signatures(Batched):
 
     def read(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
         """Directions (taps, pairs) float32 and norms (taps,) float64 of a complete batch."""
+        directions = np.empty((len(self.taps), self.pairs), np.float32)
+        return directions, self.read_into(directions, batch)
+
+    def read_into(self, directions: np.ndarray, batch: int) -> np.ndarray:
+        """Fill ``directions`` (taps, pairs) float32 of a complete batch; its norms (taps,) float64.
+
+        Chunks of the array are plain bytes: they go from their files to their place at once,
+        which takes half of the time that copies of 16 MB chunks on the way would.
+        """
         expected = self.ledger.checksums(batch)
-        directions = np.asarray(batched.member(self.group, "direction")[:, batch])
+        array = batched.member(self.group, "direction")
+        rows = array.chunks[0]
+        files = batched.chunk_files(self.folder, array, batch, batch + 1, axis=1)
+        for first, file in zip(range(0, len(self.taps), rows), files, strict=True):
+            _fill(directions[first : first + rows], file)
         norms = np.asarray(batched.member(self.group, "norm")[:, batch])
-        for array, values, total in zip(
+        for name, values, total in zip(
             ("direction", "norm"), (directions, norms), expected, strict=True
         ):
             if checksum(values) != total:
-                raise ledger.damaged(self.folder, array, batch)
-        return directions, norms
+                raise ledger.damaged(self.folder, name, batch)
+        return norms
+
+    @property
+    def pairs(self) -> int:
+        """Numbers of a tap's vector."""
+        return int(batched.member(self.group, "direction").shape[2])
 
     def lengths(self) -> np.ndarray:
         """Every tap's length in every batch, (taps, batches) float64, checked as ``read``."""
@@ -61,6 +80,16 @@ class Signatures(Batched):
             if checksum(norms[:, batch]) != self.ledger.checksums(batch)[1]:
                 raise ledger.damaged(self.folder, "norm", batch)
         return norms
+
+
+def _fill(rows: np.ndarray, file: Path) -> None:
+    """Read the chunk in ``file`` into ``rows``; a chunk that is missing or short leaves NaN."""
+    try:
+        with file.open("rb", buffering=0) as chunk:
+            if chunk.readinto(rows.data.cast("B")) != rows.nbytes:
+                rows[:] = np.nan
+    except FileNotFoundError:
+        rows[:] = np.nan
 
 
 def name(identity: dict[str, Any]) -> str:
