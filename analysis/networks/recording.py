@@ -88,16 +88,16 @@ def _one_batch(
     piece = next(pieces, None)
     if piece is None:
         raise AnalysisError(f"a batch for {network.name} has no images")
-    with hooked(network, taps, receive), torch.inference_mode(), _full_precision():
+    with hooked(network, taps, receive), torch.inference_mode(), full_precision():
         while piece is not None:
             # One piece ahead: with the last one a batch is complete.
             following, count = next(pieces, None), len(piece)
-            network.module(network.placed(_checked(piece, network)))
+            network.module(network.placed(checked(piece, network)))
             piece = following
     return made
 
 
-def _checked(images: Tensor, network: Network) -> Tensor:
+def checked(images: Tensor, network: Network) -> Tensor:
     """``images``, if they have the size that the taps were found at."""
     if tuple(images.shape[1:]) != tuple(network.input_size) or not len(images):
         raise AnalysisError(
@@ -193,7 +193,7 @@ class _Passes:
 
 
 @contextmanager
-def _full_precision() -> Iterator[None]:
+def full_precision() -> Iterator[None]:
     """Convolutions on a GPU in float32 as on a CPU: by default cuDNN takes TF32 (10 bits)."""
     cudnn = torch.backends.cudnn
     with cudnn.flags(enabled=cudnn.enabled, deterministic=cudnn.deterministic, allow_tf32=False):

@@ -1,0 +1,218 @@
+"""Effective receptive fields: which pixels the centre of a layer depends on.
+
+Luo et al. (2016); Raghu et al. (2021), figure 6: the absolute gradient of a layer's centre
+location with respect to the input, averaged over input channels and images.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from analysis.errors import AnalysisError
+from analysis.networks.layouts import Layout, Layouts
+from analysis.networks.network import Network
+from analysis.networks.recording import checked, full_precision, hooked
+from analysis.networks.tap import Tap
+
+Array = npt.NDArray[np.float64]
+# A sum below this share of the magnitudes that it adds up is rounding, in float32.
+ROUNDING = 1e-5
+
+
+def receptive_field(network: Network, tap: Tap, batches: Iterable[Tensor]) -> Array:
+    """The effective receptive field of one tap: (height, width), as ``receptive_fields``."""
+    field: Array = receptive_fields(network, [tap], batches)[0]
+    return field
+
+
+def receptive_fields(network: Network, taps: Sequence[Tap], batches: Iterable[Tensor]) -> Array:
+    """The effective receptive fields of ``taps``: (tap, height, width), float64, each of sum 1.
+
+    A field is the absolute gradient of the sum over channels of the tap's centre location with
+    respect to the input, averaged over input channels and images. Of h x w locations the
+    centre is row h // 2, column w // 2, counted from 0: of an even number the lower or right
+    one of the two in the middle. ``batches`` are transformed images (n, c, h, w). A batch takes
+    one forward pass, whose graph is kept, and a backward pass a tap: memory grows with the
+    batch, not with their number or the taps. Raises ``AnalysisError`` for a tap without
+    locations, and where a gradient is zero, rounding or not finite.
+    """
+    fields = {tap.name: _Field(network, tap) for tap in taps}
+    if not fields:
+        raise AnalysisError(f"no taps asked for in {network.name}; give at least one")
+    *all_but_last, last = fields.values()
+    for batch in batches:
+        images = network.placed(checked(batch, network))
+        with torch.inference_mode(False), torch.enable_grad(), full_precision():
+            leaf = images.detach().clone().requires_grad_()
+            with hooked(network, taps, lambda tap, live: fields[tap.name].see(live)):
+                network.module(leaf.clone())  # A leaf itself can't be overwritten.
+            for field in all_but_last:
+                field.add(leaf, keep_graph=True)
+            last.add(leaf, keep_graph=False)
+    return np.stack([fields[tap.name].normalised() for tap in taps])
+
+
+class _Field:
+    """One tap's gradients, added up."""
+
+    def __init__(self, network: Network, tap: Tap) -> None:
+        self.network = network.name
+        self.tap = tap
+        self.grid = _grid(network, tap)
+        self.total: Tensor | None = None
+        self.sums: list[Tensor] = []
+        self.sizes: list[Tensor] = []
+
+    def see(self, live: Tensor) -> None:
+        """Sum the centre up at once: the next operation may be in place."""
+        if live.shape[1:] != self.tap.shape:
+            raise self._wrong(
+                f"has shape {tuple(live.shape[1:])}, not {self.tap.shape}; find its taps again"
+            )
+        channels = _centre(live, self.tap.layout, self.grid).float()
+        self.sums.append(channels.sum(-1))
+        self.sizes.append(channels.detach().abs().sum(-1))
+        if not self.sums[-1].requires_grad:
+            raise self._wrong("does not depend on the input; leave this tap out")
+
+    def add(self, leaf: Tensor, *, keep_graph: bool) -> None:
+        """Run the backward pass of the last batch, after which its graph is let go."""
+        (gradient,) = torch.autograd.grad(self.sums[-1].sum(), leaf, retain_graph=keep_graph)
+        self.sums[-1] = self.sums[-1].detach()
+        batch = gradient.abs().sum((0, 1), dtype=torch.float64)
+        self.total = batch if self.total is None else self.total + batch
+
+    def normalised(self) -> Array:
+        """(height, width), of sum 1."""
+        if self.total is None:
+            raise self._wrong("was given no images")
+        field: Array = self.total.cpu().numpy()
+        sums, sizes = torch.cat(self.sums).abs(), torch.cat(self.sizes)
+        if not (np.isfinite(field).all() and sizes.isfinite().all()):
+            raise self._wrong("is not finite, or its gradient; look at images and weights")
+        if sizes.any() and (sums <= ROUNDING * sizes).all():
+            raise self._wrong(
+                "has channels that add up to zero, as those of an untrained LayerNorm, so that "
+                "their gradient is rounding; tap the layer before it"
+            )
+        if not field.any():
+            raise self._wrong("has a gradient of zero at its centre for all images; leave it out")
+        field /= field.sum()
+        return field
+
+    def _wrong(self, why: str) -> AnalysisError:
+        return AnalysisError(f"tap {self.tap.name!r} of {self.network} {why}")
+
+
+def _grid(network: Network, tap: Tap) -> tuple[int, int]:
+    """How many rows and columns of locations a tap has."""
+    kind, shape = tap.layout.kind, tap.shape
+    if kind == "map":
+        return shape[1], shape[2]
+    if kind == "map_last":
+        return shape[0], shape[1]
+    if kind in ("tokens", "tokens_last"):
+        count = (shape[0] if kind == "tokens" else shape[1]) - tap.layout.prefix
+        patches = Layouts(network).grid
+        if patches is not None and patches[0] * patches[1] == count:
+            return patches
+        _, height, width = network.input_size
+        rows = round((count * height / width) ** 0.5)
+        if rows and count % rows == 0:
+            return rows, count // rows
+    raise AnalysisError(
+        f"tap {tap.name!r} of {network.name} of shape {shape} has no centre: it is no map and no "
+        f"tokens of patches; give a tap that is, see taps(network)"
+    )
+
+
+def _centre(live: Tensor, layout: Layout, grid: tuple[int, int]) -> Tensor:
+    """The features (n, channels) of the centre location.
+
+    Taken out by plain indexing: where the gradient of a single image comes back transposed,
+    torch 2.13's batch norm on a CPU takes channels for pixels without a word.
+    """
+    row, column = grid[0] // 2, grid[1] // 2
+    token = layout.prefix + row * grid[1] + column
+    if layout.kind == "map":
+        return live[:, :, row, column]
+    if layout.kind == "map_last":
+        return live[:, row, column]
+    return live[:, token] if layout.kind == "tokens" else live[:, :, token]
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A rectangle of the input, in pixels from its top left corner."""
+
+    top: float
+    left: float
+    height: float
+    width: float
+
+
+def centre_patch(network: Network, tap: Tap) -> Patch:
+    """The patch that a tap's centre location stands for: the input cut into as many locations.
+
+    Raises ``AnalysisError`` for a tap without locations.
+    """
+    rows, columns = _grid(network, tap)
+    height, width = network.input_size[1] / rows, network.input_size[2] / columns
+    return Patch(rows // 2 * height, columns // 2 * width, height, width)
+
+
+def centre_share(field: Array, patch: Patch) -> float:
+    """The share, 0 to 1, of a field (height, width) inside a patch; a pixel cut counts in part.
+
+    Raises ``AnalysisError`` for a field without gradient and a patch that reaches beyond it.
+    """
+    weights = _weights(field)
+    below, right = field.shape[0] - patch.height, field.shape[1] - patch.width
+    if not (0 <= patch.top <= below and 0 <= patch.left <= right):
+        raise AnalysisError(
+            f"{patch} is not inside a field of {field.shape} pixels; take the patch and the field "
+            f"of the same network"
+        )
+    rows = _covered(field.shape[0], patch.top, patch.height)
+    columns = _covered(field.shape[1], patch.left, patch.width)
+    return float(rows @ weights @ columns)
+
+
+def radius(field: Array, patch: Patch, *, share: float) -> float:
+    """The smallest radius in pixels around a patch's middle that holds ``share`` of a field.
+
+    Of the pixels whose own middle is that near, as the crow flies: 0 where the pixel in the
+    middle is enough. ``share`` is above 0 and at most 1: 0.5 and 0.95 describe a field. Raises
+    ``AnalysisError`` for another share, and for a field without gradient.
+    """
+    if not 0 < share <= 1:
+        raise AnalysisError(f"share is {share}, expected above 0 and at most 1, such as 0.5")
+    weights = _weights(field).ravel()
+    rows = np.arange(field.shape[0]) + 0.5 - (patch.top + patch.height / 2)
+    columns = np.arange(field.shape[1]) + 0.5 - (patch.left + patch.width / 2)
+    distances = np.hypot(rows[:, None], columns).ravel()
+    order = np.argsort(distances, kind="stable")
+    held = np.cumsum(weights[order])
+    return float(distances[order][np.searchsorted(held, share * held[-1])])
+
+
+def _covered(pixels: int, start: float, length: float) -> Array:
+    """How much of each of a row of pixels lies between start and start + length."""
+    edges = np.clip(np.arange(pixels + 1), start, start + length)
+    covered: Array = np.diff(edges)
+    return covered
+
+
+def _weights(field: Array) -> Array:
+    """``field``, of sum 1; raises ``AnalysisError`` where it is no field."""
+    if field.ndim != 2 or not np.isfinite(field).all() or (field < 0).any() or not field.any():
+        raise AnalysisError(
+            f"a field of shape {field.shape} is no receptive field, expected (height, width) with "
+            f"numbers of at least zero, not all zero; make it with receptive_field"
+        )
+    weights: Array = field / field.sum()
+    return weights
