@@ -9,7 +9,7 @@ import xarray as xr
 
 from analysis.similarity import intervals
 from analysis.similarity.ceilings import matched_share
-from analysis.similarity.measures import MEASURES
+from analysis.similarity.measures import MEASURES, FitMeasure
 from benchmarks.item import Goal, Item, Result
 from benchmarks.markdown import table
 from flows.compare import compare
@@ -77,10 +77,21 @@ def share(dataset: xr.Dataset, name: str, first: str, second: str) -> list[float
     """``matched_share`` of two models by one measure: value, low, high over batches."""
     rows = np.flatnonzero(dataset["model_a"].values == first)
     columns = np.flatnonzero(dataset["model_b"].values == second)
+    parts = dataset[f"{name}_parts"].values
+    if not isinstance(MEASURES[name], FitMeasure):
+        # Each resample is a ratio of sums, as the measure is.
+        both = np.concatenate([rows, columns])
+        found = intervals.estimate(
+            parts[:, both[:, None], both],
+            lambda whole: matched_share(whole[: len(rows), len(rows) :]),
+        )
+        assert found.low is not None
+        assert found.high is not None
+        return [found.value, found.low, found.high]
     value = matched_share(dataset[name].values[np.ix_(rows, columns)])
-    parts = dataset[f"{name}_parts"].values[:, rows[:, None], columns]
     weights = intervals.resamples(len(parts), repeats=intervals.REPEATS, seed=intervals.SEED)
-    drawn = [matched_share(np.tensordot(weight, parts, axes=1)) for weight in weights]
+    across = parts[:, rows[:, None], columns]
+    drawn = [matched_share(np.tensordot(weight, across, axes=1)) for weight in weights]
     low, high = np.quantile(drawn, [(1 - intervals.LEVEL) / 2, (1 + intervals.LEVEL) / 2])
     return [float(value), float(low), float(high)]
 
