@@ -1,6 +1,6 @@
 # make demo   compare the shipped networks on the shipped images; writes reports/demo/index.html
 # make test   formatting, types, layering, and all tests
-# make bench  speed, memory and error beside other packages; writes docs/benchmarks.md (20 minutes)
+# make bench  speed, memory and error beside other packages; writes docs/benchmarks.md (45 minutes)
 
 PYTHON ?= python3
 BIN := .venv/bin
