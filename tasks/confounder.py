@@ -1,9 +1,6 @@
 """The images' own similarity, which deconfounded CKA takes out: signatures of their pixels."""
 
-import os
-
 import numpy as np
-from dask.base import compute
 from dask.delayed import delayed
 from PIL import Image
 
@@ -13,7 +10,7 @@ from storage.images import ImageSet
 from storage.signatures import Signatures
 from storage.store import Store
 from tasks.references import ModelPlan
-from tasks.threads import one_blas_thread
+from tasks.threads import computed
 
 # One size for all models, so that one confounder is taken out of all of them.
 SIDE = 32
@@ -29,13 +26,9 @@ def signed_images(plan: ModelPlan, images: ImageSet, *, store: Store) -> Signatu
         bounds=plan.bounds,
         attributes={"model": "the images", "measure": "cka"},
     )
-    with store.lock(kept.name), one_blas_thread():
-        sign = delayed(_sign, pure=False)
-        compute(  # type: ignore[no-untyped-call]
-            *(sign(kept, images, batch) for batch in kept.missing()),
-            scheduler="threads",
-            num_workers=os.cpu_count(),
-        )
+    sign = delayed(_sign, pure=False)
+    with store.lock(kept.name):
+        computed(sign(kept, images, batch) for batch in kept.missing())
     return kept
 
 

@@ -1,11 +1,9 @@
 """Measures that fit one tap to another: prepared once a tap, fitted once a pair, batch by batch."""
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from dask.base import compute
 from dask.delayed import delayed
 
 from analysis.similarity.measures import FitMeasure, measure
@@ -13,7 +11,7 @@ from storage.images import ImageSet
 from storage.recordings import Recording
 from tasks.references import ModelPlan
 from tasks.signing import at, naming
-from tasks.threads import one_blas_thread
+from tasks.threads import computed
 
 # Rows of taps that one step of the graph fits to all others.
 ROWS = 8
@@ -41,21 +39,13 @@ def _batch(
     name: str, places: Sequence[tuple[ModelPlan, Recording, str]], images: ImageSet, batch: int
 ) -> np.ndarray:
     prepare, fit = delayed(_prepared, pure=False), delayed(_fitted, pure=False)
-    prepared = _computed([prepare(name, *place, images, batch) for place in places])
+    prepared = computed([prepare(name, *place, images, batch) for place in places])
     taps = len(places)
     blocks = [range(start, min(start + ROWS, taps)) for start in range(0, taps, ROWS)]
-    values = np.concatenate(_computed([fit(name, prepared, rows) for rows in blocks]))
+    values = np.concatenate(computed([fit(name, prepared, rows) for rows in blocks]))
     if _fit_measure(name).symmetric:
         values = np.triu(values) + np.triu(values, 1).T
     return np.asarray(values)
-
-
-def _computed(steps: Sequence[Any]) -> tuple[Any, ...]:
-    with one_blas_thread():
-        done: tuple[Any, ...] = compute(  # type: ignore[no-untyped-call]
-            *steps, scheduler="threads", num_workers=os.cpu_count()
-        )
-    return done
 
 
 def _prepared(

@@ -1,6 +1,5 @@
 """The sections of a report beyond E1 and E2: chance, seeds, exactness, other measures, sweep."""
 
-import json
 from collections.abc import Iterator, Sequence
 from itertools import permutations
 from typing import Any
@@ -9,12 +8,12 @@ import numpy as np
 import xarray as xr
 
 from analysis import figures as draw
-from analysis.similarity.ceilings import Ceiling, Seeds
-from analysis.similarity.findings import Measured, shown
+from analysis.similarity.findings import Measured
 from storage import reports
 from storage.digest import slug
 from storage.reports import Section, Table
 from tasks.drawn import drawn
+from tasks.seed_sections import by_seed, seeds_of
 
 LEVEL = 0.05
 # Variants of CKA over all images stand beside the minibatch estimate, not among other measures.
@@ -88,93 +87,6 @@ def chance_row(dataset: xr.Dataset, a: str, b: str) -> tuple[reports.Cell, ...]:
         float(dataset["cka_block_p"].sel(own_model=a, other_model=b)),
         float(cells["cka_calibrated"].mean()),
     )
-
-
-def seeds_of(dataset: xr.Dataset, measured: Measured) -> Seeds:
-    """The trained models of one architecture that differ in their seed, where there are any."""
-    facts: dict[str, Any] = dataset.attrs["models"]
-    groups: dict[str, list[str]] = {}
-    for model in measured.families:
-        own = facts[model]
-        if own["trained"]:
-            taps = dataset["tap_a"].values[dataset["model_a"].values == model].tolist()
-            key = json.dumps([own["architecture"], own["arguments"], taps], sort_keys=True)
-            groups.setdefault(key, []).append(model)
-    return Seeds(
-        parts=measured.parts,
-        model=measured.model,
-        tap=[str(tap) for tap in dataset["tap_a"].values],
-        architectures=[group for group in groups.values() if len(group) > 1],
-    )
-
-
-def by_seed(dataset: xr.Dataset, seeds: Seeds) -> Section:
-    """How alike two trainings of one architecture are: the ceiling for all other pairs."""
-    ceilings = seeds.ceilings()
-    shares = [seeds.matched_share(one.first, one.second) for one in ceilings]
-    words = tuple(
-        f"{one.first} and {one.second}: corresponding layers have a mean CKA of "
-        f"{one.cka.value.mean():.2f}, the least alike ({one.taps[int(one.cka.value.argmin())]}) "
-        f"{one.cka.value.min():.2f}. The share of layers whose most similar layer in the other is "
-        f"the corresponding one is {shown(share)}."
-        for one, share in zip(ceilings, shares, strict=True)
-    )
-    return Section(
-        "Across seeds: the ceiling",
-        paragraphs=(
-            "Two trainings of one architecture that differ in their seed alone show how alike "
-            "layers can be expected to be at most.",
-            *words,
-        ),
-        figures=tuple(
-            drawn(
-                f"ceiling-{slug(one.first)}-{slug(one.second)}",
-                draw.ceiling(curves(dataset, one), title=f"{one.first} and {one.second}"),
-                alt=text,
-                caption=f"CKA of {one.first}'s layers with the same layers of {one.second} (bold), "
-                "and with the most similar layer of each other model.",
-            )
-            for one, text in zip(ceilings, words, strict=True)
-        ),
-    )
-
-
-def curves(dataset: xr.Dataset, ceiling: Ceiling) -> list[draw.Curve]:
-    """The ceiling of two seeds by depth, beside the first one's best matches in other models."""
-    own = dataset.isel(tap_a=np.flatnonzero(dataset["model_a"].values == ceiling.first))
-    depth = own["depth_a"].values
-    made = [
-        draw.Curve(
-            f"the same layer of {ceiling.second}",
-            depth,
-            ceiling.cka.value,
-            ceiling.cka.low,
-            ceiling.cka.high,
-            kind="ceiling",
-        )
-    ]
-    for other in dict.fromkeys(str(model) for model in own["model_b"].values):
-        if other in (ceiling.first, ceiling.second):
-            continue
-        cells = own.isel(tap_b=np.flatnonzero(own["model_b"].values == other))
-        best = cells["cka"].values.argmax(axis=1)
-        at = (np.arange(len(best)), best)
-        bounds = [cells[f"cka_{end}"].values[at] if "cka_low" in cells else None for end in _ENDS]
-        trained = bool(cells["trained_b"].values[0])
-        made.append(
-            draw.Curve(
-                f"best match in {other}",
-                depth,
-                cells["cka"].values[at],
-                bounds[0],
-                bounds[1],
-                kind="across" if trained else "untrained",
-            )
-        )
-    return made
-
-
-_ENDS = ("low", "high")
 
 
 def agreement(dataset: xr.Dataset, models: Sequence[str], name: str, reference: str) -> Section:

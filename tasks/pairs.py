@@ -1,17 +1,15 @@
 """Measures that compare vectors over pairs of images: one symmetric product a batch."""
 
-import os
 import threading
 from collections.abc import Sequence
 
 import numpy as np
-from dask.base import compute
 from dask.delayed import delayed
 
 from analysis.similarity import batch_cosines
 from analysis.similarity.permutations import batch_weights
 from storage.signatures import Signatures
-from tasks.threads import one_blas_thread
+from tasks.threads import computed
 
 
 def products(kept: Sequence[Signatures]) -> tuple[np.ndarray, np.ndarray]:
@@ -22,12 +20,7 @@ def products(kept: Sequence[Signatures]) -> tuple[np.ndarray, np.ndarray]:
     product = delayed(_product, pure=False)
     # One operand a thread, for all of its batches: fresh memory costs as much as reading.
     operands = threading.local()
-    with one_blas_thread():
-        done = compute(  # type: ignore[no-untyped-call]
-            *(product(kept, batch, operands) for batch in range(len(kept[0].bounds))),
-            scheduler="threads",
-            num_workers=os.cpu_count(),
-        )
+    done = computed(product(kept, batch, operands) for batch in range(len(kept[0].bounds)))
     return np.stack([c for c, _ in done]), np.stack([n for _, n in done])
 
 

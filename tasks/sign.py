@@ -1,9 +1,6 @@
 """Signing a recording: from its activations to its signatures, all taps, as one Dask graph."""
 
-import os
-
 import numpy as np
-from dask.base import compute
 from dask.delayed import Delayed, delayed
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -13,7 +10,7 @@ from storage.recordings import Recording, open_recording
 from storage.store import open_store
 from tasks.references import ModelPlan, SignaturesReference
 from tasks.signing import Signed, Signing, naming, sign, signing
-from tasks.threads import one_blas_thread
+from tasks.threads import computed
 
 # Activations that one step of the graph holds at once, per thread.
 GROUP_BYTES = 128 * 2**20
@@ -35,11 +32,7 @@ def sign_recording(
     recording = open_recording(opened, plan.recording)
     with opened.lock(kept.name):
         steps = graph(plan, images, recording, kept, kept.missing())
-        # The threads scheduler does not know of BLAS's own threads.
-        with one_blas_thread():
-            compute(  # type: ignore[no-untyped-call]
-                *steps, scheduler="threads", num_workers=os.cpu_count()
-            )
+        computed(steps)
     return reference
 
 

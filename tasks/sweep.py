@@ -1,11 +1,9 @@
 """How the minibatch estimate depends on the number of images and the batch: from recordings."""
 
-import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import xarray as xr
-from dask.base import compute
 from dask.delayed import delayed
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -16,11 +14,12 @@ from storage import comparisons
 from storage.images import ImageSet
 from storage.recordings import Recording, open_recording
 from storage.store import open_store
-from tasks.compare import measure_name, varying
+from tasks.compare import measure_name
+from tasks.compared_taps import varying
 from tasks.pairs import shares
 from tasks.references import ModelPlan, SignaturesReference, Statistics
 from tasks.signing import naming, sign
-from tasks.threads import one_blas_thread
+from tasks.threads import computed
 
 # Images a Gram, as far as there are as many images.
 BATCHES = (16, 32, 64, 128, 256, 512, 1024)
@@ -98,15 +97,8 @@ def _parts(
     span = max(size, plans[0].batch // size * size)
     count = plans[0].images // size * size
     step = delayed(_span, pure=False)
-    with one_blas_thread():
-        done = compute(  # type: ignore[no-untyped-call]
-            *(
-                step(plans, kept, images, range(start, min(start + span, count), size), present)
-                for start in range(0, count, span)
-            ),
-            scheduler="threads",
-            num_workers=os.cpu_count(),
-        )
+    spans = (range(start, min(start + span, count), size) for start in range(0, count, span))
+    done = computed(step(plans, kept, images, starts, present) for starts in spans)
     for batches in done:
         yield from batches
 

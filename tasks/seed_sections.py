@@ -1,0 +1,101 @@
+"""The section of a report on seeds: how alike two trainings of one architecture are."""
+
+import json
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from analysis import figures as draw
+from analysis.similarity.ceilings import Ceiling, Seeds
+from analysis.similarity.findings import Measured, shown
+from storage.digest import slug
+from storage.reports import Section
+from tasks.drawn import drawn
+
+
+def seeds_of(dataset: xr.Dataset, measured: Measured) -> Seeds:
+    """The trained models of one architecture that differ in their seed, where there are any."""
+    facts: dict[str, Any] = dataset.attrs["models"]
+    groups: dict[str, list[str]] = {}
+    for model in measured.families:
+        own = facts[model]
+        if own["trained"]:
+            taps = dataset["tap_a"].values[dataset["model_a"].values == model].tolist()
+            key = json.dumps([own["architecture"], own["arguments"], taps], sort_keys=True)
+            groups.setdefault(key, []).append(model)
+    return Seeds(
+        parts=measured.parts,
+        model=measured.model,
+        tap=[str(tap) for tap in dataset["tap_a"].values],
+        architectures=[group for group in groups.values() if len(group) > 1],
+    )
+
+
+def by_seed(dataset: xr.Dataset, seeds: Seeds) -> Section:
+    """How alike two trainings of one architecture are: the ceiling for all other pairs."""
+    ceilings = seeds.ceilings()
+    shares = [seeds.matched_share(one.first, one.second) for one in ceilings]
+    words = tuple(
+        f"{one.first} and {one.second}: corresponding layers have a mean CKA of "
+        f"{one.cka.value.mean():.2f}, the least alike ({one.taps[int(one.cka.value.argmin())]}) "
+        f"{one.cka.value.min():.2f}. The share of layers whose most similar layer in the other is "
+        f"the corresponding one is {shown(share)}."
+        for one, share in zip(ceilings, shares, strict=True)
+    )
+    return Section(
+        "Across seeds: the ceiling",
+        paragraphs=(
+            "Two trainings of one architecture that differ in their seed alone show how alike "
+            "layers can be expected to be at most.",
+            *words,
+        ),
+        figures=tuple(
+            drawn(
+                f"ceiling-{slug(one.first)}-{slug(one.second)}",
+                draw.ceiling(curves(dataset, one), title=f"{one.first} and {one.second}"),
+                alt=text,
+                caption=f"CKA of {one.first}'s layers with the same layers of {one.second} (bold), "
+                "and with the most similar layer of each other model.",
+            )
+            for one, text in zip(ceilings, words, strict=True)
+        ),
+    )
+
+
+def curves(dataset: xr.Dataset, ceiling: Ceiling) -> list[draw.Curve]:
+    """The ceiling of two seeds by depth, beside the first one's best matches in other models."""
+    own = dataset.isel(tap_a=np.flatnonzero(dataset["model_a"].values == ceiling.first))
+    depth = own["depth_a"].values
+    made = [
+        draw.Curve(
+            f"the same layer of {ceiling.second}",
+            depth,
+            ceiling.cka.value,
+            ceiling.cka.low,
+            ceiling.cka.high,
+            kind="ceiling",
+        )
+    ]
+    for other in dict.fromkeys(str(model) for model in own["model_b"].values):
+        if other in (ceiling.first, ceiling.second):
+            continue
+        cells = own.isel(tap_b=np.flatnonzero(own["model_b"].values == other))
+        best = cells["cka"].values.argmax(axis=1)
+        at = (np.arange(len(best)), best)
+        bounds = [cells[f"cka_{end}"].values[at] if "cka_low" in cells else None for end in _ENDS]
+        trained = bool(cells["trained_b"].values[0])
+        made.append(
+            draw.Curve(
+                f"best match in {other}",
+                depth,
+                cells["cka"].values[at],
+                bounds[0],
+                bounds[1],
+                kind="across" if trained else "untrained",
+            )
+        )
+    return made
+
+
+_ENDS = ("low", "high")
