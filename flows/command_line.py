@@ -124,7 +124,7 @@ def _store_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _study(parsed: argparse.Namespace) -> "Study":
-    from flows.study import read_study
+    from flows.reading import read_study
 
     settings = list(parsed.set)
     if getattr(parsed, "skip_bad_images", False):

@@ -1,11 +1,10 @@
 """A study: what a person asks for, in one YAML file, the parameter of every flow."""
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from analysis.networks.models import ModelSpec, twin_name
 from analysis.networks.training import Recipe
@@ -202,63 +201,3 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise StudyError(f"study file {path} holds no keys; see studies/ for examples")
     return content
-
-
-def read_study(path: Path, *, settings: list[str] = []) -> Study:  # noqa: B006
-    """The study in a YAML file with ``settings`` such as ``images.count=512`` put on top.
-
-    Raises ``StudyError`` in one line that names the key, what was expected and what is near.
-    """
-    content = read_yaml(path)
-    for setting in settings:
-        _apply(content, setting)
-    try:
-        return Study.model_validate(content)
-    except ValidationError as error:
-        raise StudyError(f"{path}: {explain(error)}") from error
-
-
-def _apply(content: dict[str, Any], setting: str) -> None:
-    key, equals, text = setting.partition("=")
-    if not equals or not key:
-        raise StudyError(f"--set {setting!r}: expected key=value, such as images.count=512")
-    *parents, last = key.split(".")
-    here: Any = content
-    try:
-        for name in parents:
-            here = here[int(name)] if isinstance(here, list) else here.setdefault(name, {})
-        here[int(last) if isinstance(here, list) else last] = yaml.safe_load(text)
-    except (ValueError, IndexError, AttributeError, TypeError, yaml.YAMLError) as error:
-        raise StudyError(f"--set {setting!r}: the study has no place {key!r}") from error
-
-
-def explain(error: ValidationError) -> str:
-    """The first mistakes of a validation, in one line a person can act on."""
-    lines = []
-    for item in error.errors(include_url=False)[:3]:
-        where = ".".join(str(part) for part in item["loc"])
-        if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-            *parents, key = item["loc"]
-            near = get_close_matches(str(key), _keys(parents), n=1, cutoff=0.0)
-            offer = f"; nearest: {near[0]!r}" if near else ""
-            lines.append(f"unknown key {where!r}{offer}")
-        elif item["type"] == "missing":
-            lines.append(f"key {where!r} is missing")
-        else:
-            message = item["msg"].removeprefix("Value error, ")
-            given = "" if isinstance(item["input"], dict | list) else f" (got {item['input']!r})"
-            lines.append(f"{where}: {message}{given}" if where else message)
-    return "; ".join(lines)
-
-
-def _keys(parents: list[int | str]) -> list[str]:
-    """The keys that a study has at one place."""
-    here: Any = Study
-    for part in parents:
-        if part == "models":
-            here = Model
-        elif isinstance(part, str):
-            here = here.model_fields[part].annotation
-    if here is Recipe:
-        return list(Recipe.__dataclass_fields__)
-    return list(here.model_fields)

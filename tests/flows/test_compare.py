@@ -274,7 +274,7 @@ def test_the_command_line_answers_a_misspelt_key_in_one_line(
     assert "unknown key 'modles'; nearest: 'models'" in said
     assert said.count("\n") == 1
     with pytest.raises(StudyError, match="does not exist"):
-        from flows.study import read_study
+        from flows.reading import read_study
 
         read_study(tmp_path / "absent.yaml")
 
