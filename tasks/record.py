@@ -19,11 +19,12 @@ from tqdm import tqdm
 from analysis.errors import AnalysisError
 from analysis.networks.device_gram import DeviceGram, device_gram
 from analysis.networks.network import Network
+from analysis.networks.products import product
 from analysis.networks.recording import summarise
 from analysis.networks.tap import Tap
 from analysis.networks.transforms import transform
 from analysis.similarity import NonFinite, check_finite, unit
-from analysis.similarity.gram import gram_of_product
+from analysis.similarity.gram import gram, gram_of_product
 from analysis.similarity.signature import packed
 from storage import recordings
 from storage.batches import Bounds
@@ -163,12 +164,19 @@ def _summary(plan: ModelPlan, kept: Recording | Signing) -> Callable[[Tap, Tenso
 
 
 def signer(measures: Sequence[str]) -> Callable[[Tap, Tensor], Any]:
-    """What makes a tap's activations its signatures, inside the hook; to be ``settled`` after."""
+    """What makes a tap's activations its signatures, inside the hook; to be ``settled`` after.
+
+    The first of ``measures`` is CKA, as in every study.
+    """
 
     def signed(tap: Tap, x: Tensor) -> Any:
         if x.is_cuda and tuple(measures) == ("cka",):
             return device_gram(x)
-        return sign(tap.name, x.cpu().numpy(), measures)
+        values = x.cpu().numpy()
+        with at(tap.name):
+            # On torch's threads, which are there anyway; the others take NumPy's.
+            linear = unit(packed(gram(values, product=product)))
+        return {"cka": linear, **sign(tap.name, values, measures[1:])}
 
     return signed
 
@@ -187,10 +195,12 @@ def settled(tap: str, value: Any) -> Any:
 
 def _copied(tap: Tap, activations: Tensor) -> np.ndarray:
     """Activations to keep: a copy, since the tensor changes after the hook; finite."""
-    values = np.array(activations.cpu().numpy(), order="C")
-    with at(tap.name):
-        check_finite(values)
-    return values
+    # By torch, whose threads are awake: NumPy copies and sums on one core.
+    values = torch.empty(activations.shape, dtype=activations.dtype).copy_(activations)
+    if not torch.isfinite(values.sum()):
+        with at(tap.name):
+            check_finite(values.numpy())
+    return values.numpy()
 
 
 def _batches(

@@ -1,6 +1,7 @@
 """Gram matrices of activations, centred without losing digits."""
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -10,6 +11,8 @@ import numpy.typing as npt
 from analysis.errors import AnalysisError
 
 Array = npt.NDArray[np.float64]
+# Of features (n, p): their product (n, n), up to a shift, and the energy of the mean taken out.
+Product = Callable[[npt.NDArray[np.floating]], tuple[Array, float]]
 
 # Energy of features that differ by no more than four units in float32's last place.
 CONSTANT = (4 * np.finfo(np.float32).eps) ** 2
@@ -45,23 +48,25 @@ def check_finite(x: npt.NDArray[np.float32]) -> None:
         raise NonFinite(int(np.argmin(rows)))
 
 
-def gram(x: npt.ArrayLike) -> Array:
+def gram(x: npt.ArrayLike, *, product: Product | None = None) -> Array:
     """The Gram matrix (n, n) of ``x`` (n, ...), features flattened and centred over n; float64.
 
     Blocks of features are multiplied by themselves in float32 (float64 for float64 input),
     summed and centred in float64. Features that are constant over the images give exactly zero.
     Raises ``NonFinite`` for NaN and infinity, ``AnalysisError`` for fewer than 4 images or no
-    features. Uses every core, best with BLAS limited to one thread.
+    features. Uses every core, best with BLAS limited to one thread; ``product`` may multiply
+    elsewhere.
     """
     flat = _flat(x)
-    product, mean_energy = _product(flat)
-    energy = float(np.diag(product).max())
+    total, mean_energy = (product or _product)(flat)
+    energy = float(np.diag(total).max())
     if not SMALLEST < energy < LARGEST:
         check_finite(flat)
         exponent = int(np.frexp(np.abs(flat).max())[1])
         if exponent:  # By a power of two, which is exact.
-            return np.ldexp(gram(np.ldexp(flat, -exponent)), 2 * exponent)
-    return gram_of_product(product, mean_energy=mean_energy)
+            scaled = gram(np.ldexp(flat, -exponent), product=product)
+            return np.ldexp(scaled, 2 * exponent)
+    return gram_of_product(total, mean_energy=mean_energy)
 
 
 def gram_of_product(product: npt.ArrayLike, *, mean_energy: float) -> Array:
