@@ -16,7 +16,7 @@ from storage import signatures
 from storage.signatures import Signatures, open_signatures
 from storage.store import Store, make_store
 from tasks.pairs import products, shares
-from tasks.record import settled, signer
+from tasks.passes import settled, signer
 from tasks.threads import one_blas_thread
 
 # What the recording task makes of a tap's activations inside the hook.

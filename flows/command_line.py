@@ -8,9 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.errors import AnalysisError
-from flows.errors import StudyError
-from storage.errors import StorageError
+from flows.errors import MISTAKES, Incomplete
 
 if TYPE_CHECKING:
     from flows.study import Study
@@ -34,9 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ.setdefault(name, value)
     try:
         parsed.run(parsed)
-    except (StudyError, AnalysisError, StorageError) as error:
+    except MISTAKES as error:
         print(f"seelike: {error}", file=sys.stderr)
         return 2
+    except Incomplete as error:
+        print(f"seelike: {error}", file=sys.stderr)
+        return 2 if error.mistakes else 1
     except KeyboardInterrupt:
         print("seelike: interrupted; the same command goes on where it stopped", file=sys.stderr)
         return 130

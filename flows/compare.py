@@ -1,78 +1,117 @@
 """The flow that compares every pair of layers of a study's models."""
 
+import sys
+from functools import partial
 from typing import cast
 
 from prefect import flow
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
+from tqdm import tqdm
 
 from analysis.networks.devices import device
+from flows.branches import Branches, results
 from flows.steps import images_of, provenance, run_name, subjects_of, survey_all, surveyed
 from flows.study import Study
-from storage.batches import shards
+from storage.batches import shards as shards_of
 from storage.images import ImageSet
 from storage.reports import check_folder
 from storage.store import locate, make_store
+from tasks.cluster import dashboard, workers
 from tasks.compare import compare_measure, comparison_name, join_measures
-from tasks.record import record_shard, stopping_on_interrupt
+from tasks.record import record_shard
 from tasks.references import ComparisonReference, ModelPlan, SignaturesReference
 from tasks.report import write_report
+from tasks.run_log import run_log
 from tasks.sign import sign_recording
+from tasks.stopping import stopping_on_interrupt
 from tasks.survey import check_space
 from tasks.sweep import sweep
+
+# Steps that wait for a Dask worker. On one machine recordings take turns, whatever is submitted.
+MOST_AT_ONCE = 32
 
 
 @flow(
     name="compare",
     flow_run_name=run_name,
-    task_runner=ThreadPoolTaskRunner(max_workers=2),  # type: ignore[arg-type]
+    task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def compare(study: Study) -> ComparisonReference:
     """Record every model of ``study``, compare all pairs of taps, and write the report.
 
     ``study`` may be a Study, a dictionary of its keys, or the path of a study file. What is in
     the store already is not computed again. Returns a reference with ``.url``, ``.open()`` (an
-    xarray Dataset) and ``.report``.
+    xarray Dataset) and ``.report``. A model that can't be loaded or recorded fails alone: the
+    others are compared, and then ``Incomplete`` is raised, which says what is missing and why.
     """
-    images = images_of(study)
-    plans = survey_all(study, images)
-    check_space(plans, store=locate(study.store), keep=study.keep)
-    device(study.compute.device)
+    store = locate(study.store)
     check_folder(study.report_folder)
-    make_store(study.store)
-    with stopping_on_interrupt():
-        complete = _signed(plans, study, images)
-    comparison = join_measures(
-        complete,
-        names=_measured(complete, study, images),
-        swept=_swept(complete, study, images) if study.sweep else None,
-        store=study.store,
-        study_name=study.name,
-        provenance=provenance(study, images, plans),
-        statistics=study.statistics,
-    )
-    return write_report(comparison, folder=study.report_folder)
+    images = images_of(study)
+    branches = Branches()
+    with stopping_on_interrupt(), workers(study.compute.dask) as dask:
+        plans = survey_all(study, images, branches)
+        _say(study, plans, images, dask)
+        check_space(plans, store=store, keep=study.keep)
+        if dask is None:
+            device(study.compute.device)
+        make_store(study.store)
+        complete = _signed(plans, study, images, branches, dask=dask)
+        comparison = join_measures(
+            complete,
+            names=_measured(complete, study, images),
+            swept=_swept(complete, study, images) if study.sweep else None,
+            store=study.store,
+            study_name=study.name,
+            provenance=provenance(study, images, [one.plan for one in complete]),
+            statistics=study.statistics,
+        )
+    written = write_report(comparison, folder=study.report_folder, missing=branches.missing)
+    branches.close(report=str(written.report))
+    return written
 
 
-def _signed(plans: list[ModelPlan], study: Study, images: ImageSet) -> list[SignaturesReference]:
+def _say(study: Study, plans: list[ModelPlan], images: ImageSet, dask: str | None) -> None:
+    """What the run is about, in its log."""
+    names = ", ".join(plan.name for plan in plans)
+    run_log().info(f"study {study.name}: {names} on {len(images)} images; store {study.store}")
+    if dask is not None:
+        run_log().info(f"Dask {dask}, dashboard {dashboard(dask)}")
+        tqdm.write(f"Dask dashboard: {dashboard(dask)}", file=sys.stderr)
+
+
+def _signed(
+    plans: list[ModelPlan],
+    study: Study,
+    images: ImageSet,
+    branches: Branches,
+    *,
+    dask: str | None,
+) -> list[SignaturesReference]:
     """Record and sign every model; each is signed while the next ones are recorded."""
-    recorded = [_recorded(plan, study, images) for plan in plans]
-    signed = [
-        sign_recording.submit(
+    shards = {plan.name: _recorded(plan, study, images, dask=dask) for plan in plans}
+
+    def signing(plan: ModelPlan) -> PrefectFuture[SignaturesReference]:
+        return sign_recording.submit(
             plan,
             _unseen(images),
             store=study.store,
             keep=study.keep,
-            # Waited for here, so that a fault of a recording is what the flow raises.
-            recorded=[future.result() for future in shards_of_plan],
+            # Waited for here, so that a fault of a recording is what fails the branch.
+            recorded=[future.result() for future in shards[plan.name]],
+            dask=dask,
         )
-        for plan, shards_of_plan in zip(plans, recorded, strict=True)
-    ]
-    return [future.result() for future in signed]
+
+    submitted = branches.wait({plan.name: partial(signing, plan) for plan in plans})
+    left = {plan.name: submitted[plan.name] for plan in branches.left(plans)}
+    done = branches.wait({name: results(future) for name, future in left.items()})
+    return [done[plan.name] for plan in branches.left(plans)]
 
 
-def _recorded(plan: ModelPlan, study: Study, images: ImageSet) -> list[PrefectFuture[int]]:
+def _recorded(
+    plan: ModelPlan, study: Study, images: ImageSet, *, dask: str | None
+) -> list[PrefectFuture[int]]:
     """Submit the recording of every shard of one model."""
     return [
         record_shard.submit(
@@ -84,8 +123,9 @@ def _recorded(plan: ModelPlan, study: Study, images: ImageSet) -> list[PrefectFu
             shard=shard,
             device=study.compute.device,
             forward_batch=study.forward_batch,
+            dask=dask,
         )
-        for number, shard in enumerate(shards(plan.bounds, images=study.compute.shard))
+        for number, shard in enumerate(shards_of(plan.bounds, images=study.compute.shard))
     ]
 
 
@@ -117,6 +157,17 @@ def redraw(study: Study) -> ComparisonReference:
     Raises ``StorageError`` where the comparison is not in the store.
     """
     images = images_of(study)
-    plans = [surveyed(subject, study, images) for subject in subjects_of(study)]
-    name = comparison_name(plans, study.measures, statistics=study.statistics, sweep=study.sweep)
-    return write_report.fn(ComparisonReference(study.store, name), folder=study.report_folder)
+    branches = Branches()
+    plans = branches.wait(
+        {one.name: partial(surveyed, one, study, images) for one in subjects_of(study)}
+    )
+    name = comparison_name(
+        branches.left(plans.values()),
+        study.measures,
+        statistics=study.statistics,
+        sweep=study.sweep,
+    )
+    comparison = ComparisonReference(study.store, name)
+    written = write_report.fn(comparison, folder=study.report_folder, missing=branches.missing)
+    branches.close(report=str(written.report))
+    return written

@@ -5,6 +5,7 @@ from typing import Any
 from prefect.runtime import flow_run
 
 from analysis.networks.models import untrained
+from flows.branches import Branches, results
 from flows.study import Study
 from storage.images import ImageSet
 from tasks.images import open_images
@@ -65,10 +66,13 @@ def surveyed(subject: Subject, study: Study, images: ImageSet) -> ModelPlan:
     )
 
 
-def survey_all(study: Study, images: ImageSet) -> list[ModelPlan]:
-    """Survey every network of ``study``: each a task of its own, all before anything is written."""
-    surveys = [
-        survey.submit(
+def survey_all(study: Study, images: ImageSet, branches: Branches) -> list[ModelPlan]:
+    """Survey every network of ``study``: each a task of its own, all before anything is written.
+
+    Networks that can't be had fail their branch, and the twin of one is left out with it.
+    """
+    surveys = {
+        subject.name: survey.submit(
             subject,
             images=images.digest,
             count=len(images),
@@ -77,8 +81,9 @@ def survey_all(study: Study, images: ImageSet) -> list[ModelPlan]:
             measures=study.measures,
         )
         for subject in subjects_of(study)
-    ]
-    return [future.result() for future in surveys]
+    }
+    done = branches.wait({name: results(future) for name, future in surveys.items()})
+    return branches.left(done.values())
 
 
 def provenance(study: Study, images: ImageSet, plans: list[ModelPlan]) -> dict[str, Any]:

@@ -77,14 +77,12 @@ class Compute(Part):
     )
     shard: int = Field(4096, ge=4, description="images a recording task")
     memory: float = Field(4.0, gt=0, description="GB that an exact measure may use")
-    dask: None = Field(None, description="not in this version: Dask computes on threads")
-
-    @field_validator("dask", mode="before")
-    @classmethod
-    def _threads_only(cls, value: Any) -> Any:
-        if value is not None:
-            raise ValueError("this version computes on one machine's threads; leave it out")
-        return value
+    dask: str | None = Field(
+        None,
+        pattern=r"^(local|(tcp|tls|ws|wss|ucx)://.+)$",
+        description="where recording and signing run: `local`, worker processes of this machine, "
+        "or a Dask scheduler's address, tcp://HOST:PORT; threads if left out",
+    )
 
 
 class Training(Part):

@@ -35,6 +35,7 @@ from tasks.exact import exact_cka
 from tasks.nulls import null_of
 from tasks.pairs import products, shares
 from tasks.references import ComparisonReference, ModelPlan, SignaturesReference, Statistics
+from tasks.retries import RETRIED
 from tasks.versions import versions
 
 REPEATS, LEVEL, SEED = 1000, 0.95, 0
@@ -55,7 +56,7 @@ class _Subjects:
         return [open_signatures(self.store, plan.signatures(name)) for plan in self.plans]
 
 
-@task(task_run_name="compare by {name}", cache_policy=NO_CACHE)
+@task(task_run_name="compare by {name}", cache_policy=NO_CACHE, **RETRIED)
 def compare_measure(
     signed: Sequence[SignaturesReference],
     images: ImageSet,
@@ -195,7 +196,7 @@ def comparison_name(
     return comparisons.name({"measures": each, "sweep": sweep})
 
 
-@task(task_run_name="join measures", cache_policy=NO_CACHE)
+@task(task_run_name="join measures", cache_policy=NO_CACHE, **RETRIED)
 def join_measures(
     signed: Sequence[SignaturesReference],
     *,

@@ -1,6 +1,5 @@
 """CKA over all images at once, from recordings: a plan that fits, then Dask graphs of its steps."""
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -8,6 +7,7 @@ import numpy as np
 from dask.base import compute
 from dask.delayed import delayed
 
+from analysis.cores import cores
 from analysis.errors import AnalysisError
 from analysis.similarity import exact
 from analysis.similarity.blocks import Layout, layout
@@ -65,7 +65,7 @@ def layout_of(places: Sequence[tuple[Recording, str]]) -> Layout:
     """The taps in order, and their images in blocks of whole batches."""
     shapes = [batched.member(one.group, tap).shape[1:] for one, tap in places]
     features = [int(np.prod(shape)) for shape in shapes]
-    return layout(places[0][0].bounds, features, workers=os.cpu_count() or 1)
+    return layout(places[0][0].bounds, features, workers=cores())
 
 
 def check_same_images(kept: Sequence[Recording]) -> None:

@@ -1,6 +1,5 @@
 """The permutation null of a comparison, from the signatures in the store, on all cores."""
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import reduce
 
@@ -8,6 +7,7 @@ import numpy as np
 from dask.base import compute
 from dask.delayed import delayed
 
+from analysis.cores import cores
 from analysis.errors import AnalysisError
 from analysis.similarity.nulls import Null, PermutationTest, Tail
 from analysis.similarity.permutations import batch_weights, unpadded
@@ -47,7 +47,7 @@ def null_of(
     def batches() -> Iterator[np.ndarray]:
         return (_weighted(kept, batch, present, weight) for batch, weight in enumerate(weights))
 
-    threads = min(workers or os.cpu_count() or 1, permutations)
+    threads = min(workers or cores(), permutations)
     tail = delayed(test.tail, pure=False)
     # Shares of whole permutations, not of batches: no partial sums to keep or to add.
     shares = [range(first, permutations, threads) for first in range(threads)]

@@ -1,8 +1,9 @@
 """The report of a comparison: drawn, worded, and with what stands behind it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -15,18 +16,26 @@ from storage import reports
 from storage.reports import Estimate, Group, Page, Table
 from tasks.further_sections import further_sections
 from tasks.references import ComparisonReference
+from tasks.retries import RETRIED
 from tasks.sections import data, sections
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
-@task(task_run_name="report {folder}", cache_policy=NO_CACHE)
-def write_report(comparison: ComparisonReference, *, folder: Path) -> ComparisonReference:
-    """Draw and write the report of ``comparison`` into ``folder``; the reference with its path."""
+
+@task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIED)
+def write_report(
+    comparison: ComparisonReference, *, folder: Path, missing: Mapping[str, str] = NOTHING
+) -> ComparisonReference:
+    """Draw and write the report of ``comparison`` into ``folder``; the reference with its path.
+
+    ``missing`` says why models of the study, by name, are not in it.
+    """
     dataset = comparison.open().load()
-    index = reports.write(folder, page(dataset, name=comparison.name))
+    index = reports.write(folder, page(dataset, name=comparison.name, missing=missing))
     return replace(comparison, report=index)
 
 
-def page(dataset: xr.Dataset, *, name: str) -> Page:
+def page(dataset: xr.Dataset, *, name: str, missing: Mapping[str, str] = NOTHING) -> Page:
     """The whole report of the comparison of digest ``name``, as a page to be rendered."""
     measured = measured_of(dataset)
     found = findings(measured)
@@ -37,7 +46,7 @@ def page(dataset: xr.Dataset, *, name: str) -> Page:
         sections=(*sections(dataset, measured, found), *further_sections(dataset, measured)),
         provenance=tuple(_provenance(dataset, name=name)),
         data=tuple(data(dataset, models)),
-        warnings=tuple(_warnings(dataset)),
+        warnings=(*_missing(missing), *_warnings(dataset)),
     )
 
 
@@ -76,6 +85,11 @@ def _lead(dataset: xr.Dataset, found: list[Finding]) -> Iterator[str]:
         }
         told = [f"{count} {verdict}" for verdict, count in counts.items() if count]
         yield f"Of {len(found)} claims of the study, on these networks: {', '.join(told)}."
+
+
+def _missing(missing: Mapping[str, str]) -> Iterator[str]:
+    for model, why in missing.items():
+        yield f"Model {model!r} of the study is missing here, it failed: {why}."
 
 
 def _warnings(dataset: xr.Dataset) -> Iterator[str]:

@@ -8,32 +8,49 @@ from prefect.cache_policies import NO_CACHE
 from storage.images import ImageSet
 from storage.recordings import Recording, open_recording
 from storage.store import open_store
+from tasks import cluster
 from tasks.references import ModelPlan, SignaturesReference
+from tasks.retries import RETRIED
 from tasks.signing import Signed, Signing, naming, sign, signing
-from tasks.threads import computed
+from tasks.stopping import check
+from tasks.threads import SEATS, computed
 
 # Activations that one step of the graph holds at once, per thread.
 GROUP_BYTES = 128 * 2**20
 
 
-@task(task_run_name="sign {plan.name}", cache_policy=NO_CACHE)
+@task(task_run_name="sign {plan.name}", cache_policy=NO_CACHE, **RETRIED)
 def sign_recording(
-    plan: ModelPlan, images: ImageSet, *, store: str, keep: str, recorded: list[int]
+    plan: ModelPlan,
+    images: ImageSet,
+    *,
+    store: str,
+    keep: str,
+    recorded: list[int],
+    dask: str | None = None,
 ) -> SignaturesReference:
     """Complete the signatures of ``plan``, from its recording where activations were kept.
 
     ``recorded`` is what the shards recorded: the results this step waits for.
     """
+    if keep == "activations":
+        if dask is None:
+            with SEATS:
+                sign_missing(plan, images, store=store)
+        else:
+            cluster.run(dask, f"sign {plan.name}", sign_missing, plan, images, store=store)
+    return SignaturesReference(plan, sum(recorded))
+
+
+def sign_missing(plan: ModelPlan, images: ImageSet, *, store: str) -> None:
+    """Sign the batches of the recording of ``plan`` that have no signatures yet."""
     opened = open_store(store)
-    reference = SignaturesReference(plan, sum(recorded))
     kept = signing(plan, store=opened)
-    if keep == "signatures" or not kept.missing():
-        return reference
+    if not kept.missing():
+        return
     recording = open_recording(opened, plan.recording)
     with opened.lock(kept.name):
-        steps = graph(plan, images, recording, kept, kept.missing())
-        computed(steps)
-    return reference
+        computed(graph(plan, images, recording, kept, kept.missing()))
 
 
 def graph(
@@ -70,6 +87,7 @@ def tap_groups(plan: ModelPlan) -> list[list[str]]:
 def _sign_group(
     plan: ModelPlan, images: ImageSet, recording: Recording, batch: int, taps: list[str]
 ) -> dict[str, Signed]:
+    check(f"signing {plan.name}")
     with naming(plan.name, images, plan.bounds[batch][0]):
         return {tap: sign(tap, recording.read(batch, tap), plan.measures) for tap in taps}
 

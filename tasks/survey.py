@@ -21,6 +21,8 @@ from storage.digest import tap_file
 from storage.errors import StorageError
 from storage.store import Store
 from tasks.references import ModelPlan, Subject, TapPlan
+from tasks.retries import RETRIED
+from tasks.threads import SEATS
 
 # Metadata, the file system's own, and the comparison itself.
 MARGIN_BYTES = 64 * 2**20
@@ -41,7 +43,7 @@ def chosen_taps(network: Network, subject: Subject) -> tuple[Tap, ...]:
     return taps(network, subject.patterns)
 
 
-@task(task_run_name="survey {subject.spec.name}", cache_policy=NO_CACHE)
+@task(task_run_name="survey {subject.spec.name}", cache_policy=NO_CACHE, **RETRIED)
 def survey(
     subject: Subject,
     *,
@@ -52,7 +54,30 @@ def survey(
     measures: Sequence[str] = ("cka",),
 ) -> ModelPlan:
     """What recording ``subject`` on the image set of digest ``images`` for ``measures`` means."""
-    network = network_of(subject)
+    with SEATS:
+        network = network_of(subject)
+        return _planned(
+            network,
+            subject,
+            images=images,
+            count=count,
+            batch=batch,
+            reduction=reduction,
+            measures=measures,
+        )
+
+
+def _planned(
+    network: Network,
+    subject: Subject,
+    *,
+    images: str,
+    count: int,
+    batch: int,
+    reduction: str,
+    measures: Sequence[str],
+) -> ModelPlan:
+    """The plan of a network that was loaded."""
     chosen = chosen_taps(network, subject)
     plans = tuple(
         TapPlan(tap_file(tap.name), reduced_shape(tap, reduction), tap.depth) for tap in chosen

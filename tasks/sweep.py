@@ -18,6 +18,7 @@ from tasks.compare import measure_name
 from tasks.compared_taps import varying
 from tasks.pairs import shares
 from tasks.references import ModelPlan, SignaturesReference, Statistics
+from tasks.retries import RETRIED
 from tasks.signing import naming, sign
 from tasks.threads import computed
 
@@ -26,7 +27,7 @@ BATCHES = (16, 32, 64, 128, 256, 512, 1024)
 REFERENCE = "cka_exact"
 
 
-@task(task_run_name="sweep", cache_policy=NO_CACHE)
+@task(task_run_name="sweep", cache_policy=NO_CACHE, **RETRIED)
 def sweep(
     signed: Sequence[SignaturesReference],
     images: ImageSet,

@@ -1,6 +1,5 @@
 """Dask graphs on every core, and NumPy's BLAS held to one thread while they share them."""
 
-import os
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -9,6 +8,11 @@ from typing import Any
 from dask.base import compute
 from dask.delayed import Delayed
 from threadpoolctl import ThreadpoolController
+
+from analysis.cores import cores
+
+# Steps that load a network, or compute on every core, at a time: memory for two is planned.
+SEATS = threading.BoundedSemaphore(2)
 
 _held = threading.Lock()
 _holders = 0
@@ -42,6 +46,6 @@ def computed(steps: Iterable[Delayed]) -> tuple[Any, ...]:
     # The threads scheduler does not know of BLAS's own threads.
     with one_blas_thread():
         done: tuple[Any, ...] = compute(  # type: ignore[no-untyped-call]
-            *steps, scheduler="threads", num_workers=os.cpu_count()
+            *steps, scheduler="threads", num_workers=cores()
         )
     return done

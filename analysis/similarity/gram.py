@@ -1,6 +1,5 @@
 """Gram matrices of activations, centred without losing digits."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -8,6 +7,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from analysis.cores import cores
 from analysis.errors import AnalysisError
 
 Array = npt.NDArray[np.float64]
@@ -152,4 +152,4 @@ def _block_product(block: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.floa
 @cache
 def _threads() -> ThreadPoolExecutor:
     """Shared by all callers, so that several at a time do not take more than every core."""
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="gram")
+    return ThreadPoolExecutor(cores(), thread_name_prefix="gram")

@@ -28,7 +28,7 @@ from prefect.settings import (
 from prefect.testing.utilities import prefect_test_harness
 from safetensors.torch import save_file
 
-import tasks.record
+import tasks.passes
 from analysis.networks.models import ModelSpec, load
 from flows.command_line import QUIET, main
 from storage.images import from_sample
@@ -206,7 +206,7 @@ def test_a_second_run_makes_no_forward_pass_and_the_same_report(
 ) -> None:
     before = files(copy)
     shutil.rmtree(copy / "report")
-    monkeypatch.setattr(tasks.record, "summarise", mock.Mock(side_effect=AssertionError))
+    monkeypatch.setattr(tasks.passes, "summarise", mock.Mock(side_effect=AssertionError))
     said = seelike("compare", copy / "study.yaml")
     assert said.lines[0] == "recorded nothing: all there"
     assert said.lines[-1] == str(copy / "report" / "index.html")
@@ -300,7 +300,7 @@ def test_report_is_drawn_again_from_a_finished_comparison_alone(
     shutil.rmtree(copy / "report")
     shutil.rmtree(copy / "store" / "recordings")
     shutil.rmtree(copy / "store" / "signatures")
-    monkeypatch.setattr(tasks.record, "summarise", mock.Mock(side_effect=AssertionError))
+    monkeypatch.setattr(tasks.passes, "summarise", mock.Mock(side_effect=AssertionError))
     said = seelike("report", study)
     assert said.lines == [str(copy / "report" / "index.html")]
     assert files(copy / "report") == {

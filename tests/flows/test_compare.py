@@ -16,7 +16,7 @@ from prefect.exceptions import ParameterTypeError
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
-import tasks.record
+import tasks.passes
 from analysis.errors import AnalysisError
 from analysis.similarity.measures import MEASURES
 from flows.command_line import main
@@ -25,6 +25,7 @@ from flows.errors import StudyError
 from flows.store import removed
 from storage.errors import StorageError
 from storage.recordings import Recording
+from tasks import stopping
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -72,7 +73,7 @@ def test_both_ways_of_keeping_agree_and_a_second_run_records_nothing(
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("a forward pass although everything is there")
 
-    monkeypatch.setattr(tasks.record, "summarise", refuse)
+    monkeypatch.setattr(tasks.passes, "summarise", refuse)
     assert compare(study(tmp_path)).name == kept.name
 
 
@@ -80,7 +81,7 @@ def test_one_more_model_runs_that_model_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passes: Counter[str] = Counter()
-    summarise = tasks.record.summarise
+    summarise = tasks.passes.summarise
 
     def counted(network: Any, taps: Any, batches: Any, **named: Any) -> Any:
         def count(pieces: Any) -> Iterator[Any]:
@@ -90,7 +91,7 @@ def test_one_more_model_runs_that_model_alone(
 
         return summarise(network, taps, (count(batch) for batch in batches), **named)
 
-    monkeypatch.setattr(tasks.record, "summarise", counted)
+    monkeypatch.setattr(tasks.passes, "summarise", counted)
     every = study(tmp_path, baseline=False)["models"]
     compare(study(tmp_path, models=every[:1], baseline=False))
     assert passes == {"ResNet": 4}
@@ -150,6 +151,7 @@ import os, signal, sys
 from flows.steps import images_of, subjects_of, surveyed
 from flows.study import Study
 from storage.recordings import Recording
+from tasks import stopping
 from storage.store import make_store
 from tasks.record import record_shard
 
@@ -241,16 +243,16 @@ def test_an_interrupt_ends_recordings_at_the_next_batch(
         write(self, batch, values)
         written.append(batch)
         # What Ctrl-C does to the flow's own thread, while recordings run on others.
-        tasks.record._stopped.set()
+        stopping.stop()
 
     monkeypatch.setattr(Recording, "write", interrupted)
     with pytest.raises(AnalysisError, match="was interrupted; the same run goes on"):
         compare(study(tmp_path, baseline=False))
     assert len(written) < 4
-    with pytest.raises(KeyboardInterrupt), tasks.record.stopping_on_interrupt():
-        assert not tasks.record._stopped.is_set()
+    with pytest.raises(KeyboardInterrupt), stopping.stopping_on_interrupt():
+        assert not stopping.stopped()
         raise KeyboardInterrupt
-    assert tasks.record._stopped.is_set()
+    assert stopping.stopped()
     monkeypatch.undo()
     assert compare(study(tmp_path, baseline=False)).recorded > 0
 

@@ -17,7 +17,8 @@ from storage.store import Store, make_store
 from tasks import fit
 from tasks.compare import compare_measure
 from tasks.confounder import signed_images
-from tasks.record import _behind, prepare
+from tasks.passes import _behind
+from tasks.record import prepare
 from tasks.references import ModelPlan, SignaturesReference, Statistics, Subject, TapPlan
 from tasks.sign import sign_recording
 

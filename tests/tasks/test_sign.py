@@ -1,6 +1,5 @@
 """The Dask graph that signs is NumPy, however it is cut, and goes on where it was cut off."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -117,7 +116,7 @@ def test_the_graph_writes_what_numpy_computes(
     values = activations(plan, seed)
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(tasks.sign, "GROUP_BYTES", group_bytes)
-        patch.setattr(os, "cpu_count", lambda: workers)
+        patch.setattr("analysis.cores._share", workers)
         store = make_store(folder)
         recorded(plan, store, values)
         kept = open_signatures(store, signed(plan, store))
@@ -136,7 +135,7 @@ def test_every_cut_of_the_work_gives_the_same_bytes(
         [(ONE_TAP, 1), (ONE_TAP, 2), (1500, 2), (ALL_TAPS, 1), (ALL_TAPS, 2)]
     ):
         monkeypatch.setattr(tasks.sign, "GROUP_BYTES", group_bytes)
-        monkeypatch.setattr(os, "cpu_count", lambda workers=workers: workers)
+        monkeypatch.setattr("analysis.cores._share", workers)
         store = make_store(str(tmp_path / str(number)))
         recorded(plan, store, values)
         sign(plan, store)
@@ -228,7 +227,7 @@ def test_a_run_that_is_cut_off_goes_on_and_ends_with_the_same_bytes(
     for store in (whole, broken):
         recorded(plan, store, values)
     sign(plan, whole)
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr("analysis.cores._share", 1)
     with monkeypatch.context() as patch:
         cut(patch, after)
         with pytest.raises(CutOff):
