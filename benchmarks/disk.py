@@ -24,11 +24,6 @@ def plain_files(size: int, files: int) -> None:
                 os.fsync(file.fileno())
 
 
-def bytes_below(folder: Path) -> int:
-    """The sizes of all files below ``folder``."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
 def zstd(recording: Recording, *, images: int) -> float:
     """How many times smaller zstd's level 1 would make the first images' activations."""
     raw = packed = 0

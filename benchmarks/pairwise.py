@@ -40,7 +40,7 @@ def measure(*, quick: bool, device: str) -> Result:
         store = product.temporary_store(folder)
         names = synthetic.write(store, **size)
         calls = _bare(taps, batch * (batch - 1) // 2, batches) | {
-            "product": partial(apart, compared, store=str(store.root), names=names)
+            "product": partial(apart, compared, store=store.url, names=names)
         }
         runs = interleaved(calls, repeats=1 if quick else REPEATS)
     found = [run.value for run in runs.pop("product")]

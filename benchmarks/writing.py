@@ -101,16 +101,16 @@ def _recorded(
         record_shard.fn(
             plan,
             images,
-            store=str(store.root),
+            store=store.url,
             keep="activations",
             number=0,
             shard=range(len(plan.bounds)),
             device=device,
             forward_batch=size["forward_batch"],
         )
-        recording = open_recording(open_store(str(store.root)), name(plan.identity))
+        recording = open_recording(open_store(store.url), name(plan.identity))
         return {
-            "stored_bytes": disk.bytes_below(recording.folder),
+            "stored_bytes": recording.place.size(recording.key),
             "zstd": disk.zstd(recording, images=TRIED),
         }
 

@@ -47,6 +47,8 @@ def compare(study: Study) -> ComparisonReference:
     others are compared, and then ``Incomplete`` is raised, which says what is missing and why.
     """
     store = locate(study.store)
+    # Workers may run in another folder.
+    study = study.model_copy(update={"store": store.url})
     check_folder(study.report_folder)
     images = images_of(study)
     branches = Branches()

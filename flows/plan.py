@@ -6,7 +6,7 @@ from analysis.networks.models import ModelSpec
 from analysis.networks.reduction import reduced_shape
 from flows.steps import images_of, subjects_of, surveyed
 from flows.study import Study
-from storage.store import locate
+from storage.store import Store, locate
 from tasks.references import Subject
 from tasks.survey import bytes_left, chosen_taps, fits, megabytes, network_of
 
@@ -35,13 +35,20 @@ def plan(study: Study) -> str:
                 megabytes(left),
             )
         )
-    free = store.free_bytes()
-    room = fits(needed, free=free)
-    verdict = "fits" if room else "DOES NOT FIT; set keep: signatures, or fewer images"
     return (
         f"{table(rows)}\n{passes} passes over {len(images)} images, "
-        f"{megabytes(needed)} to write, {megabytes(free)} free in {store.root}: {verdict}"
+        f"{megabytes(needed)} to write, {_room(needed, store)}"
     )
+
+
+def _room(needed: int, store: Store) -> str:
+    """Whether ``needed`` bytes go into ``store``."""
+    free = store.free_bytes()
+    if free is None:
+        return f"no limit known in {store.url}"
+    fit = fits(needed, free=free)
+    verdict = "fits" if fit else "DOES NOT FIT; set keep: signatures, or fewer images"
+    return f"{megabytes(free)} free in {store.url}: {verdict}"
 
 
 def layers(model: str, patterns: list[str], *, reduction: str) -> str:

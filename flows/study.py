@@ -97,7 +97,10 @@ class Study(Part):
     """What is asked: images, models, taps, measures."""
 
     name: str = "study"
-    store: str = Field("store", description="folder that keeps recordings and comparisons")
+    store: str = Field(
+        "store",
+        description="what keeps recordings and comparisons: a folder, or s3://, gs://, az://",
+    )
     images: Images = Images()
     models: list[Model] = Field(min_length=1)
     taps: str | list[str] = Field("blocks", description="`blocks`, `paper`, or glob patterns")
@@ -120,7 +123,10 @@ class Study(Part):
     skip_degenerate: bool = Field(False, description="leave out taps constant over the images")
     compute: Compute = Compute()
     training: Training = Training()
-    report: str | None = Field(None, description="folder of the report; reports/NAME if left out")
+    report: str | None = Field(
+        None,
+        description="where the report goes, a folder or a bucket's URL; reports/NAME if left out",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -180,9 +186,9 @@ class Study(Part):
         )
 
     @property
-    def report_folder(self) -> Path:
-        """Where the report goes."""
-        return Path(self.report or f"reports/{self.name}")
+    def report_folder(self) -> str:
+        """Where the report goes: a path, or a bucket's URL."""
+        return self.report or f"reports/{self.name}"
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -1,9 +1,11 @@
-"""What recordings and signatures share: made whole, grown batch by batch, checked when read."""
+"""What recordings and signatures share: made whole, grown batch by batch, checked when read.
 
-import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+Arrays are written chunk by chunk as the plain bytes that Zarr would make of them, and read as
+Zarr arrays or as the same bytes: Zarr's own way copies activations twice.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,10 @@ from storage.batches import Bounds
 from storage.digest import digest
 from storage.errors import StorageError
 from storage.ledger import Ledger
-from storage.store import Store, group, publish
+from storage.place import Place
+from storage.store import Store
+
+Array = zarr.Array[Any]
 
 
 def name(kind: str, identity: dict[str, Any]) -> str:
@@ -31,26 +36,21 @@ def make(
     batches: int,
     columns: int,
     arrays: Callable[[zarr.Group], None],
-) -> Path:
-    """The folder of the group that ``identity`` names, made with its metadata if it is new.
+) -> str:
+    """The digest of the group that ``identity`` names, made with its metadata if it is new.
 
-    It is prepared beside its place and renamed into it, so that it is there whole or not at
-    all; two processes that make one thing take turns.
+    It is prepared beside its place, so that it is there whole or not at all; two processes that
+    make one thing take turns.
     """
     called = name(kind, identity)
-    place = store.path(kind, called)
     with store.lock(called):
-        if place.exists():
-            return place
-        place.parent.mkdir(parents=True, exist_ok=True)
-        draft = place.with_name(f".{called}.draft")
-        shutil.rmtree(draft, ignore_errors=True)
-        made = group(draft, mode="w")
-        made.attrs.update({"identity": identity, **attributes})
-        ledger.create(made, folder=draft, batches=batches, columns=columns)
-        arrays(made)
-        publish(draft, place)
-    return place
+        if not store.holds(kind, called):
+            with store.place.drafted(store.key(kind, called)) as draft:
+                made = zarr.open_group(draft, mode="w")
+                made.attrs.update({"identity": identity, **attributes})
+                ledger.create(made, batches=batches, columns=columns)
+                arrays(made)
+    return called
 
 
 @dataclass(frozen=True)
@@ -58,54 +58,81 @@ class Batched:
     """An opened recording or signatures of one model. ``taps`` are in the order they fire."""
 
     name: str
-    folder: Path
+    place: Place
+    key: str
     group: zarr.Group
     ledger: Ledger
     taps: tuple[str, ...]
     bounds: tuple[Bounds, ...]
+    # Opened once each: their metadata never changes.
+    _arrays: dict[str, Array] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def where(self) -> str:
+        """What messages call it, and what opens it from outside: a path, or a URL."""
+        return f"{self.place.url}/{self.key}"
 
     def missing(self) -> list[int]:
         """The batches that are not complete, in order."""
         return self.ledger.missing()
 
+    def array(self, name: str) -> Array:
+        """One of its arrays, for reading; ``StorageError`` where there is none of that name."""
+        if name not in self._arrays:
+            array = self.group.get(name)
+            if not isinstance(array, zarr.Array):
+                known = [k for k in self.group.array_keys() if k != ledger.NAME]
+                raise StorageError(f"array {name!r} is not in {self.where}; it has {known}")
+            self._arrays[name] = array
+        return self._arrays[name]
+
+    def chunks(self, array: Array, start: int, stop: int, *, axis: int) -> list[str]:
+        """The keys of the chunks of ``array`` that hold ``start:stop`` along ``axis``."""
+        grid = [range(-(-n // c)) for n, c in zip(array.shape, array.chunks, strict=True)]
+        size = array.chunks[axis]
+        grid[axis] = range(start // size, -(-stop // size))
+        places = np.stack(np.meshgrid(*grid, indexing="ij"), -1).reshape(-1, len(grid))
+        root = f"{self.key}/{array.basename}/c"
+        return ["/".join([root, *map(str, place)]) for place in places]
+
+    def damaged(self, array: str, batch: int) -> StorageError:
+        """The error for data that is not what the ledger says."""
+        return StorageError(
+            f"array {array!r} of {self.where} is damaged in batch {batch} (its checksum does not "
+            f"match); mend it with `seelike store verify --mend {self.place.url}`, "
+            "then run the study again"
+        )
+
+
+def pieces(values: np.ndarray, rows: int) -> Iterator[memoryview]:
+    """``values`` as the bytes of chunks of ``rows`` along the first axis, the last filled up.
+
+    Handed over as they are where they are contiguous.
+    """
+    for first in range(0, len(values), rows):
+        piece = values[first : first + rows]
+        if len(piece) < rows:
+            whole = np.full((rows, *values.shape[1:]), np.nan, values.dtype)
+            whole[: len(piece)] = piece
+            piece = whole
+        yield piece.data.cast("B")
+
 
 def opened(store: Store, kind: str, called: str) -> Batched:
-    """The thing of that kind and digest, for writing; ``StorageError`` where there is none."""
-    place = store.path(kind, called)
-    if not place.is_dir():
+    """The thing of that kind and digest; ``StorageError`` where there is none."""
+    if not store.holds(kind, called):
         raise StorageError(
-            f"{kind} {called[:12]} is not in {store.root}; run the study that made it again"
+            f"{kind} {called[:12]} is not in {store.url}; run the study that made it again"
         )
-    found = group(place, mode="r+")
+    found, key = store.group(kind, called), store.key(kind, called)
     taps: Any = found.attrs["taps"]
     bounds: Any = found.attrs["bounds"]
     return Batched(
         name=called,
-        folder=place,
+        place=store.place,
+        key=key,
         group=found,
-        ledger=ledger.opened(found, folder=place),
+        ledger=ledger.opened(found, place=store.place, key=key),
         taps=tuple(taps),
         bounds=tuple((int(start), int(stop)) for start, stop in bounds),
     )
-
-
-def member(opened_group: zarr.Group, array_name: str) -> zarr.Array:  # type: ignore[type-arg]
-    """The array ``name`` of a group, for writing: all-fill chunks are written too.
-
-    Zarr leaves out chunks that equal the fill value unless told so, each time it is opened.
-    """
-    array = opened_group.get(array_name)
-    if not isinstance(array, zarr.Array):
-        known = [k for k in opened_group.array_keys() if k != ledger.NAME]
-        raise StorageError(f"array {array_name!r} is not in {opened_group.store}; it has {known}")
-    return array.with_config({"write_empty_chunks": True})
-
-
-def chunk_files(folder: Path, array: zarr.Array, start: int, stop: int, *, axis: int) -> list[Path]:  # type: ignore[type-arg]
-    """The chunk files that hold ``start:stop`` along ``axis``."""
-    grid = [range(-(-n // c)) for n, c in zip(array.shape, array.chunks, strict=True)]
-    size = array.chunks[axis]
-    grid[axis] = range(start // size, -(-stop // size))
-    places = np.stack(np.meshgrid(*grid, indexing="ij"), -1).reshape(-1, len(grid))
-    root = folder / array.basename / "c"
-    return [root.joinpath(*map(str, place)) for place in places]

@@ -1,6 +1,5 @@
 """Comparisons: xarray Datasets in Zarr, named by what they were computed from."""
 
-import shutil
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,7 @@ import xarray as xr
 
 from storage.digest import digest
 from storage.errors import StorageError
-from storage.store import Store, publish
+from storage.store import Store
 
 KIND = "comparisons"
 # One measure each, which comparisons are joined from.
@@ -22,34 +21,30 @@ def name(identity: dict[str, Any], *, kind: str = KIND) -> str:
 
 def exists(store: Store, comparison: str, *, kind: str = KIND) -> bool:
     """Whether the comparison of that digest is there; it is there whole or not at all."""
-    return store.path(kind, comparison).is_dir()
+    return store.holds(kind, comparison)
 
 
 def write(store: Store, comparison: str, dataset: xr.Dataset, *, kind: str = KIND) -> None:
-    """Keep ``dataset`` under that digest: drafted beside its place and renamed into it."""
-    place = store.path(kind, comparison)
+    """Keep ``dataset`` under that digest: drafted beside its place, there whole or not at all."""
+    # Strings of variable length have no Zarr specification under xarray's default dtype.
+    strings = {
+        key: coordinate.astype(np.dtypes.StringDType())
+        for key, coordinate in dataset.coords.items()
+        if coordinate.dtype.kind in "UO"
+    }
+    labelled = dataset.assign_coords(strings)
     with store.lock(comparison):
-        if place.exists():
-            return
-        place.parent.mkdir(parents=True, exist_ok=True)
-        draft = place.with_name(f".{comparison}.draft")
-        shutil.rmtree(draft, ignore_errors=True)
-        # Strings of variable length have no Zarr specification under xarray's default dtype.
-        strings = {
-            key: coordinate.astype(np.dtypes.StringDType())
-            for key, coordinate in dataset.coords.items()
-            if coordinate.dtype.kind in "UO"
-        }
-        dataset.assign_coords(strings).to_zarr(draft, mode="w", consolidated=False, zarr_format=3)
-        publish(draft, place)
+        if not exists(store, comparison, kind=kind):
+            with store.place.drafted(store.key(kind, comparison)) as draft:
+                labelled.to_zarr(draft, mode="w", consolidated=False, zarr_format=3)
 
 
 def read(store: Store, comparison: str, *, kind: str = KIND) -> xr.Dataset:
     """The comparison of that digest, opened lazily; ``StorageError`` where there is none."""
-    place = store.path(kind, comparison)
-    if not place.is_dir():
+    if not exists(store, comparison, kind=kind):
         raise StorageError(
-            f"comparison {comparison[:12]} is not in {store.root}; run its study again"
+            f"comparison {comparison[:12]} is not in {store.url}; run its study again"
         )
-    dataset: xr.Dataset = xr.open_zarr(place, consolidated=False)
+    group = store.place.zarr_store(store.key(kind, comparison))
+    dataset: xr.Dataset = xr.open_zarr(group, consolidated=False)
     return dataset

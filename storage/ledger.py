@@ -8,22 +8,22 @@ a killed run leaves a batch either complete or to be done again.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import zarr
 
 from storage.errors import StorageError
-from storage.store import sync, sync_file
+from storage.place import Place
 
 NAME = "digest"
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """The ``digest`` array of one group on disk."""
+    """The ``digest`` array of the group ``key`` of a place."""
 
-    folder: Path
+    place: Place
+    key: str
     array: zarr.Array  # type: ignore[type-arg]
 
     @property
@@ -36,32 +36,36 @@ class Ledger:
         rows = np.asarray(self.array[:])
         return [int(b) for b in np.flatnonzero(rows[:, -1] != 1)]
 
+    def complete(self, batch: int) -> bool:
+        """Whether ``batch`` is complete: one row is read, not all."""
+        return bool(np.asarray(self.array[batch])[-1] == 1)
+
     def checksums(self, batch: int) -> list[int]:
         """The columns' checksums of a complete batch."""
         row = np.asarray(self.array[batch])
         if row[-1] != 1:
             raise StorageError(
-                f"batch {batch} of {self.folder} was never completed; "
+                f"batch {batch} of {self.place.url}/{self.key} was never completed; "
                 "run the study again, it continues there"
             )
         return [int(c) for c in row[:-1]]
 
-    def mark(self, batch: int, checksums: Iterable[int], *, written: Iterable[Path]) -> None:
-        """Bring the files ``written`` to the disk, then enter the batch as complete."""
-        for path in written:
-            sync_file(path)
-        self.array[batch] = np.array([*checksums, 1], np.uint32)
-        sync_file(self.folder / NAME / "c" / str(batch) / "0")
+    def mark(self, batch: int, checksums: Iterable[int]) -> None:
+        """Enter the batch as complete, after all of it was written."""
+        row = np.array([*checksums, 1], self.array.dtype)
+        self.place.write(self._row(batch), row.data.cast("B"))
 
     def forget(self, batch: int) -> None:
         """Take the mark of ``batch`` back: it counts as missing from now on."""
-        self.array[batch] = 0
-        sync(self.folder / NAME / "c")
+        self.place.remove(self._row(batch))
+
+    def _row(self, batch: int) -> str:
+        return f"{self.key}/{NAME}/c/{batch}/0"
 
 
-def create(group: zarr.Group, *, folder: Path, batches: int, columns: int) -> Ledger:
-    """An empty ledger in ``group``, whose own folder is ``folder``."""
-    array = group.create_array(
+def create(group: zarr.Group, *, batches: int, columns: int) -> None:
+    """Make an empty ledger in ``group``."""
+    group.create_array(
         NAME,
         shape=(batches, columns + 1),
         chunks=(1, columns + 1),
@@ -70,21 +74,13 @@ def create(group: zarr.Group, *, folder: Path, batches: int, columns: int) -> Le
         compressors=None,
         dimension_names=["batch", "column"],
     )
-    return Ledger(folder, array)
 
 
-def opened(group: zarr.Group, *, folder: Path) -> Ledger:
-    """The ledger of ``group``; ``StorageError`` where it has none."""
+def opened(group: zarr.Group, *, place: Place, key: str) -> Ledger:
+    """The ledger of ``group``, which is ``key`` of ``place``; ``StorageError`` without one."""
     array = group.get(NAME)
     if not isinstance(array, zarr.Array):
-        raise StorageError(f"{folder} lacks its {NAME} array; remove it with `seelike store rm`")
-    return Ledger(folder, array)
-
-
-def damaged(folder: Path, array: str, batch: int) -> StorageError:
-    """The error for data that is not what the ledger says."""
-    return StorageError(
-        f"array {array!r} of {folder} is damaged in batch {batch} (its checksum does not match); "
-        f"mend it with `seelike store verify --mend {folder.parent.parent}`, "
-        "then run the study again"
-    )
+        raise StorageError(
+            f"{place.url}/{key} lacks its {NAME} array; remove it with `seelike store rm`"
+        )
+    return Ledger(place, key, array)

@@ -1,16 +1,16 @@
 """Recordings: the activations of one model at its taps on one image set, one array a tap."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import zarr
 
-from storage import batched, ledger
+from storage import batched
 from storage.batched import Batched
 from storage.batches import Bounds, block
 from storage.digest import checksum, tap_file
-from storage.store import Store, write_bytes
+from storage.store import Store
 
 KIND = "recordings"
 
@@ -21,26 +21,28 @@ class Recording(Batched):
     def write(self, batch: int, activations: Mapping[str, np.ndarray]) -> None:
         """Keep one batch: float32 (images, *feature) for every tap, then its ledger row."""
         start, stop = self.bounds[batch]
-        sums, written = [], []
-        for tap in self.taps:
-            array = batched.member(self.group, tap)
-            values = np.ascontiguousarray(activations[tap], array.dtype)
-            if values.shape != (stop - start, *array.shape[1:]):
-                raise ValueError(f"{tap}: {values.shape} for {stop - start} of {array.shape}")
-            files = batched.chunk_files(self.folder, array, start, stop, axis=0)
-            for first, file in zip(range(0, stop - start, array.chunks[0]), files, strict=True):
-                write_bytes(file, _chunk(values[first : first + array.chunks[0]], array.chunks))
-            sums.append(checksum(values))
-            written += files
-        self.ledger.mark(batch, sums, written=written)
+        sums: list[int] = []
+
+        def chunks() -> Iterator[tuple[str, memoryview]]:
+            for tap in self.taps:
+                array = self.array(tap)
+                values = np.ascontiguousarray(activations[tap], array.dtype)
+                if values.shape != (stop - start, *array.shape[1:]):
+                    raise ValueError(f"{tap}: {values.shape} for {stop - start} of {array.shape}")
+                keys = self.chunks(array, start, stop, axis=0)
+                yield from zip(keys, batched.pieces(values, array.chunks[0]), strict=True)
+                sums.append(checksum(values))
+
+        self.place.write_all(chunks())
+        self.ledger.mark(batch, sums)
 
     def read(self, batch: int, tap: str) -> np.ndarray:
         """Activations (images, *feature) of one complete batch, checked against the ledger."""
         start, stop = self.bounds[batch]
         expected = self.ledger.checksums(batch)[self.taps.index(tap)]
-        values = np.asarray(batched.member(self.group, tap)[start:stop])
+        values = np.asarray(self.array(tap)[start:stop])
         if checksum(values) != expected:
-            raise ledger.damaged(self.folder, tap, batch)
+            raise self.damaged(tap, batch)
         return values
 
     def read_images(self, start: int, stop: int, tap: str) -> np.ndarray:
@@ -53,18 +55,6 @@ class Recording(Batched):
         return np.concatenate([values for _, values in touched])[start - touched[0][0] :][
             : stop - start
         ]
-
-
-def _chunk(rows: np.ndarray, shape: tuple[int, ...]) -> memoryview:
-    """The bytes of a chunk as Zarr lays it out without a compressor; the last one is filled up.
-
-    Handed to the file as they are: Zarr's own way copies activations twice.
-    """
-    if len(rows) == shape[0]:
-        return rows.data.cast("B")
-    whole = np.full(shape, np.nan, rows.dtype)
-    whole[: len(rows)] = rows
-    return whole.data.cast("B")
 
 
 def name(identity: dict[str, Any]) -> str:
@@ -102,7 +92,7 @@ def create(
                 dimension_names=["image", *(f"feature_{i}" for i in range(len(shape)))],
             )
 
-    folder = batched.make(
+    called = batched.make(
         store,
         KIND,
         identity,
@@ -111,7 +101,7 @@ def create(
         columns=len(shapes),
         arrays=arrays,
     )
-    return open_recording(store, folder.name)
+    return open_recording(store, called)
 
 
 def open_recording(store: Store, name: str) -> Recording:

@@ -15,12 +15,13 @@ from typing import Literal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from storage.errors import StorageError
-from storage.store import write_bytes
+from storage.place import Place, at
 
 # Figures are drawn at two pixels for each pixel of the page: sharp on fine screens.
 _PIXELS = 2
 # Browsers refuse to save a data: link above 2 MB; longer numbers are only beside the page.
 _EMBEDDED_AT_MOST = 1_000_000
+INDEX = "index.html"
 _TEMPLATES = Path(__file__).parent / "templates"
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PNG_HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
@@ -122,31 +123,31 @@ class Page:
     notes: tuple[str, ...] = ()
 
 
-def write(folder: Path, page: Page) -> Path:
+def write(folder: str, page: Page) -> str:
     """Write ``page`` as ``folder``/index.html, with figures/*.png, *.svg and data/*.csv beside it.
+
+    ``folder`` may be a path or a bucket's URL; what comes back is the same, with the page's name.
 
     Rendered before anything is written, each file whole or not at all, the page last; then files
     of the page it replaces go that the new one lacks. Raises ``StorageError`` for a name unfit
     for a file or used twice, a broken table or picture, and a folder with another's index.html.
     """
-    index = folder / "index.html"
-    former = _former_files(index)
+    place = at(folder)
+    former = _former_files(place)
     files = dict(_files(page))
     html = _render(page, files)
-    for name, content in files.items():
-        write_bytes(folder / name, content)
-    write_bytes(index, html.encode())
+    place.write_all(files.items())
+    place.write(INDEX, html.encode())
     for name in former - set(files):
-        (folder / name).unlink(missing_ok=True)
-    return index
+        place.remove(name)
+    return f"{folder.rstrip('/')}/{INDEX}"
 
 
-def check_folder(folder: Path) -> None:
-    """Raise ``StorageError`` where no report may go: a file, or a folder with another's page."""
-    for place in (folder, *folder.parents):
-        if place.exists() and not place.is_dir():
-            raise StorageError(f"report folder {folder}: {place} is a file; name another folder")
-    _former_files(folder / "index.html")
+def check_folder(folder: str) -> None:
+    """Raise ``StorageError`` where no report may go: a file, no bucket, or another's page."""
+    place = at(folder)
+    place.check()
+    _former_files(place)
 
 
 def _files(page: Page) -> Iterator[tuple[str, bytes]]:
@@ -175,14 +176,16 @@ def _files(page: Page) -> Iterator[tuple[str, bytes]]:
         yield f"data/{csv.name}.csv", csv.text.encode()
 
 
-def _former_files(index: Path) -> set[str]:
+def _former_files(place: Place) -> set[str]:
     """The files that the page there lists; ``StorageError`` where it is none of ours."""
-    if not index.exists():
+    page = place.read(INDEX)
+    if page is None:
         return set()
-    listed = _FILES.search(index.read_text(encoding="utf-8", errors="replace"))
+    listed = _FILES.search(page.decode(errors="replace"))
     if listed is None:
         raise StorageError(
-            f"{index} exists and is no seelike report; name another folder or move it away"
+            f"{place.url}/{INDEX} exists and is no seelike report; "
+            "name another folder or move it away"
         )
     wanted = re.compile(rf"(figures/{_NAME.pattern}\.(png|svg)|data/{_NAME.pattern}\.csv)")
     return {name for name in listed[1].split() if wanted.fullmatch(name)}

@@ -6,13 +6,12 @@ first are padded with zeros along ``pair``, which leaves every inner product as 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 
-from storage import batched, ledger
+from storage import batched
 from storage.batched import Batched
 from storage.batches import Bounds
 from storage.digest import checksum
@@ -27,21 +26,16 @@ class Signatures(Batched):
 
     def write(self, batch: int, signed: Mapping[str, tuple[np.ndarray, float]]) -> None:
         """Keep one batch: for each tap a unit vector (pairs,) float32 and its length."""
-        direction = batched.member(self.group, "direction")
-        norm = batched.member(self.group, "norm")
+        direction, norm = self.array("direction"), self.array("norm")
         slab = np.zeros((len(self.taps), direction.shape[2]), np.float32)
         lengths = np.zeros(len(self.taps))
         for row, tap in enumerate(self.taps):
             vector, lengths[row] = signed[tap]
             slab[row, : len(vector)] = vector
-        direction[:, batch] = slab
-        norm[:, batch] = lengths
-        written = [
-            path
-            for array in (direction, norm)
-            for path in batched.chunk_files(self.folder, array, batch, batch + 1, axis=1)
-        ]
-        self.ledger.mark(batch, [checksum(slab), checksum(lengths)], written=written)
+        for array, values in ((direction, slab), (norm, lengths)):
+            keys = self.chunks(array, batch, batch + 1, axis=1)
+            self.place.write_all(zip(keys, batched.pieces(values, array.chunks[0]), strict=True))
+        self.ledger.mark(batch, [checksum(slab), checksum(lengths)])
 
     def read(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
         """Directions (taps, pairs) float32 and norms (taps,) float64 of a complete batch."""
@@ -55,41 +49,36 @@ class Signatures(Batched):
         which takes half of the time that copies of 16 MB chunks on the way would.
         """
         expected = self.ledger.checksums(batch)
-        array = batched.member(self.group, "direction")
+        array = self.array("direction")
         rows = array.chunks[0]
-        files = batched.chunk_files(self.folder, array, batch, batch + 1, axis=1)
-        for first, file in zip(range(0, len(self.taps), rows), files, strict=True):
-            _fill(directions[first : first + rows], file)
-        norms = np.asarray(batched.member(self.group, "norm")[:, batch])
+        keys = self.chunks(array, batch, batch + 1, axis=1)
+        for first, key in zip(range(0, len(self.taps), rows), keys, strict=True):
+            self._fill(directions[first : first + rows], key)
+        norms = np.asarray(self.array("norm")[:, batch])
         for name, values, total in zip(
             ("direction", "norm"), (directions, norms), expected, strict=True
         ):
             if checksum(values) != total:
-                raise ledger.damaged(self.folder, name, batch)
+                raise self.damaged(name, batch)
         return norms
 
     @property
     def pairs(self) -> int:
         """Numbers of a tap's vector."""
-        return int(batched.member(self.group, "direction").shape[2])
+        return int(self.array("direction").shape[2])
 
     def lengths(self) -> np.ndarray:
         """Every tap's length in every batch, (taps, batches) float64, checked as ``read``."""
-        norms = np.asarray(batched.member(self.group, "norm")[:])
+        norms = np.asarray(self.array("norm")[:])
         for batch in range(len(self.bounds)):
             if checksum(norms[:, batch]) != self.ledger.checksums(batch)[1]:
-                raise ledger.damaged(self.folder, "norm", batch)
+                raise self.damaged("norm", batch)
         return norms
 
-
-def _fill(rows: np.ndarray, file: Path) -> None:
-    """Read the chunk in ``file`` into ``rows``; a chunk that is missing or short leaves NaN."""
-    try:
-        with file.open("rb", buffering=0) as chunk:
-            if chunk.readinto(rows.data.cast("B")) != rows.nbytes:
-                rows[:] = np.nan
-    except FileNotFoundError:
-        rows[:] = np.nan
+    def _fill(self, rows: np.ndarray, key: str) -> None:
+        """Read the chunk ``key`` into ``rows``; a chunk that is missing or short leaves NaN."""
+        if not self.place.read_into(key, rows.data.cast("B")):
+            rows[:] = np.nan
 
 
 def name(identity: dict[str, Any]) -> str:
@@ -134,7 +123,7 @@ def create(
             dimension_names=["tap", "batch"],
         )
 
-    folder = batched.make(
+    called = batched.make(
         store,
         KIND,
         identity,
@@ -143,7 +132,7 @@ def create(
         columns=2,
         arrays=arrays,
     )
-    return open_signatures(store, folder.name)
+    return open_signatures(store, called)
 
 
 def open_signatures(store: Store, name: str) -> Signatures:

@@ -1,20 +1,14 @@
-"""A store: one folder that holds everything seelike keeps, each thing under its digest."""
+"""A store: one place that holds everything seelike keeps, each thing under its digest."""
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import zarr
-from filelock import FileLock, Timeout
-from zarr.storage import LocalStore
 
 from storage.digest import FORMAT
 from storage.errors import StorageError
+from storage.place import Place, as_json, at
 
 MARKER = "seelike.json"
 KINDS = ("recordings", "signatures", "measures", "comparisons", "images", "training")
@@ -24,137 +18,100 @@ KINDS = ("recordings", "signatures", "measures", "comparisons", "images", "train
 class Store:
     """Where recordings, signatures, comparisons, image lists and training states are kept."""
 
-    root: Path
+    place: Place
 
-    def path(self, kind: str, name: str) -> Path:
-        """The folder or file of one thing; ``kind`` is one of ``KINDS``."""
+    @property
+    def url(self) -> str:
+        """What opens it again: a folder's path, or a bucket's URL."""
+        return self.place.url
+
+    def key(self, kind: str, name: str) -> str:
+        """What the place calls one thing; ``kind`` is one of ``KINDS``."""
         if kind not in KINDS:
             raise KeyError(kind)
-        return self.root / kind / name
+        return f"{kind}/{name}"
+
+    def where(self, kind: str, name: str) -> str:
+        """What messages call one thing, and what opens it from outside: a path, or a URL."""
+        return f"{self.url}/{self.key(kind, name)}"
+
+    def holds(self, kind: str, name: str) -> bool:
+        """Whether that Zarr group is there; it is there whole or not at all."""
+        return self.place.exists(f"{self.key(kind, name)}/zarr.json")
+
+    def group(self, kind: str, name: str) -> zarr.Group:
+        """That Zarr group, opened for reading."""
+        return zarr.open_group(self.place.zarr_store(self.key(kind, name)), mode="r")
 
     def names(self, kind: str) -> list[str]:
-        """What there is of one kind, sorted."""
-        folder = self.root / kind
-        if not folder.is_dir():
-            return []
-        return sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
+        """What there is of one kind, sorted; what is only being made is not there yet."""
+        found = (name for name in self.place.names(kind) if not name.startswith("."))
+        return sorted(
+            name for name in found if self.holds(kind, name) or self.place.exists(f"{kind}/{name}")
+        )
 
-    @contextmanager
-    def lock(self, name: str, *, wait: float = -1) -> Iterator[None]:
+    def lock(self, name: str, *, wait: float = -1) -> AbstractContextManager[None]:
         """Hold the lock ``name`` of this store; one process at a time.
 
-        ``wait`` seconds at most (-1: for ever), then ``StorageError``. A killed holder's lock
-        is free at once, since the operating system holds it.
+        ``wait`` seconds at most (-1: for ever), then ``StorageError``. A killed holder's lock is
+        free at once in a folder, and after a minute in a bucket.
         """
-        folder = self.root / "locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(folder / f"{name}.lock", timeout=wait):
-                yield
-        except Timeout as error:
-            raise StorageError(
-                f"{name[:12]} in {self.root} is being written by another run; wait for it to end"
-            ) from error
+        return self.place.lock(name, wait=wait)
 
-    def free_bytes(self) -> int:
-        """Bytes free on the disk that holds the store."""
-        parent = self.root
-        while not parent.exists():
-            parent = parent.parent
-        return shutil.disk_usage(parent).free
+    def free_bytes(self) -> int | None:
+        """Bytes free where the store is; None where there is no limit."""
+        return self.place.free_bytes()
 
 
 def locate(url: str) -> Store:
-    """The store at ``url``, a local folder, whether it is there yet or not.
+    """The store at ``url``, a folder or a bucket's prefix, whether it is there yet or not.
 
-    Raises ``StorageError`` for one that another format version made, or for what is no store.
+    Raises ``StorageError`` for one that another format version made, for what is no store, and
+    within 30 s for a place that can't be reached.
     """
-    if "://" in url and not url.startswith("file://"):
-        raise StorageError(f"store {url!r}: this version keeps stores in local folders only")
-    root = Path(url.removeprefix("file://")).expanduser().absolute()
-    marker = root / MARKER
-    if marker.exists():
-        _check_format(marker)
-    elif root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise StorageError(
-            f"store {root} is not empty and not a seelike store (it lacks {MARKER}); "
-            "name another folder"
-        )
-    return Store(root)
+    return _found(url)[0]
 
 
 def make_store(url: str) -> Store:
     """The store at ``url``, made where there is none; errors as ``locate``."""
-    store = locate(url)
-    marker = store.root / MARKER
-    if not marker.exists():
-        write_json(marker, {"format": FORMAT})
+    store, made = _found(url)
+    if not made:
+        store.place.write(MARKER, as_json({"format": FORMAT}))
     return store
 
 
 def open_store(url: str) -> Store:
     """The store at ``url``; ``StorageError`` where there is none, others as ``locate``."""
-    store = locate(url)
-    if not (store.root / MARKER).exists():
-        raise StorageError(f"store {store.root} does not exist; `seelike compare STUDY` makes it")
+    store, made = _found(url)
+    if not made:
+        raise StorageError(f"store {store.url} does not exist; `seelike compare STUDY` makes it")
     return store
 
 
-def _check_format(marker: Path) -> None:
+def _found(url: str) -> tuple[Store, bool]:
+    """The store at ``url``, and whether it was made already."""
+    place = at(url)
+    place.check()
+    marker = place.read(MARKER)
+    if marker is not None:
+        _check_format(marker, url=place.url)
+    elif place.names(""):
+        raise StorageError(
+            f"store {place.url} is not empty and not a seelike store (it lacks {MARKER}); "
+            "name another folder"
+        )
+    return Store(place), marker is not None
+
+
+def _check_format(marker: bytes, *, url: str) -> None:
     try:
-        found = json.loads(marker.read_text())["format"]
+        found = json.loads(marker)["format"]
     except (ValueError, KeyError, TypeError) as error:
-        raise StorageError(f"{marker} is damaged; it should hold {{'format': {FORMAT}}}") from error
+        raise StorageError(
+            f"{url}/{MARKER} is damaged; it should hold {{'format': {FORMAT}}}"
+        ) from error
     if found != FORMAT:
         raise StorageError(
-            f"store {marker.parent} has format {found}, this seelike writes format {FORMAT}; "
+            f"store {url} has format {found}, this seelike writes format {FORMAT}; "
             "name another store, or use the seelike that made it"
         )
-
-
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write ``content`` to ``path`` whole or not at all, and to the disk before returning."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    sync(path.parent)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as JSON, whole or not at all; NaN is refused, it is not JSON."""
-    write_bytes(path, (json.dumps(value, indent=1, allow_nan=False) + "\n").encode())
-
-
-def sync(path: Path) -> None:
-    """Bring a file's content, or a folder's entries, to the disk: they survive a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def sync_file(path: Path) -> None:
-    """Bring the content and the entry of a file that someone else wrote to the disk."""
-    sync(path)
-    sync(path.parent)
-
-
-def publish(draft: Path, place: Path) -> None:
-    """Bring the folder ``draft`` to the disk and rename it to ``place``: there whole or not."""
-    for path in (*draft.rglob("*"), draft):
-        sync(path)
-    draft.rename(place)
-    sync(place.parent)
-
-
-def group(path: Path, *, mode: Any = "r") -> zarr.Group:
-    """The Zarr group at ``path``, through a store that renames into place: no torn chunk."""
-    return zarr.open_group(LocalStore(path, read_only=mode == "r"), mode=mode)

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from storage.digest import digest
 from storage.errors import StorageError
-from storage.store import Store, write_bytes
+from storage.store import Store
 
 KIND = "training"
 
@@ -26,20 +26,22 @@ def write(
     """Replace the kept state and the curve up to it, both at once."""
     arrays = {key: np.array(value, order="C") for key, value in state.items()}
     content = save(arrays, metadata={"curve": json.dumps(curve, allow_nan=False)})
-    write_bytes(store.path(KIND, f"{training}.safetensors"), content)
+    store.place.write(store.key(KIND, f"{training}.safetensors"), content)
 
 
 def read(
     store: Store, training: str
 ) -> tuple[dict[str, np.ndarray], list[dict[str, float]]] | None:
     """The kept state and curve, None for a training that has not finished an epoch."""
-    path = store.path(KIND, f"{training}.safetensors")
-    if not path.exists():
+    name = f"{training}.safetensors"
+    content = store.place.read(store.key(KIND, name))
+    if content is None:
         return None
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        state = load(content)
     except SafetensorError as error:
-        raise StorageError(f"{path} is damaged ({error}); remove it to train anew") from error
-    return state, json.loads(metadata["curve"])
+        where = store.where(KIND, name)
+        raise StorageError(f"{where} is damaged ({error}); remove it to train anew") from error
+    # Its header: a length of 8 bytes, then as many of JSON.
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return state, json.loads(header["__metadata__"]["curve"])

@@ -1,9 +1,7 @@
 """Looking after a store: what it holds, whether it is whole, and removing parts of it."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +9,7 @@ from storage import recordings, signatures
 from storage.batched import opened
 from storage.errors import StorageError
 from storage.ledger import opened as opened_ledger
-from storage.store import KINDS, Store, group
+from storage.store import KINDS, Store
 
 
 @dataclass(frozen=True)
@@ -38,8 +36,8 @@ def entries(store: Store) -> Iterator[Entry]:
     """Everything in ``store``, by kind and digest."""
     for kind in KINDS:
         for name in store.names(kind):
-            path = store.path(kind, name)
-            yield Entry(kind, name, _size(path), _about(kind, path))
+            size = store.place.size(store.key(kind, name))
+            yield Entry(kind, name, size, _about(store, kind, name))
 
 
 def faults(store: Store) -> Iterator[Fault]:
@@ -78,15 +76,11 @@ def remove(store: Store, what: str) -> list[Entry]:
         meant = [entry for entry in there if len(what) >= 8 and entry.name.startswith(what)]
         if len({entry.name for entry in meant}) != 1:
             raise StorageError(
-                f"{what!r} means {len(meant)} things in {store.root}; give 8 or more digits of a "
+                f"{what!r} means {len(meant)} things in {store.url}; give 8 or more digits of a "
                 f"digest that `seelike store ls` shows, or one of {', '.join(KINDS)}"
             )
     for entry in meant:
-        path = store.path(entry.kind, entry.name)
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        store.place.remove(store.key(entry.kind, entry.name))
     return meant
 
 
@@ -95,20 +89,15 @@ def _complete(store: Store, kind: str, name: str) -> list[int]:
     return [int(b) for b in np.flatnonzero(rows[:, -1] == 1)]
 
 
-def _size(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def _about(kind: str, path: Path) -> str:
+def _about(store: Store, kind: str, name: str) -> str:
     if kind in (recordings.KIND, signatures.KIND):
-        thing = group(path)
-        ledger = opened_ledger(thing, folder=path)
+        thing = store.group(kind, name)
+        ledger = opened_ledger(thing, place=store.place, key=store.key(kind, name))
         left = len(ledger.missing())
         state = "complete" if not left else f"{ledger.batches - left} of {ledger.batches} batches"
         made_for = f", {thing.attrs['measure']}" if "measure" in thing.attrs else ""
         return f"{thing.attrs.get('model', '?')}{made_for}, {state}"
     if kind in ("comparisons", "measures"):
-        known = group(path).attrs
+        known = store.group(kind, name).attrs
         return str(known.get("study", known.get("measure", "?")))
     return ""

@@ -11,7 +11,8 @@ from safetensors.numpy import load_file, save
 
 from storage.digest import content_digest
 from storage.errors import StorageError
-from storage.store import write_bytes, write_json
+from storage.folder import Folder
+from storage.place import as_json
 
 SHIPPED = Path(__file__).parent / "shipped" / "zoo"
 
@@ -53,7 +54,7 @@ def write(
 ) -> Path:
     """Keep a network and its card in ``folder``; the weights' path."""
     content = save({k: np.array(v, order="C") for k, v in tensors.items()})
-    path = folder / f"{name}.safetensors"
-    write_bytes(path, content)
-    write_json(folder / f"{name}.json", {**card, "digest": content_digest([content])})
-    return path
+    place = Folder(folder)
+    place.write(f"{name}.safetensors", content)
+    place.write(f"{name}.json", as_json({**card, "digest": content_digest([content])}))
+    return folder / f"{name}.safetensors"

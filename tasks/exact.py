@@ -12,7 +12,6 @@ from analysis.errors import AnalysisError
 from analysis.similarity import exact
 from analysis.similarity.blocks import Layout, layout
 from analysis.similarity.cka import RBF_WIDTH
-from storage import batched
 from storage.recordings import Recording
 from tasks.threads import one_blas_thread
 
@@ -63,7 +62,7 @@ def exact_cka(
 
 def layout_of(places: Sequence[tuple[Recording, str]]) -> Layout:
     """The taps in order, and their images in blocks of whole batches."""
-    shapes = [batched.member(one.group, tap).shape[1:] for one, tap in places]
+    shapes = [one.array(tap).shape[1:] for one, tap in places]
     features = [int(np.prod(shape)) for shape in shapes]
     return layout(places[0][0].bounds, features, workers=cores())
 
@@ -103,7 +102,7 @@ def read_block(recording: Recording, tap: str, batches: range) -> np.ndarray:
         values = recording.read(batches[0], tap)
         return values.reshape(len(values), -1)
     start, stop = recording.bounds[batches[0]][0], recording.bounds[batches[-1]][1]
-    shape = batched.member(recording.group, tap).shape[1:]
+    shape = recording.array(tap).shape[1:]
     block = np.empty((stop - start, int(np.prod(shape))), np.float32)
     for batch in batches:
         own = slice(*(edge - start for edge in recording.bounds[batch]))

@@ -102,7 +102,7 @@ def _in_memory(
     The statistical batch stays what it is. Raises ``AnalysisError`` where one image is too much.
     """
     plan = shard.plan
-    size = min(forward_batch, plan.batch)
+    size = min(forward_batch, max(stop - start for start, stop in plan.bounds))
     while missing := shard.missing(kept):
         try:
             run_passes(network, plan, images, kept, missing, step=shard.name, forward_batch=size)

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import xarray as xr
@@ -121,13 +120,13 @@ class ComparisonReference:
 
     store: str
     name: str
-    report: Path | None = None
+    report: str | None = None
     recorded: int = 0
 
     @property
     def url(self) -> str:
         """The comparison's Zarr group, for ``xarray.open_zarr``."""
-        return str(open_store(self.store).path(comparisons.KIND, self.name))
+        return open_store(self.store).where(comparisons.KIND, self.name)
 
     def open(self) -> xr.Dataset:
         """The comparison as an xarray Dataset, opened lazily."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -24,7 +23,7 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 @task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIED)
 def write_report(
-    comparison: ComparisonReference, *, folder: Path, missing: Mapping[str, str] = NOTHING
+    comparison: ComparisonReference, *, folder: str, missing: Mapping[str, str] = NOTHING
 ) -> ComparisonReference:
     """Draw and write the report of ``comparison`` into ``folder``; the reference with its path.
 

@@ -37,7 +37,7 @@ class Signing:
     def write(self, batch: int, signed: Mapping[str, Signed]) -> None:
         """Keep one batch, ``signed`` by tap, for the measures that lack it."""
         for name, one in self.kept.items():
-            if batch in one.missing():
+            if not one.ledger.complete(batch):
                 one.write(batch, {tap: vectors[name] for tap, vectors in signed.items()})
 
 

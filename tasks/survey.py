@@ -136,7 +136,7 @@ def activations_needed(plan: ModelPlan, *, store: Store) -> bool:
 
     Activations that were removed stay away while the signatures of all measures are there.
     """
-    begun = store.path(recordings.KIND, plan.recording).is_dir()
+    begun = store.holds(recordings.KIND, plan.recording)
     return (
         begun
         or plan.reads_activations
@@ -148,7 +148,7 @@ def activations_needed(plan: ModelPlan, *, store: Store) -> bool:
 
 def _share_missing(store: Store, kind: str, name: str) -> float:
     """The share of batches that a recording or signatures still lack; 1 where there are none."""
-    if not store.path(kind, name).is_dir():
+    if not store.holds(kind, name):
         return 1.0
     kept = batched.opened(store, kind, name).ledger
     return len(kept.missing()) / kept.batches
@@ -156,11 +156,13 @@ def _share_missing(store: Store, kind: str, name: str) -> float:
 
 def check_space(plans: Sequence[ModelPlan], *, store: Store, keep: str) -> None:
     """Refuse what does not fit: ``StorageError`` with both numbers and the remedy."""
-    needed = sum(bytes_left(plan, store=store, keep=keep) for plan in plans)
     free = store.free_bytes()
+    if free is None:
+        return
+    needed = sum(bytes_left(plan, store=store, keep=keep) for plan in plans)
     if not fits(needed, free=free):
         raise StorageError(
-            f"the plan needs {megabytes(needed + MARGIN_BYTES)} in {store.root}, "
+            f"the plan needs {megabytes(needed + MARGIN_BYTES)} in {store.url}, "
             f"{megabytes(free)} are free; set keep: signatures, fewer images or taps, "
             "or another store"
         )

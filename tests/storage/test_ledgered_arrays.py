@@ -38,7 +38,7 @@ def test_what_is_written_is_read_and_opens_with_plain_zarr(store: Store) -> None
     for batch in range(len(BOUNDS)):
         kept.write(batch, activations(batch))
     assert kept.ledger.missing() == []
-    plain = zarr.open_group(kept.folder, mode="r")
+    plain = zarr.open_group(kept.where, mode="r")
     for tap in SHAPES:
         whole = np.concatenate([activations(b)[tap] for b in range(len(BOUNDS))])
         np.testing.assert_array_equal(plain[tap][:], whole)
@@ -72,7 +72,7 @@ def test_a_damaged_chunk_is_named_mended_and_written_again(store: Store, harm) -
     for batch in range(len(BOUNDS)):
         kept.write(batch, activations(batch))
     assert list(upkeep.faults(store)) == []
-    harm(kept.folder / "blocks.0" / "c" / "1" / "0" / "0")
+    harm(Path(kept.where) / "blocks.0" / "c" / "1" / "0" / "0")
     with pytest.raises(StorageError, match=r"'blocks.0' .* damaged in batch 1.*--mend"):
         kept.read(1, "blocks.0")
     found = list(upkeep.faults(store))

@@ -11,6 +11,7 @@ from PIL import Image
 
 from storage import reports
 from storage.errors import StorageError
+from storage.folder import Folder
 from storage.reports import Check, Csv, Estimate, Figure, Group, Page, Section, Table
 
 HOSTILE = "<script>alert('vit')</script>"
@@ -88,6 +89,10 @@ class Parsed(html.parser.HTMLParser):
         return " ".join(self.words)
 
 
+def write(folder: Path, page: Page) -> Path:
+    return Path(reports.write(str(folder), page))
+
+
 def read(path: Path) -> Parsed:
     return Parsed(path.read_text(encoding="utf-8"))
 
@@ -101,7 +106,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_page_and_the_files_beside_it(tmp_path):
-    assert reports.write(tmp_path / "r", PAGE) == tmp_path / "r" / "index.html"
+    assert write(tmp_path / "r", PAGE) == tmp_path / "r" / "index.html"
     found = snapshot(tmp_path / "r")
     assert set(found) == {
         "index.html",
@@ -115,7 +120,7 @@ def test_the_page_and_the_files_beside_it(tmp_path):
 
 
 def test_the_page_needs_nothing_beside_it(tmp_path):
-    page = read(reports.write(tmp_path, PAGE))
+    page = read(write(tmp_path, PAGE))
     links = [
         address
         for _, attributes in page.tags
@@ -132,7 +137,7 @@ def test_the_page_needs_nothing_beside_it(tmp_path):
 
 
 def test_every_link_within_the_page_arrives(tmp_path):
-    page = read(reports.write(tmp_path, PAGE))
+    page = read(write(tmp_path, PAGE))
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     inner = {a["href"] for a in page.all("a") if (a["href"] or "").startswith("#")}
@@ -141,7 +146,7 @@ def test_every_link_within_the_page_arrives(tmp_path):
 
 
 def test_pictures_and_numbers_are_embedded_unchanged(tmp_path):
-    page = read(reports.write(tmp_path, PAGE))
+    page = read(write(tmp_path, PAGE))
     (image,) = page.all("img")
     kind, _, content = image["src"].partition(";base64,")
     assert (kind, base64.b64decode(content)) == ("data:image/png", FIGURE.png)
@@ -156,14 +161,14 @@ def test_pictures_and_numbers_are_embedded_unchanged(tmp_path):
 
 def test_numbers_too_long_to_embed_stay_beside_the_page(tmp_path):
     long = "tap,cka\n" + "blocks.0,0.5\n" * 100_000
-    page = read(reports.write(tmp_path, replace(PAGE, data=(Csv("cka", long),))))
+    page = read(write(tmp_path, replace(PAGE, data=(Csv("cka", long),))))
     assert {a["href"] for a in page.all("a")} >= {"data/cka.csv"}
     assert "1.3 MB, beside this page" in page.text
     assert (tmp_path / "data/cka.csv").read_text() == long
 
 
 def test_everything_that_was_given_is_said(tmp_path):
-    text = read(reports.write(tmp_path, PAGE)).text
+    text = read(write(tmp_path, PAGE)).text
     for words in (
         "The ViT is uniform.",
         "Each panel compares two models.",
@@ -180,7 +185,7 @@ def test_everything_that_was_given_is_said(tmp_path):
 
 
 def test_numbers_stand_right_and_are_written_for_readers(tmp_path):
-    page = read(reports.write(tmp_path, PAGE))
+    page = read(write(tmp_path, PAGE))
     cells = [attributes.get("class") for attributes in page.all("td")][:8]
     assert cells == [None, "number", "number", "number"] * 2
     for shown in ("0.886", "612\N{NARROW NO-BREAK SPACE}346", "0.500 [0.250, 0.750]"):
@@ -208,7 +213,7 @@ def test_hostile_text_is_shown_and_never_run(tmp_path):
         warnings=(HOSTILE,),
         notes=(HOSTILE,),
     )
-    found = read(reports.write(tmp_path, page))
+    found = read(write(tmp_path, page))
     assert not found.all("script")
     assert not any("onload" in attributes for _, attributes in found.tags)
     (image,) = found.all("img")
@@ -221,9 +226,9 @@ def test_a_name_unfit_for_a_file_is_refused(tmp_path, name):
     figure = replace(FIGURE, name=name)
     page = replace(PAGE, sections=(Section("s", figures=(figure,)),))
     with pytest.raises(StorageError, match="cannot name a file"):
-        reports.write(tmp_path / "r", page)
+        write(tmp_path / "r", page)
     with pytest.raises(StorageError, match="cannot name a file"):
-        reports.write(tmp_path / "r", replace(PAGE, data=(*PAGE.data, Csv(name, ""))))
+        write(tmp_path / "r", replace(PAGE, data=(*PAGE.data, Csv(name, ""))))
     assert not (tmp_path / "r").exists()
 
 
@@ -238,39 +243,39 @@ def test_a_name_unfit_for_a_file_is_refused(tmp_path, name):
     ],
 )
 def test_a_page_that_cannot_be_rendered_leaves_the_older_one(tmp_path, section, message):
-    reports.write(tmp_path, PAGE)
+    write(tmp_path, PAGE)
     before = snapshot(tmp_path)
     with pytest.raises(StorageError, match=message):
-        reports.write(tmp_path, replace(PAGE, title="newer", sections=(section,)))
+        write(tmp_path, replace(PAGE, title="newer", sections=(section,)))
     assert snapshot(tmp_path) == before
 
 
 def test_a_disk_that_fails_leaves_the_older_page(tmp_path, monkeypatch):
-    reports.write(tmp_path, PAGE)
+    write(tmp_path, PAGE)
     before = (tmp_path / "index.html").read_bytes()
 
-    def full(_path, _content):
+    def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(reports, "write_bytes", full)
+    monkeypatch.setattr(Folder, "write", full)
     with pytest.raises(OSError, match="No space left"):
-        reports.write(tmp_path, replace(PAGE, title="newer"))
+        write(tmp_path, replace(PAGE, title="newer"))
     assert (tmp_path / "index.html").read_bytes() == before
 
 
 def test_the_page_is_written_after_all_it_lists(tmp_path, monkeypatch):
     order = []
-    monkeypatch.setattr(reports, "write_bytes", lambda path, _: order.append(path.name))
-    reports.write(tmp_path, PAGE)
+    monkeypatch.setattr(Folder, "write", lambda _, key, __: order.append(key))
+    write(tmp_path, PAGE)
     assert order[-1] == "index.html"
     assert len(order) == 4
 
 
 def test_files_of_the_replaced_page_go_and_others_stay(tmp_path):
-    reports.write(tmp_path, PAGE)
+    write(tmp_path, PAGE)
     (tmp_path / "data" / "mine.csv").write_text("keep")
     figure = replace(FIGURE, name="other")
-    reports.write(tmp_path, replace(PAGE, sections=(Section("s", figures=(figure,)),)))
+    write(tmp_path, replace(PAGE, sections=(Section("s", figures=(figure,)),)))
     assert set(snapshot(tmp_path)) == {
         "index.html",
         "figures/other.png",
@@ -283,10 +288,10 @@ def test_files_of_the_replaced_page_go_and_others_stay(tmp_path):
 def test_another_programs_page_is_not_overwritten(tmp_path):
     (tmp_path / "index.html").write_text("<h1>mine</h1>")
     with pytest.raises(StorageError, match="is no seelike report"):
-        reports.write(tmp_path, PAGE)
+        write(tmp_path, PAGE)
     assert (tmp_path / "index.html").read_text() == "<h1>mine</h1>"
 
 
 def test_the_same_page_gives_the_same_bytes(tmp_path):
-    first = reports.write(tmp_path / "a", PAGE).read_bytes()
-    assert reports.write(tmp_path / "b", PAGE).read_bytes() == first
+    first = write(tmp_path / "a", PAGE).read_bytes()
+    assert write(tmp_path / "b", PAGE).read_bytes() == first

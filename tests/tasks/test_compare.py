@@ -86,7 +86,7 @@ def signed_all(
 
 
 def compared(store: Store, models: Sequence[SignaturesReference], **options: Any) -> xr.Dataset:
-    url, statistics = str(store.root), Statistics(permutations=0, **options)
+    url, statistics = store.url, Statistics(permutations=0, **options)
     name = compare_measure.fn(models, NO_IMAGES, name="cka", store=url, statistics=statistics)
     reference = join_measures.fn(
         models,

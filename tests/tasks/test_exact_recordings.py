@@ -138,7 +138,7 @@ def test_an_incomplete_recording_is_refused_before_anything_is_read(
 
 def test_a_damaged_recording_is_an_error_that_names_it(store: Store) -> None:
     kept = recorded(store, "vit")
-    chunk = kept.folder / "blocks.0" / "c" / "1" / "0" / "0"
+    chunk = Path(kept.where) / "blocks.0" / "c" / "1" / "0" / "0"
     content = bytearray(chunk.read_bytes())
     content[7] ^= 64
     chunk.write_bytes(bytes(content))

@@ -10,6 +10,7 @@ from analysis.errors import AnalysisError
 from analysis.networks.models import ModelSpec
 from analysis.similarity import cka_from_hsic, mean_interval, signature
 from analysis.similarity.measures import similarity
+from storage import comparisons
 from storage.batches import batches
 from storage.images import ImageSet, from_folder
 from storage.recordings import Recording
@@ -100,7 +101,7 @@ def test_deconfounded_is_cka_of_residuals_from_the_pixels(tmp_path: Path, images
         plan = plan_of(model, images)
         recorded(store, plan)
         signed.append(
-            sign_recording.fn(plan, images, store=str(store.root), keep="activations", recorded=[])
+            sign_recording.fn(plan, images, store=store.url, keep="activations", recorded=[])
         )
     found = compared(store, signed, images, name="cka_deconfounded")
     pixels = np.stack(
@@ -132,13 +133,10 @@ def test_deconfounded_is_cka_of_residuals_from_the_pixels(tmp_path: Path, images
 def compared(
     store: Store, signed: list[SignaturesReference], images: ImageSet, *, name: str
 ) -> np.ndarray:
-    import xarray as xr
-
     digest = compare_measure.fn(
-        signed, images, name=name, store=str(store.root), statistics=Statistics(permutations=0)
+        signed, images, name=name, store=store.url, statistics=Statistics(permutations=0)
     )
-    place = store.path("measures", digest)
-    return np.asarray(xr.open_zarr(place, consolidated=False)["value"].values)
+    return np.asarray(comparisons.read(store, digest, kind="measures")["value"].values)
 
 
 def test_the_mean_over_batches_has_the_interval_of_resampled_batches() -> None:

@@ -72,7 +72,7 @@ def recorded(plan: ModelPlan, store: Store, values: dict[str, np.ndarray]) -> Re
 
 def sign(plan: ModelPlan, store: Store) -> SignaturesReference:
     return sign_recording.fn(
-        plan, images_of(plan), store=str(store.root), keep="activations", recorded=[]
+        plan, images_of(plan), store=store.url, keep="activations", recorded=[]
     )
 
 
@@ -145,7 +145,7 @@ def test_every_cut_of_the_work_gives_the_same_bytes(
 
 
 def content(store: Store) -> dict[str, bytes]:
-    root = store.root / "signatures"
+    root = Path(store.url) / "signatures"
     return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
