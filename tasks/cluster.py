@@ -4,11 +4,9 @@ A Prefect task submits its work and waits for it: the cluster's scheduler sees t
 work is done again elsewhere when a worker is lost.
 """
 
-import atexit
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -67,15 +65,15 @@ def _local_cluster() -> LocalCluster:
 
 def check(address: str) -> None:
     """Raise ``ClusterError`` unless workers that have seelike answer at ``address``."""
-    client = _client(address)
-    try:
-        client.wait_for_workers(1, timeout=PATIENCE)
-    except TimeoutError as error:
-        raise ClusterError(
-            f"the Dask scheduler at {address} has no workers after {PATIENCE} s; start some with "
-            f"`dask worker {address}`"
-        ) from error
-    answers: dict[str, Any] = client.run(_importable, on_error="return")
+    with _connected(address) as client:
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError as error:
+            raise ClusterError(
+                f"the Dask scheduler at {address} has no workers after {PATIENCE} s; start some "
+                f"with `dask worker {address}`"
+            ) from error
+        answers: dict[str, Any] = client.run(_importable, on_error="return")
     for worker, answer in answers.items():
         if isinstance(answer, Exception):
             raise ClusterError(
@@ -86,12 +84,14 @@ def check(address: str) -> None:
 
 def dashboard(address: str) -> str:
     """The link to the cluster's dashboard."""
-    return str(_client(address).dashboard_link)
+    with _connected(address) as client:
+        return str(client.dashboard_link)
 
 
-def has_gpus(address: str) -> bool:
+def has_gpus(client: Client) -> bool:
     """Whether a worker offers the resource GPU."""
-    return any(one["resources"].get("GPU", 0) >= 1 for one in _workers(address).values())
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    return any(one["resources"].get("GPU", 0) >= 1 for one in workers.values())
 
 
 def run(address: str, what: str, step: Callable[..., T], *arguments: Any, **named: Any) -> T:
@@ -100,26 +100,26 @@ def run(address: str, what: str, step: Callable[..., T], *arguments: Any, **name
     Where the device is a GPU the worker has to offer the resource ``GPU=1``. The step ends at its
     next batch, there too, when the run is stopped here.
     """
-    client = _client(address)
-    device = str(named.get("device", "cpu"))
-    if device == "auto":
-        device = named["device"] = "cuda" if has_gpus(address) else "cpu"
-    if device.startswith("cuda") and not has_gpus(address):
-        raise ClusterError(
-            f"{what} asks for device {device}, and no worker at {address} has the resource GPU; "
-            "start workers with `dask worker --resources GPU=1`"
+    with _connected(address) as client:
+        device = str(named.get("device", "cpu"))
+        if device == "auto":
+            device = named["device"] = "cuda" if has_gpus(client) else "cpu"
+        if device.startswith("cuda") and not has_gpus(client):
+            raise ClusterError(
+                f"{what} asks for device {device}, and no worker at {address} has the resource "
+                "GPU; start workers with `dask worker --resources GPU=1`"
+            )
+        future: Future[T] = client.submit(
+            _serve,
+            client.id,
+            step,
+            arguments,
+            named,
+            pure=False,
+            key=f"{what}-{client.id}",
+            resources={"GPU": 1} if device.startswith("cuda") else None,
         )
-    future: Future[T] = client.submit(
-        _serve,
-        client.id,
-        step,
-        arguments,
-        named,
-        pure=False,
-        key=f"{what}-{client.id}-{id(named)}",
-        resources={"GPU": 1} if device.startswith("cuda") else None,
-    )
-    return _awaited(future, client, what)
+        return _awaited(future, client, what)
 
 
 def _awaited(future: Future[T], client: Client, what: str) -> T:
@@ -156,14 +156,9 @@ def _importable() -> bool:
     return True
 
 
-def _workers(address: str) -> dict[str, Any]:
-    found: dict[str, Any] = _client(address).scheduler_info(n_workers=-1)["workers"]
-    return found
-
-
-@cache
-def _client(address: str) -> Client:
-    """One connection of this process to a scheduler, shared by its threads."""
+@contextmanager
+def _connected(address: str) -> Iterator[Client]:
+    """A connection to the scheduler at ``address``, each step its own."""
     try:
         client = Client(  # type: ignore[no-untyped-call]
             address, set_as_default=False, timeout=PATIENCE, name="seelike"
@@ -173,5 +168,5 @@ def _client(address: str) -> Client:
             f"no Dask scheduler answers at {address} within {PATIENCE} s; start one with "
             "`dask scheduler`, or set compute.dask: local"
         ) from error
-    atexit.register(client.close)
-    return client
+    with client:
+        yield client

@@ -1,0 +1,252 @@
+"""Recording and signing on real Dask workers, and what becomes of it when one is killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from distributed import Client
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.testing.utilities import prefect_test_harness
+
+import tasks.record
+from flows.compare import compare
+from flows.study import Study
+from storage.recordings import open_recording
+from storage.store import open_store
+from tasks import cluster, stopping
+from tasks.cluster import ClusterError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Iterator[None]:
+    with (
+        prefect_test_harness(server_startup_timeout=120),
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+    ):
+        yield
+
+
+def started(*command: str, folder: Path) -> subprocess.Popen[bytes]:
+    """A process of Dask's command line that finds this checkout."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli." + command[0], *command[1:]],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+@contextmanager
+def scheduler(folder: Path) -> Iterator[str]:
+    """A Dask scheduler in a process of its own: its address."""
+    told = folder / "scheduler.json"
+    process = started(
+        "dask_scheduler",
+        *("--host", "127.0.0.1", "--port", "0", "--dashboard-address", "127.0.0.1:0"),
+        *("--scheduler-file", str(told)),
+        folder=folder,
+    )
+    try:
+        with Client(scheduler_file=str(told), set_as_default=False, timeout=60) as client:
+            yield str(client.scheduler.address)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@contextmanager
+def worker(address: str, folder: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process without a nanny: killed, it stays dead."""
+    process = started(
+        "dask_worker",
+        *(address, "--no-nanny", "--nthreads", "1", "--host", "127.0.0.1"),
+        *("--no-dashboard", "--local-directory", str(folder), *options),
+        folder=folder,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(30)
+
+
+def study(tmp_path: Path, **changes: Any) -> dict[str, Any]:
+    return {
+        "name": "cluster",
+        "store": str(tmp_path / "store"),
+        "images": {"source": "sample", "count": 96},
+        "models": [{"name": "ResNet", "zoo": "resnet"}, {"name": "Mixer", "zoo": "mixer"}],
+        "batch": 16,
+        "baseline": False,
+        "report": str(tmp_path / "report"),
+    } | changes
+
+
+def test_two_workers_give_what_threads_give_even_if_one_is_killed_in_the_middle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = compare(study(tmp_path, store=str(tmp_path / "threads"))).open()
+
+    def nowhere(*_: Any, **__: Any) -> None:
+        raise AssertionError("a forward pass in the process of the flow")
+
+    monkeypatch.setattr(tasks.record, "run_passes", nowhere)
+    with (
+        scheduler(tmp_path) as address,
+        worker(address, tmp_path),
+        worker(address, tmp_path),
+    ):
+        asked = study(tmp_path, compute={"dask": address, "shard": 32})
+        spread = compare(asked)
+        np.testing.assert_allclose(spread.open()["cka"], threads["cka"], atol=1e-6)
+        assert spread.recorded == 12
+
+    with (
+        scheduler(tmp_path) as address,
+        worker(address, tmp_path),
+        worker(address, tmp_path) as doomed,
+    ):
+        killed = []
+        submit = cluster._awaited
+
+        def kill_in_the_middle(*arguments: Any) -> Any:
+            if not killed:
+                killed.append(doomed.pid)
+                until(lambda: any((tmp_path / "other").glob("recordings/*/digest/c/*/0")))
+                os.kill(doomed.pid, signal.SIGKILL)
+            return submit(*arguments)
+
+        monkeypatch.setattr(cluster, "_awaited", kill_in_the_middle)
+        asked = study(tmp_path, compute={"dask": address}, store=str(tmp_path / "other"))
+        survived = compare(asked)
+        assert doomed.poll() is not None
+    np.testing.assert_array_equal(survived.open()["cka"], spread.open()["cka"])
+    store = open_store(str(tmp_path / "other"))
+    assert all(not open_recording(store, n).missing() for n in store.names("recordings"))
+
+
+def until(true: Any, *, seconds: float = 60) -> None:
+    """Wait for something to become true."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def test_a_local_cluster_is_started_used_and_ended(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[str] = []
+    run = cluster.run
+
+    def noted(address: str, *arguments: Any, **named: Any) -> Any:
+        seen.append(address)
+        return run(address, *arguments, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cluster, "run", noted)
+        compare(study(tmp_path, compute={"dask": "local"}, keep="signatures"))
+    assert len(set(seen)) == 1 and seen[0].startswith("tcp://127.0.0.1:")
+    assert "Dask dashboard: http://127.0.0.1:" in capfd.readouterr().err
+    with pytest.raises(OSError, match="Timed out"):
+        Client(seen[0], timeout=1, set_as_default=False)
+
+
+def test_a_worker_computes_on_its_own_threads_and_stops_when_told(tmp_path: Path) -> None:
+    with scheduler(tmp_path) as address, worker(address, tmp_path):
+        cluster.check(address)
+        assert cluster.run(address, "threads", threads_there) == (1, 1)
+        stopping.stop()
+        try:
+            with pytest.raises(stopping.Stopped, match="waiting was interrupted"):
+                cluster.run(address, "waiting", wait_until_stopped, str(tmp_path / "stopped"))
+            until((tmp_path / "stopped").exists)
+        finally:
+            with stopping.stopping_on_interrupt():
+                pass
+
+
+def threads_there() -> tuple[int, int]:
+    import torch
+
+    from analysis.cores import cores
+
+    return torch.get_num_threads(), cores()
+
+
+def wait_until_stopped(path: str) -> None:
+    until(stopping.stopped)
+    Path(path).touch()
+
+
+def test_an_address_where_nothing_answers_is_one_line_within_30_seconds(tmp_path: Path) -> None:
+    start = time.monotonic()
+    with pytest.raises(ClusterError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9 "):
+        compare(study(tmp_path, compute={"dask": "tcp://127.0.0.1:9"}))
+    assert time.monotonic() - start < 30
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_scheduler_without_workers_and_one_without_gpus_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "PATIENCE", 2)
+    with scheduler(tmp_path) as address:
+        with pytest.raises(ClusterError, match="has no workers after 2 s; start some with"):
+            cluster.check(address)
+        with worker(address, tmp_path):
+            cluster.check(address)
+            with pytest.raises(ClusterError, match=r"no worker at .* has the resource GPU"):
+                cluster.run(address, "record", print, device="cuda")
+
+
+def test_a_worker_without_the_code_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    # Found before this checkout: what Python says where the package, or one it needs, is not.
+    (bare / "tasks").mkdir()
+    (bare / "tasks" / "__init__.py").write_text("raise ModuleNotFoundError('no tasks here')")
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", bare)
+    with (
+        scheduler(tmp_path) as address,
+        worker(address, tmp_path),
+        pytest.raises(ClusterError, match=r"can't run seelike .*no tasks here.*install the same"),
+    ):
+        cluster.check(address)
+
+
+def test_steps_with_a_gpu_go_where_one_is(tmp_path: Path) -> None:
+    with (
+        scheduler(tmp_path) as address,
+        worker(address, tmp_path, "--name", "plain"),
+        worker(address, tmp_path, "--name", "gpu", "--resources", "GPU=1"),
+    ):
+        with Client(address, set_as_default=False) as client:
+            client.wait_for_workers(2, timeout=30)
+            assert cluster.has_gpus(client)
+        names = {cluster.run(address, "where", where, device="cuda") for _ in range(4)}
+        assert names == {("gpu", "cuda")}
+        assert cluster.run(address, "where", where, device="auto") == ("gpu", "cuda")
+
+
+def where(*, device: str) -> tuple[str, str]:
+    from distributed import get_worker
+
+    return str(get_worker().name), device
+
+
+@pytest.mark.parametrize("address", ["locally", "tcp://", "127.0.0.1:8786"])
+def test_what_is_no_address_is_refused_with_the_fields_path(address: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"compute\.dask"):
+        Study.model_validate(study(tmp_path, compute={"dask": address}))
