@@ -1,14 +1,18 @@
 # make demo   compare the shipped networks on the shipped images; writes reports/demo/index.html
+# make serve  Prefect's server, its page at http://127.0.0.1:4200, and a worker; Ctrl-C ends them
 # make test   formatting, types, layering, and all tests
 # make bench  speed, memory and error beside other packages; writes docs/benchmarks.md (45 minutes)
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench install clean
+.PHONY: demo serve test check bench install clean
 
 demo: install
 	$(BIN)/seelike compare studies/demo.yaml
+
+serve: install
+	$(BIN)/seelike serve
 
 test: check
 	$(BIN)/python -m pytest

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 QUIET = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_FLOW_RUNS_LEVEL": "CRITICAL",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
     "DASK_LOGGING__DISTRIBUTED": "error",
     "HF_HUB_VERBOSITY": "error",
@@ -59,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
         ("train", _train, "train the reference zoo on Fashion-MNIST"),
         ("plan", _plan, "say what `compare` would record: taps, bytes, passes"),
         ("report", _report, "draw the report of a finished comparison again"),
+        ("deploy", _deploy, "let a Prefect server run `compare`, on demand or on a schedule"),
     ):
         _study_verb(verbs, name, run, text)
     layers = verbs.add_parser("layers", help="list the taps of a model")
@@ -69,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     layers.add_argument("--reduction", default="flatten", help="flatten, cls, mean or tokens")
     layers.set_defaults(run=_layers)
     _store_verb(verbs)
+    _serve_verb(verbs)
     return top
 
 
@@ -104,6 +105,10 @@ def _study_verb(
             action="store_true",
             help="show how CKA depends on the number of images and the batch, beside exact CKA",
         )
+    if name == "deploy":
+        verb.add_argument("--cron", metavar="LINE", help="when to run, in UTC, such as '0 2 * * *'")
+        verb.add_argument("--pool", default="local", help="work pool (default: local)")
+        verb.add_argument("--queue", help="work queue of the pool (default: the pool's own)")
     verb.set_defaults(run=run)
 
 
@@ -122,6 +127,20 @@ def _store_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     for action in (listing, verify, remove):
         action.add_argument("store", metavar="STORE")
     store.set_defaults(run=_store)
+
+
+def _serve_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    text = "start Prefect's server and a worker here, with all deployments; Ctrl-C ends them"
+    serve = verbs.add_parser("serve", help=text, description=text)
+    serve.add_argument("--port", type=int, default=4200, help="of the server (default: 4200)")
+    serve.add_argument(
+        "--deployments",
+        type=Path,
+        default=Path("deployment.yaml"),
+        metavar="FILE",
+        help="what to deploy (default: deployment.yaml)",
+    )
+    serve.set_defaults(run=_serve)
 
 
 def _study(parsed: argparse.Namespace) -> "Study":
@@ -173,10 +192,23 @@ def _report(parsed: argparse.Namespace) -> None:
     print(redraw(_study(parsed)).report)
 
 
+def _deploy(parsed: argparse.Namespace) -> None:
+    study = _study(parsed)
+    from flows.deploy import deploy
+
+    print(deploy(study, cron=parsed.cron, pool=parsed.pool, queue=parsed.queue))
+
+
 def _layers(parsed: argparse.Namespace) -> None:
     from flows.plan import layers
 
     print(layers(parsed.model, parsed.taps, reduction=parsed.reduction))
+
+
+def _serve(parsed: argparse.Namespace) -> None:
+    from flows.serve import serve
+
+    serve(port=parsed.port, deployments=parsed.deployments)
 
 
 def _store(parsed: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ from analysis.networks.training import Recipe
 from analysis.similarity.measures import measure
 from flows.errors import StudyError
 from storage.digest import label
+from storage.images.image_set import MINIMUM
 from tasks.references import Statistics
 
 
@@ -28,8 +29,10 @@ class Images(Part):
         description="`sample` (shipped), `folder:PATH`, or `timm:DATASET` as "
         "timm.data.create_dataset reads it, such as `timm:torch/cifar10`",
     )
-    count: int | None = Field(None, description="how many images; all of them if left out")
-    seed: int = Field(0, description="which images, and their order")
+    count: int | None = Field(
+        None, ge=MINIMUM, description="how many images; all of them if left out"
+    )
+    seed: int = Field(0, ge=0, description="which images, and their order")
     split: str = Field("validation", description="the split, for `timm:` sources")
     root: str = Field("downloads", description="where `timm:` sources keep their files")
 
@@ -42,7 +45,7 @@ class Model(Part):
     zoo: str | None = Field(None, description="a network of the reference zoo, such as vit")
     pretrained: bool = Field(False, description="timm's own weights, downloaded once")
     checkpoint: str | None = Field(None, description="weights: .safetensors or a state dict")
-    seed: int | None = Field(None, description="initial weights, where none are loaded")
+    seed: int | None = Field(None, ge=0, description="initial weights, where none are loaded")
     arguments: dict[str, Any] = Field({}, description="passed to timm.create_model")
     taps: str | list[str] | None = Field(None, description="taps of its own")
 
@@ -88,7 +91,7 @@ class Compute(Part):
 class Training(Part):
     """How `seelike train` trains: the recipe all networks share, and where they go."""
 
-    recipe: Recipe = Recipe()
+    recipe: Recipe = Field(Recipe(), description="steps and rates, the same for all")
     output: str = Field("checkpoints", description="folder of the checkpoints and their cards")
     downloads: str = Field("downloads", description="where Fashion-MNIST is put if downloaded")
 
@@ -96,16 +99,20 @@ class Training(Part):
 class Study(Part):
     """What is asked: images, models, taps, measures."""
 
-    name: str = "study"
+    name: str = Field("study", description="its label in runs, reports and artifacts")
     store: str = Field(
         "store",
         description="what keeps recordings and comparisons: a folder, or s3://, gs://, az://",
     )
-    images: Images = Images()
-    models: list[Model] = Field(min_length=1)
+    images: Images = Field(Images(), description="which images all models see")
+    models: list[Model] = Field(min_length=1, description="the networks to be compared")
     taps: str | list[str] = Field("blocks", description="`blocks`, `paper`, or glob patterns")
-    reduction: Literal["flatten", "cls", "mean", "tokens"] = "flatten"
-    keep: Literal["activations", "signatures"] = "activations"
+    reduction: Literal["flatten", "cls", "mean", "tokens"] = Field(
+        "flatten", description="what of a tap is compared; flatten, all of it, is the paper's"
+    )
+    keep: Literal["activations", "signatures"] = Field(
+        "activations", description="what stays in the store; signatures are small, CKA needs them"
+    )
     batch: int = Field(256, ge=4, description="images a Gram; the statistical batch")
     similarity: list[str] = Field(
         ["cka"],
@@ -121,8 +128,8 @@ class Study(Part):
     baseline: bool = Field(True, description="compare untrained twins of the models as well")
     skip_bad_images: bool = Field(False, description="leave out images that cannot be read")
     skip_degenerate: bool = Field(False, description="leave out taps constant over the images")
-    compute: Compute = Compute()
-    training: Training = Training()
+    compute: Compute = Field(Compute(), description="where it is computed; changes no result")
+    training: Training = Field(Training(), description="for the flow `train` alone")
     report: str | None = Field(
         None,
         description="where the report goes, a folder or a bucket's URL; reports/NAME if left out",

@@ -13,9 +13,11 @@ from prefect.cache_policies import NO_CACHE
 from analysis.similarity.findings import Finding, Measured, findings
 from storage import reports
 from storage.reports import Estimate, Group, Page, Table
+from tasks.artifacts import show_report
 from tasks.further_sections import further_sections
 from tasks.references import ComparisonReference
 from tasks.retries import RETRIED
+from tasks.run_log import run_log
 from tasks.sections import data, sections
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -30,7 +32,10 @@ def write_report(
     ``missing`` says why models of the study, by name, are not in it.
     """
     dataset = comparison.open().load()
-    index = reports.write(folder, page(dataset, name=comparison.name, missing=missing))
+    drawn = page(dataset, name=comparison.name, missing=missing)
+    index = reports.write(folder, drawn)
+    show_report(drawn, study=dataset.attrs["study"], report=index)
+    run_log().info(f"report: {index}")
     return replace(comparison, report=index)
 
 

@@ -18,6 +18,8 @@ from storage import zoo as shelf
 from storage.digest import content_digest
 from storage.errors import StorageError
 from storage.store import open_store
+from tasks.progress import progress
+from tasks.run_log import run_log
 from tasks.versions import versions
 
 DATA = "Fashion-MNIST, 60 000 training images"
@@ -116,7 +118,12 @@ def _run(
     state, curve = (None, []) if previous is None else previous
     start = time.perf_counter()
     finished = len(curve) == recipe.epochs  # Its last epoch was kept: no step, so no bar.
-    with tqdm(desc=f"train {name}", unit="step", disable=finished) as bar:
+    with (
+        tqdm(desc=f"train {name}", unit="step", disable=finished) as bar,
+        progress(
+            f"train {name}", total=recipe.epochs, unit="epochs", done=len(curve)
+        ) as show_epochs,
+    ):
 
         def show(step: int, steps: int) -> None:
             bar.total = steps
@@ -140,6 +147,11 @@ def _run(
             )
             arrays = {k: v.cpu().numpy() for k, v in epoch.state.items()}
             training_states.write(opened, kept, state=arrays, curve=curve)
+            show_epochs(1)
+            run_log().info(
+                f"{name}, epoch {epoch.number + 1} of {recipe.epochs}: loss {epoch.loss:.3f}, "
+                f"{accuracy:.2%} of the test images right, {seconds:.0f} s"
+            )
     return curve
 
 

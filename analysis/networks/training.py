@@ -8,7 +8,8 @@ and resumed ends with the weights of one that was not.
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,17 +18,24 @@ from torch.nn import functional
 State = dict[str, Tensor]
 
 
+def _setting(default: Any, description: str, **bounds: float) -> Any:
+    """A field with what a form shows of it; ``bounds`` as JSON schema's, checked by a study."""
+    return field(default=default, metadata={"description": description, **bounds})
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What all members of the zoo share in training."""
 
-    epochs: int = 12
-    batch: int = 256
-    peak_rate: float = 2e-3
-    weight_decay: float = 0.05
-    label_smoothing: float = 0.1
-    warm_up: float = 0.2
-    precision: str = "bfloat16"
+    epochs: int = _setting(12, "passes over the training images", ge=1)
+    batch: int = _setting(256, "images a step", ge=1)
+    peak_rate: float = _setting(2e-3, "learning rate where it is highest", gt=0)
+    weight_decay: float = _setting(0.05, "of AdamW", ge=0)
+    label_smoothing: float = _setting(0.1, "share of a label given to all classes", ge=0, lt=1)
+    warm_up: float = _setting(0.2, "share of the steps before the peak rate", ge=0, lt=1)
+    precision: Literal["bfloat16", "float32"] = _setting(
+        "bfloat16", "of the forward pass: bfloat16 or float32"
+    )
 
 
 @dataclass(frozen=True)

@@ -216,7 +216,7 @@ def test_a_killed_recording_goes_on_and_ends_with_the_same_bytes(tmp_path: Path)
         ),
         ({"taps": ["layer*.*.bn9"]}, AnalysisError, "matched nothing"),
         ({"images": {"source": "folder:absent"}}, StorageError, "does not exist"),
-        ({"images": {"source": "sample", "count": 3}}, StorageError, "at least 4"),
+        ({"images": {"source": "sample", "count": 3}}, ParameterTypeError, "images.count"),
     ],
 )
 def test_mistakes_are_named_and_nothing_is_written(

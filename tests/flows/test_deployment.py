@@ -6,13 +6,18 @@ from typing import Any
 
 import pytest
 import yaml
+from prefect.events.schemas.automations import AutomationCore
 from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools import validate
 from prefect.utilities.schema_tools.validation import ValidationError
 
 from flows.compare import compare
+from flows.deploy import ENVIRONMENT, TAGS
 from flows.reading import read_study
+from flows.study import Study
+from storage.zoo import members
 
+HEARTBEATS = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY"
 ROOT = Path(__file__).parent.parent.parent
 DEPLOYMENTS = yaml.safe_load((ROOT / "deployment.yaml").read_text())["deployments"]
 
@@ -32,10 +37,45 @@ def test_the_server_accepts_the_parameters_of_a_flow_that_is_there(
     flow.validate_parameters(deployment["parameters"])
 
 
-def test_the_nightly_study_is_the_demo() -> None:
-    nightly = next(d for d in DEPLOYMENTS if d["name"] == "nightly")
-    found = compare.validate_parameters(nightly["parameters"])["study"]
-    assert found == read_study(ROOT / "studies" / "demo.yaml")
+def study(name: str) -> Study:
+    deployment = next(d for d in DEPLOYMENTS if d["name"] == name)
+    found: Study = compare.validate_parameters(deployment["parameters"])["study"]
+    return found
+
+
+def test_nightly_is_the_demo_and_train_the_recipe_of_the_zoo() -> None:
+    assert study("nightly") == read_study(ROOT / "studies" / "demo.yaml")
+    assert study("train") == read_study(ROOT / "studies" / "zoo.yaml")
+
+
+def test_the_zoo_wide_comparison_has_every_shipped_network() -> None:
+    assert sorted(str(model.zoo) for model in study("zoo").models) == members()
+
+
+def test_every_run_is_found_when_it_falls_silent() -> None:
+    (watch,) = yaml.safe_load((ROOT / "automations.yaml").read_text())["automations"]
+    trigger = AutomationCore.model_validate(watch).trigger
+    tag = watch["trigger"]["match_related"]["prefect.resource.id"].removeprefix("prefect.tag.")
+    for deployment in DEPLOYMENTS:
+        assert tag in deployment["tags"]
+        environment = deployment["work_pool"]["job_variables"]["env"]
+        assert 3 * int(environment[HEARTBEATS]) <= trigger.within.total_seconds()
+        assert environment["DO_NOT_TRACK"] == "1"
+    assert tag in TAGS
+    assert environment[HEARTBEATS] == ENVIRONMENT[HEARTBEATS]
+
+
+def test_every_field_of_the_form_is_explained() -> None:
+    schema = Study.model_json_schema()
+    parts = {"Study": schema, **schema["$defs"]}
+    assert parts.keys() >= {"Study", "Images", "Model", "Compute", "Training", "Recipe"}
+    silent = [
+        f"{part}.{name}"
+        for part, content in parts.items()
+        for name, field in content["properties"].items()
+        if not field.get("description")
+    ]
+    assert silent == []
 
 
 def test_a_path_is_no_parameter_of_a_deployment() -> None:
