@@ -1,35 +1,30 @@
 """Everything on this machine that runs studies by Prefect: a server, the deployments, a worker."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from types import FrameType
 
-import psutil
 from filelock import FileLock, Timeout
 from prefect.settings import PREFECT_HOME
 
 from flows.errors import StudyError
 from flows.pool import POOL, ensure_automations, ensure_pool
+from flows.processes import ending_children, running, until_told_to_end
 
 HOST = "127.0.0.1"
 # Runs at once: one that trains and one that compares; each takes every core it gets.
 RUNS = 2
-START_SECONDS, RUN_SECONDS, END_SECONDS = 120, 15, 40
+START_SECONDS = 120
 # `seelike` keeps these off its terminal; the log files are where they belong.
 _TERMINAL = (
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_FLOW_RUNS_LEVEL",
 )
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def serve(*, port: int, deployments: Path) -> None:
@@ -51,7 +46,7 @@ def serve(*, port: int, deployments: Path) -> None:
     _check_free(port)
     service.logs.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(service.logs / "lock", timeout=0), _until_told_to_end():
+        with FileLock(service.logs / "lock", timeout=0), until_told_to_end():
             _serve(service, deployments)
     except Timeout:
         print(f"another `seelike serve` is starting or ending: {service.url}")
@@ -93,12 +88,16 @@ class Service:
 def _serve(service: Service, deployments: Path) -> None:
     say(f"starting {service.url}, logs in {service.logs}")
     start = service.command("server", "start", "--host", HOST, "--port", str(service.port))
-    with _running(service, "server", start) as server:
+    with running(start, service.environment(), log=service.log("server")) as server:
         _wait_for(service, server)
         ensure_pool(service.api)
         ensure_automations(service.api, deployments.parent / "automations.yaml")
         work = service.command("worker", "start", "--pool", POOL, "--limit", str(RUNS))
-        with _running(service, "worker", work) as worker, _ending_runs(worker):
+        with (
+            running(work, service.environment(), log=service.log("worker")) as worker,
+            # While worker and server can still say how they ended.
+            ending_children(worker),
+        ):
             _deploy(service, deployments)
             say(f"serving {deployments}: {service.url}")
             say("Ctrl-C ends it, and the runs that are going on")
@@ -143,82 +142,6 @@ def _check_free(port: int) -> None:
 def _home() -> Path:
     """Prefect's own folder, where its database is."""
     return Path(PREFECT_HOME.value())
-
-
-@contextmanager
-def _until_told_to_end() -> Iterator[None]:
-    """End the block on Ctrl-C, on SIGTERM, and when the terminal is closed."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in _SIGNALS}
-    try:
-        with suppress(KeyboardInterrupt):
-            yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _running(service: Service, name: str, command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in a session of its own: Ctrl-C reaches it through us, in the right order."""
-    with service.log(name).open("ab") as log:
-        process = subprocess.Popen(
-            command,
-            env=service.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        _end(process)
-
-
-@contextmanager
-def _ending_runs(worker: subprocess.Popen[bytes]) -> Iterator[None]:
-    """End the runs of ``worker`` before it, while it and the server can still say how they ended.
-
-    Its children are runs, each in a process group of its own.
-    """
-    try:
-        yield
-    finally:
-        _deaf()
-        with suppress(psutil.NoSuchProcess):
-            runs = psutil.Process(worker.pid).children()
-            for number, seconds in ((signal.SIGTERM, RUN_SECONDS), (signal.SIGKILL, 5)):
-                for run in runs:
-                    with suppress(ProcessLookupError):
-                        os.killpg(run.pid, number)
-                _, runs = psutil.wait_procs(runs, timeout=seconds)
-
-
-def _deaf() -> None:
-    """From here on all signals are ignored: a second Ctrl-C would leave half of it behind."""
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End ``process`` and all that it started: asked first, killed after ``END_SECONDS``."""
-    _deaf()
-    started: list[psutil.Process] = []
-    with suppress(psutil.NoSuchProcess):
-        started = psutil.Process(process.pid).children(recursive=True)
-    process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(END_SECONDS)
-    for left in started:
-        with suppress(psutil.NoSuchProcess):
-            for one in (*left.children(recursive=True), left):
-                one.kill()
-    process.kill()
-    process.wait()
 
 
 def _wait_for(service: Service, server: subprocess.Popen[bytes]) -> None:
