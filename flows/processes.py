@@ -57,7 +57,9 @@ def ending_children(process: subprocess.Popen[bytes]) -> Iterator[None]:
     try:
         yield
     finally:
-        _ignore_signals()
+        # Of one that ended by itself the children are no longer known; its successor needs signals.
+        if process.poll() is None:
+            _ignore_signals()
         with suppress(psutil.NoSuchProcess):
             children = psutil.Process(process.pid).children()
             for number, seconds in ((signal.SIGTERM, RUN_SECONDS), (signal.SIGKILL, 5)):
@@ -69,6 +71,8 @@ def ending_children(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End ``process`` and all that it started: asked first, killed after ``END_SECONDS``."""
+    if process.poll() is not None:
+        return
     _ignore_signals()
     started: list[psutil.Process] = []
     with suppress(psutil.NoSuchProcess):

@@ -5,8 +5,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
+from itertools import count
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -20,6 +23,8 @@ HOST = "127.0.0.1"
 # Runs at once: one that trains and one that compares; each takes every core it gets.
 RUNS = 2
 START_SECONDS = 120
+# A worker that ends this soon would end again.
+WORKER_SECONDS = 5
 # `seelike` keeps these off its terminal; the log files are where they belong.
 _TERMINAL = (
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL",
@@ -92,19 +97,41 @@ def _serve(service: Service, deployments: Path) -> None:
         _wait_for(service, server)
         ensure_pool(service.api)
         ensure_automations(service.api, deployments.parent / "automations.yaml")
-        work = service.command("worker", "start", "--pool", POOL, "--limit", str(RUNS))
-        with (
-            running(work, service.environment(), log=service.log("worker")) as worker,
-            # While worker and server can still say how they ended.
-            ending_children(worker),
-        ):
-            _deploy(service, deployments)
-            say(f"serving {deployments}: {service.url}")
-            say("Ctrl-C ends it, and the runs that are going on")
-            while True:
-                _check_alive(service, "server", server)
-                _check_alive(service, "worker", worker)
-                time.sleep(0.5)
+        for restart in count():
+            with _worker(service) as worker:
+                if not restart:
+                    _deploy(service, deployments)
+                    say(f"serving {deployments}: {service.url}")
+                    say("Ctrl-C ends it, and the runs that are going on")
+                status = _until_ended(service, server, worker)
+            say(f"the worker ended with status {status}, another one starts; what ran goes on")
+
+
+@contextmanager
+def _worker(service: Service) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker, which ends after its runs, while it and the server can say how they ended."""
+    work = service.command("worker", "start", "--pool", POOL, "--limit", str(RUNS))
+    with (
+        running(work, service.environment(), log=service.log("worker")) as worker,
+        ending_children(worker),
+    ):
+        yield worker
+
+
+def _until_ended(
+    service: Service, server: subprocess.Popen[bytes], worker: subprocess.Popen[bytes]
+) -> int:
+    """Wait until ``worker`` ends by itself: its status.
+
+    Raises ``ChildProcessError`` where the server ends, or the worker soon after its start.
+    """
+    start = time.monotonic()
+    while (status := worker.poll()) is None:
+        _check_alive(service, "server", server)
+        time.sleep(0.5)
+    if time.monotonic() - start < WORKER_SECONDS:
+        _check_alive(service, "worker", worker)
+    return status
 
 
 def say(line: str) -> None:

@@ -4,6 +4,7 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -58,8 +59,12 @@ def recording(served: Any, folder: Path) -> UUID:
 
 def processes(served: Any) -> list[psutil.Process]:
     """The processes of runs, children of the worker."""
-    started = psutil.Process(served.process.pid).children(recursive=True)
-    return [one for one in started if RUN.search(" ".join(one.cmdline()))]
+    return [one for one in children(served) if RUN.search(" ".join(one.cmdline()))]
+
+
+def children(served: Any) -> list[psutil.Process]:
+    """All processes that `seelike serve` started."""
+    return psutil.Process(served.process.pid).children(recursive=True)
 
 
 def finishes(served: Any, folder: Path) -> None:
@@ -108,3 +113,26 @@ def test_a_killed_run_is_seen_as_crashed_and_its_rerun_goes_on(served: Any, tmp_
     ended = served.wait(run, lambda r: r.state.is_final(), seconds=60)
     assert ended.state.type is StateType.CRASHED
     finishes(served, tmp_path)
+
+
+def test_a_killed_worker_is_replaced_and_the_next_run_is_served(
+    start: Callable[..., AbstractContextManager[Any]], tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    with start(home) as served:
+        run = recording(served, tmp_path)
+        [worker] = [one for one in children(served) if "worker start" in " ".join(one.cmdline())]
+        # The machine's own way when memory is short: the worker, and with it what it ran.
+        for process in (worker, *processes(served)):
+            process.send_signal(signal.SIGKILL)
+        line = served.process.stdout.readline()
+        assert line.startswith("the worker ended with status -9, another one starts")
+        small = {**study(tmp_path, count=64), "taps": "blocks", "name": "next"}
+        following = served.run("compare/zoo", {"study": small})
+        ended = served.wait(following, lambda r: r.state.is_final())
+        assert ended.state.is_completed(), ended.state
+        with served.client() as client:
+            # Nobody said how it ended: that is what the watch over silent runs is for.
+            assert client.read_flow_run(run).state.is_running()
+    assert served.process.poll() == 0
