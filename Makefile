@@ -15,7 +15,7 @@ serve: install
 	$(BIN)/seelike serve
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: install
 	$(BIN)/ruff check .

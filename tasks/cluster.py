@@ -4,6 +4,7 @@ A Prefect task submits its work and waits for it: the cluster's scheduler sees t
 work is done again elsewhere when a worker is lost.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,7 +46,7 @@ def workers(asked: str | None) -> Iterator[str | None]:
         check(asked)
         yield asked
         return
-    with _local_cluster() as cluster:
+    with _environment_kept(), _local_cluster() as cluster:
         check(cluster.scheduler_address)
         yield cluster.scheduler_address
 
@@ -61,6 +62,18 @@ def _local_cluster() -> LocalCluster:
         dashboard_address="127.0.0.1:0",
         resources={"GPU": 1} if gpus else None,
     )
+
+
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """Dask sets BLAS's threads for its workers in this process, and leaves them set."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def check(address: str) -> None:

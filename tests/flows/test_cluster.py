@@ -149,6 +149,7 @@ def test_a_local_cluster_is_started_used_and_ended(
 ) -> None:
     seen: list[str] = []
     run = cluster.run
+    environment = dict(os.environ)
 
     def noted(address: str, *arguments: Any, **named: Any) -> Any:
         seen.append(address)
@@ -159,6 +160,7 @@ def test_a_local_cluster_is_started_used_and_ended(
         compare(study(tmp_path, compute={"dask": "local"}, keep="signatures"))
     assert len(set(seen)) == 1 and seen[0].startswith("tcp://127.0.0.1:")
     assert "Dask dashboard: http://127.0.0.1:" in capfd.readouterr().err
+    assert dict(os.environ) == environment
     with pytest.raises(OSError, match="Timed out"):
         Client(seen[0], timeout=1, set_as_default=False)
 

@@ -14,7 +14,7 @@ import yaml
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
-import tasks.record
+import tasks.passes
 from flows.command_line import main
 from flows.compare import compare
 from flows.plan import plan
@@ -81,7 +81,7 @@ def test_a_bucket_gives_what_a_folder_gives(
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("a forward pass although everything is there")
 
-    monkeypatch.setattr(tasks.record, "summarise", refuse)
+    monkeypatch.setattr(tasks.passes, "summarise", refuse)
     bucket.delete("report/index.html")
     assert compare(asked).recorded == 0
     assert bucket.objects("report/") == report
