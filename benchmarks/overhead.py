@@ -36,7 +36,7 @@ TAP_SETS = ("blocks", "paper")
 MODELS = {"ViT-S/16": VIT_S, "ResNet-50": RESNET_50}
 TOYS = {"toy ViT": TOY_VIT, "toy ResNet": TOY_RESNET}
 # Images a batch, and rounds over it.
-ROUNDS = {64: 4, 256: 3}
+ROUNDS = {64: 4, 256: 2}
 # The peer holds the activations of a batch at all taps; beyond this share it is left out.
 MEMORY_SHARE = 0.7
 
