@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, run, text in (
         ("compare", _compare, "record, compare all pairs of layers, write the report"),
+        ("anatomy", _anatomy, "look inside: attention, receptive fields, skip connections"),
         ("train", _train, "train the reference zoo on Fashion-MNIST"),
         ("plan", _plan, "say what `compare` would record: taps, bytes, passes"),
         ("report", _report, "draw the report of a finished comparison again"),
@@ -170,6 +171,20 @@ def _compare(parsed: argparse.Namespace) -> None:
     print(f"comparison {result.url}")
     if result.report is not None:
         print(result.report)
+
+
+def _anatomy(parsed: argparse.Namespace) -> None:
+    study = _study(parsed)
+    from flows.anatomy import anatomy
+
+    result = anatomy(study)
+    print(
+        f"computed {result.computed} analyses" if result.computed else "computed nothing: all there"
+    )
+    for one in result.found:
+        if one.lacks and not one.plan.subject.baseline_of:
+            print(f"left out: {one.lacks}")
+    print(result.report)
 
 
 def _train(parsed: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
 """A study: what a person asks for, in one YAML file, the parameter of every flow."""
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from analysis.similarity.measures import measure
 from flows.errors import StudyError
 from storage.digest import label
 from storage.images.image_set import MINIMUM
+from tasks.analyses import ANALYSES
 from tasks.references import Statistics
 
 
@@ -125,6 +127,15 @@ class Study(Part):
     permutations: int = Field(
         200, ge=0, description="permutations of the images for p values; 0 leaves them out"
     )
+    anatomy: list[str] = Field(
+        ["attention", "receptive_fields", "residuals"],
+        min_length=1,
+        description="what `seelike anatomy` looks into: attention, receptive_fields, residuals, "
+        "ablation, which takes a forward pass a block",
+    )
+    receptive_field_images: int = Field(
+        32, ge=4, description="images a receptive field is averaged over: the first of the set"
+    )
     baseline: bool = Field(True, description="compare untrained twins of the models as well")
     skip_bad_images: bool = Field(False, description="leave out images that cannot be read")
     skip_degenerate: bool = Field(False, description="leave out taps constant over the images")
@@ -147,6 +158,17 @@ class Study(Part):
         for name in value:
             measure(name)
         return list(dict.fromkeys(["cka", *value]))
+
+    @field_validator("anatomy")
+    @classmethod
+    def _known_analyses(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if name not in ANALYSES:
+                near = get_close_matches(name, ANALYSES, n=1, cutoff=0.0)[0]
+                raise ValueError(
+                    f"unknown analysis {name!r}; nearest: {near!r}, of {', '.join(ANALYSES)}"
+                )
+        return list(dict.fromkeys(value))
 
     @model_validator(mode="after")
     def _activations_for_measures(self) -> "Study":

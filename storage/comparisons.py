@@ -12,6 +12,8 @@ from storage.store import Store
 KIND = "comparisons"
 # One measure each, which comparisons are joined from.
 MEASURES = "measures"
+# One analysis of one model each.
+ANATOMY = "anatomy"
 
 
 def name(identity: dict[str, Any], *, kind: str = KIND) -> str:

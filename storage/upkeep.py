@@ -100,4 +100,7 @@ def _about(store: Store, kind: str, name: str) -> str:
     if kind in ("comparisons", "measures"):
         known = store.group(kind, name).attrs
         return str(known.get("study", known.get("measure", "?")))
+    if kind == "anatomy":
+        known = store.group(kind, name).attrs
+        return f"{known.get('analysis', '?')} of {known.get('model', '?')}"
     return ""

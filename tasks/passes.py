@@ -150,10 +150,17 @@ def _batches(
         [range(i, min(i + forward_batch, stop)) for i in range(start, stop, forward_batch)]
         for start, stop in bounds
     ]
-    prepared = transform(network)
-    stream = _ahead(lambda i: prepared(images.read(i)), list(chain.from_iterable(pieces)))
+    stream = forward_batches(network, images, list(chain.from_iterable(pieces)))
     for batch in pieces:
         yield islice(stream, len(batch))
+
+
+def forward_batches(
+    network: Network, images: ImageSet, pieces: Sequence[range]
+) -> Iterator[Tensor]:
+    """The images of every piece (n, c, h, w), as the network takes them."""
+    prepared = transform(network)
+    return _ahead(lambda i: prepared(images.read(i)), pieces)
 
 
 def _ahead(load: Callable[[int], Tensor], pieces: Sequence[range]) -> Iterator[Tensor]:

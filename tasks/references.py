@@ -10,6 +10,7 @@ from analysis.networks.models import ModelSpec
 from analysis.similarity.measures import pair_measure
 from storage import comparisons, recordings, signatures
 from storage.batches import Bounds, block
+from storage.errors import StorageError
 from storage.store import open_store
 
 
@@ -131,3 +132,47 @@ class ComparisonReference:
     def open(self) -> xr.Dataset:
         """The comparison as an xarray Dataset, opened lazily."""
         return comparisons.read(open_store(self.store), self.name)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One analysis of one model: its digest in a store, or what the model ``lacks`` for it."""
+
+    plan: ModelPlan
+    analysis: str
+    name: str = ""
+    lacks: str = ""
+    computed: bool = False
+
+
+@dataclass(frozen=True)
+class AnatomyReference:
+    """What was looked into, in a store; what ``anatomy`` returns."""
+
+    store: str
+    found: tuple[Found, ...]
+    report: str | None = None
+
+    @property
+    def computed(self) -> int:
+        """How many analyses are new, and were not in the store already."""
+        return sum(one.computed for one in self.found)
+
+    def url(self, model: str, analysis: str) -> str:
+        """The Zarr group of one analysis of one model, for ``xarray.open_zarr``."""
+        return open_store(self.store).where(comparisons.ANATOMY, self._one(model, analysis).name)
+
+    def open(self, model: str, analysis: str) -> xr.Dataset:
+        """One analysis of one model as an xarray Dataset, opened lazily.
+
+        Raises ``StorageError`` for what was not looked into, and what the model lacks.
+        """
+        name = self._one(model, analysis).name
+        return comparisons.read(open_store(self.store), name, kind=comparisons.ANATOMY)
+
+    def _one(self, model: str, analysis: str) -> Found:
+        for one in self.found:
+            if (one.plan.name, one.analysis) == (model, analysis) and one.name:
+                return one
+        there = ", ".join(f"{one.analysis} of {one.plan.name}" for one in self.found if one.name)
+        raise StorageError(f"{analysis!r} of {model!r} is not there; there are: {there}")

@@ -1,10 +1,13 @@
-"""xarray in, matplotlib Figure out: heatmaps, matches, agreement, sweeps, depth; then bytes."""
+"""xarray in, matplotlib Figure out: heatmaps, matches, agreement, depth, fields; then bytes."""
 
 from analysis.figures.agreements import Differences, agreement, differences
 from analysis.figures.curves import Curve, ceiling
 from analysis.figures.dot_plot import Dot, checks
+from analysis.figures.fields import Field, pictures
+from analysis.figures.heads import Heads, heads_by_block
 from analysis.figures.heatmaps import across, against_untrained, grid, scale, within
 from analysis.figures.matches import best_match
+from analysis.figures.panels import Panel, panels
 from analysis.figures.rendering import png, svg
 from analysis.figures.style import colours
 from analysis.figures.sweeps import sweep
@@ -14,6 +17,9 @@ __all__ = [
     "Curve",
     "Differences",
     "Dot",
+    "Field",
+    "Heads",
+    "Panel",
     "across",
     "against_untrained",
     "agreement",
@@ -24,6 +30,9 @@ __all__ = [
     "colours",
     "differences",
     "grid",
+    "heads_by_block",
+    "panels",
+    "pictures",
     "png",
     "scale",
     "svg",

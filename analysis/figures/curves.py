@@ -14,15 +14,15 @@ from analysis.errors import AnalysisError
 from analysis.figures.rendering import settle
 from analysis.figures.style import OKABE_ITO, folded, style
 
-Kind = Literal["ceiling", "across", "untrained"]
+Kind = Literal["ceiling", "across", "trained", "untrained"]
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """One similarity along depth: ``value`` (n,) at ``depth`` (n,) ascending, and its interval.
+    """One number along depth: ``value`` (n,) at ``depth`` (n,) ascending, and its interval.
 
-    ``kind`` says what is compared. Curves with one ``label``, such as a network's ceiling and
-    its untrained twin, share a colour.
+    ``kind`` says what is compared, or of which network the number is. Curves with one ``label``,
+    such as a network's ceiling and its untrained twin, share a colour.
     """
 
     label: str
@@ -47,6 +47,7 @@ class _Stroke:
 _STROKES: dict[Kind, _Stroke] = {
     "ceiling": _Stroke("ceiling: two seeds", 3.2, "-", 5),
     "across": _Stroke("across models", 1.3, "-", 4),
+    "trained": _Stroke("trained", 1.3, "-", 4),
     "untrained": _Stroke("untrained", 1.3, "--", 3),
 }
 # Colours repeat after six labels; these tell their lines apart.
@@ -64,7 +65,7 @@ def ceiling(curves: Sequence[Curve], *, title: str, unit: str = "CKA") -> Figure
     if not curves:
         raise AnalysisError("no curves to draw; give at least one Curve")
     for curve in curves:
-        _check(curve)
+        check(curve)
     looks = _looks(curves)
     key, columns = _key(curves, looks)
     lines = sum(str(entry.get_label()).count("\n") + 1 for entry in key) / columns
@@ -86,7 +87,8 @@ def ceiling(curves: Sequence[Curve], *, title: str, unit: str = "CKA") -> Figure
         return settle(figure)
 
 
-def _check(curve: Curve) -> None:
+def check(curve: Curve) -> None:
+    """Raise ``AnalysisError`` where ``curve`` can't be drawn."""
     if (curve.low is None) != (curve.high is None):
         raise AnalysisError(f"'{curve.label}' has one end of an interval, expected both or none")
     arrays = {"depth": curve.depth, "value": curve.value, "low": curve.low, "high": curve.high}

@@ -4,8 +4,7 @@ Luo et al. (2016); Raghu et al. (2021), figure 6: the absolute gradient of a lay
 location with respect to the input, averaged over input channels and images.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from analysis.errors import AnalysisError
+from analysis.networks.field_numbers import Patch
 from analysis.networks.layouts import Layout, Layouts
 from analysis.networks.network import Network
 from analysis.networks.recording import checked, full_precision, hooked
@@ -40,20 +40,52 @@ def receptive_fields(network: Network, taps: Sequence[Tap], batches: Iterable[Te
     batch, not with their number or the taps. Raises ``AnalysisError`` for a tap without
     locations, and where a gradient is zero, rounding or not finite.
     """
+    fields = _fields(network, taps)
+    for _ in _passes(network, fields, batches):
+        pass  # Each field adds its gradients up.
+    return np.stack([fields[tap.name].normalised() for tap in taps])
+
+
+def receptive_fields_by_batch(
+    network: Network, taps: Sequence[Tap], batches: Iterable[Tensor]
+) -> Array:
+    """What each batch adds to ``receptive_fields``: (batch, tap, height, width), float64.
+
+    Their sum over the batches is that. Memory grows with the number of batches; errors are as
+    there.
+    """
+    fields = _fields(network, taps)
+    parts = list(_passes(network, fields, batches))
+    for field in fields.values():
+        field.normalised()  # Refuses what is no field, and no batches.
+    names = list(fields)
+    joined = np.stack(parts)[:, [names.index(tap.name) for tap in taps]]
+    shares: Array = joined / joined.sum((0, 2, 3))[:, None, None]
+    return shares
+
+
+def _fields(network: Network, taps: Sequence[Tap]) -> dict[str, "_Field"]:
     fields = {tap.name: _Field(network, tap) for tap in taps}
     if not fields:
         raise AnalysisError(f"no taps asked for in {network.name}; give at least one")
+    return fields
+
+
+def _passes(
+    network: Network, fields: dict[str, "_Field"], batches: Iterable[Tensor]
+) -> Iterator[Array]:
+    """Run every batch forward, and backward for every field: their gradients (tap, h, w)."""
     *all_but_last, last = fields.values()
+    taps = [field.tap for field in fields.values()]
     for batch in batches:
         images = network.placed(checked(batch, network))
         with torch.inference_mode(False), torch.enable_grad(), full_precision():
             leaf = images.detach().clone().requires_grad_()
             with hooked(network, taps, lambda tap, live: fields[tap.name].see(live)):
                 network.module(leaf.clone())  # A leaf itself can't be overwritten.
-            for field in all_but_last:
-                field.add(leaf, keep_graph=True)
-            last.add(leaf, keep_graph=False)
-    return np.stack([fields[tap.name].normalised() for tap in taps])
+            parts = [field.add(leaf, keep_graph=True) for field in all_but_last]
+            parts.append(last.add(leaf, keep_graph=False))
+        yield torch.stack(parts).cpu().numpy()
 
 
 class _Field:
@@ -79,12 +111,13 @@ class _Field:
         if not self.sums[-1].requires_grad:
             raise self._wrong("does not depend on the input; leave this tap out")
 
-    def add(self, leaf: Tensor, *, keep_graph: bool) -> None:
-        """Run the backward pass of the last batch, after which its graph is let go."""
+    def add(self, leaf: Tensor, *, keep_graph: bool) -> Tensor:
+        """Run the backward pass of the last batch, after which its graph is let go: its part."""
         (gradient,) = torch.autograd.grad(self.sums[-1].sum(), leaf, retain_graph=keep_graph)
         self.sums[-1] = self.sums[-1].detach()
         batch = gradient.abs().sum((0, 1), dtype=torch.float64)
         self.total = batch if self.total is None else self.total + batch
+        return batch
 
     def normalised(self) -> Array:
         """(height, width), of sum 1."""
@@ -145,16 +178,6 @@ def _centre(live: Tensor, layout: Layout, grid: tuple[int, int]) -> Tensor:
     return live[:, token] if layout.kind == "tokens" else live[:, :, token]
 
 
-@dataclass(frozen=True)
-class Patch:
-    """A rectangle of the input, in pixels from its top left corner."""
-
-    top: float
-    left: float
-    height: float
-    width: float
-
-
 def centre_patch(network: Network, tap: Tap) -> Patch:
     """The patch that a tap's centre location stands for: the input cut into as many locations.
 
@@ -163,56 +186,3 @@ def centre_patch(network: Network, tap: Tap) -> Patch:
     rows, columns = _grid(network, tap)
     height, width = network.input_size[1] / rows, network.input_size[2] / columns
     return Patch(rows // 2 * height, columns // 2 * width, height, width)
-
-
-def centre_share(field: Array, patch: Patch) -> float:
-    """The share, 0 to 1, of a field (height, width) inside a patch; a pixel cut counts in part.
-
-    Raises ``AnalysisError`` for a field without gradient and a patch that reaches beyond it.
-    """
-    weights = _weights(field)
-    below, right = field.shape[0] - patch.height, field.shape[1] - patch.width
-    if not (0 <= patch.top <= below and 0 <= patch.left <= right):
-        raise AnalysisError(
-            f"{patch} is not inside a field of {field.shape} pixels; take the patch and the field "
-            f"of the same network"
-        )
-    rows = _covered(field.shape[0], patch.top, patch.height)
-    columns = _covered(field.shape[1], patch.left, patch.width)
-    return float(rows @ weights @ columns)
-
-
-def radius(field: Array, patch: Patch, *, share: float) -> float:
-    """The smallest radius in pixels around a patch's middle that holds ``share`` of a field.
-
-    Of the pixels whose own middle is that near, as the crow flies: 0 where the pixel in the
-    middle is enough. ``share`` is above 0 and at most 1: 0.5 and 0.95 describe a field. Raises
-    ``AnalysisError`` for another share, and for a field without gradient.
-    """
-    if not 0 < share <= 1:
-        raise AnalysisError(f"share is {share}, expected above 0 and at most 1, such as 0.5")
-    weights = _weights(field).ravel()
-    rows = np.arange(field.shape[0]) + 0.5 - (patch.top + patch.height / 2)
-    columns = np.arange(field.shape[1]) + 0.5 - (patch.left + patch.width / 2)
-    distances = np.hypot(rows[:, None], columns).ravel()
-    order = np.argsort(distances, kind="stable")
-    held = np.cumsum(weights[order])
-    return float(distances[order][np.searchsorted(held, share * held[-1])])
-
-
-def _covered(pixels: int, start: float, length: float) -> Array:
-    """How much of each of a row of pixels lies between start and start + length."""
-    edges = np.clip(np.arange(pixels + 1), start, start + length)
-    covered: Array = np.diff(edges)
-    return covered
-
-
-def _weights(field: Array) -> Array:
-    """``field``, of sum 1; raises ``AnalysisError`` where it is no field."""
-    if field.ndim != 2 or not np.isfinite(field).all() or (field < 0).any() or not field.any():
-        raise AnalysisError(
-            f"a field of shape {field.shape} is no receptive field, expected (height, width) with "
-            f"numbers of at least zero, not all zero; make it with receptive_field"
-        )
-    weights: Array = field / field.sum()
-    return weights

@@ -9,12 +9,14 @@ from analysis.similarity.cka import (
 )
 from analysis.similarity.gram import NonFinite, check_finite, gram
 from analysis.similarity.intervals import Estimate, bootstrap, estimate, mean_interval
+from analysis.similarity.resampled import Resampled, resampled
 from analysis.similarity.signature import batch_cosines, signature, unit
 
 __all__ = [
     "DegenerateTaps",
     "Estimate",
     "NonFinite",
+    "Resampled",
     "batch_cosines",
     "bootstrap",
     "check_finite",
@@ -25,6 +27,7 @@ __all__ = [
     "gram",
     "mean_interval",
     "minibatch_cka",
+    "resampled",
     "signature",
     "unit",
 ]

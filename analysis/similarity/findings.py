@@ -60,10 +60,7 @@ class Finding:
     @property
     def verdict(self) -> Verdict:
         """Whether the interval of the difference lies above zero, below, or holds it."""
-        low, high = self.trained.difference.low, self.trained.difference.high
-        if low is None or high is None or low <= 0 <= high:
-            return "undecided"
-        return "agrees" if low > 0 else "differs"
+        return verdict(self.trained.difference)
 
     @property
     def words(self) -> str:
@@ -81,6 +78,14 @@ class Finding:
                 f"networks it is {shown(self.untrained.difference)}"
             )
         return f"{sentence}."
+
+
+def verdict(difference: Estimate) -> Verdict:
+    """What the ``difference`` of a claim's two sides says, by the rule above."""
+    low, high = difference.low, difference.high
+    if low is None or high is None or low <= 0 <= high:
+        return "undecided"
+    return "agrees" if low > 0 else "differs"
 
 
 def shown(number: Estimate) -> str:

@@ -106,4 +106,4 @@ def estimate(
 def resamples(batches: int, *, repeats: int, seed: int) -> Array:
     """How often each batch is drawn in each resample with replacement: (repeats, batches)."""
     drawn = np.random.default_rng(seed).integers(0, batches, (repeats, batches))
-    return np.stack([(drawn == batch).sum(axis=1) for batch in range(batches)], 1).astype(float)
+    return np.stack([np.bincount(row, minlength=batches) for row in drawn]).astype(float)

@@ -10,15 +10,20 @@ import torch
 from torch import Tensor, nn
 
 from analysis.errors import AnalysisError
+from analysis.networks.field_numbers import (
+    Patch,
+    by_distance,
+    centre_share,
+    radius,
+    radius_within,
+)
 from analysis.networks.models import ModelSpec, load
 from analysis.networks.network import Network
 from analysis.networks.receptive_fields import (
-    Patch,
     centre_patch,
-    centre_share,
-    radius,
     receptive_field,
     receptive_fields,
+    receptive_fields_by_batch,
 )
 from analysis.networks.tap import Tap, taps
 
@@ -198,6 +203,33 @@ def test_many_taps_give_what_each_gives_alone_and_batches_add_up(family: str) ->
         np.testing.assert_allclose(alone, together[place], atol=1e-7)
     twice = receptive_fields(network, [chosen[1], chosen[0], chosen[1]], [x])
     np.testing.assert_allclose(twice, together[[1, 0, 1]], atol=1e-7)
+
+
+def test_the_parts_of_batches_add_up_to_the_field_by_how_much_gradient_they_have() -> None:
+    network = load(ModelSpec("resnet", zoo="resnet"))
+    some, x = taps(network, ["layer1.0", "layer3.1"]), images(network, 5)
+    chosen = [some[1], some[0], some[1]]
+    parts = receptive_fields_by_batch(network, chosen, x.split(2))
+    assert parts.shape == (3, 3, 28, 28)
+    whole = receptive_fields(network, chosen, [x])
+    np.testing.assert_allclose(parts.sum(0), whole, atol=1e-6)
+    # Each part is the field of its batch alone, times the batch's share of all gradient.
+    for part, batch in zip(parts, x.split(2), strict=True):
+        alone = receptive_fields(network, chosen, [batch])
+        share = part.sum((1, 2), keepdims=True)
+        np.testing.assert_allclose(part / share, alone, atol=1e-6)
+    with pytest.raises(AnalysisError, match="was given no images"):
+        receptive_fields_by_batch(network, chosen, [])
+
+
+def test_the_radii_of_many_fields_are_those_of_each() -> None:
+    fields = np.random.default_rng(0).random((5, 12, 9))
+    patch = Patch(4, 3, 4, 3)
+    distances, held = by_distance(fields, patch)
+    np.testing.assert_allclose(held.sum(1), fields.sum((1, 2)))
+    for share in (0.1, 0.5, 0.95, 1.0):
+        each = [radius(field, patch, share=share) for field in fields]
+        np.testing.assert_allclose(radius_within(distances, held, share=share), each)
 
 
 def test_the_tokens_of_a_mixer_s_token_mlp_stand_last() -> None:

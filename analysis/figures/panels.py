@@ -1,0 +1,133 @@
+"""Numbers along depth side by side, a panel a number: trained bold, untrained dashed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
+
+from analysis.errors import AnalysisError
+from analysis.figures.curves import Curve, check
+from analysis.figures.rendering import settle
+from analysis.figures.style import GREY, OKABE_ITO, folded, style
+
+# Colours repeat after six labels; these tell their lines apart.
+_MARKERS = ("o", "s", "^", "D")
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One number in ``unit``: curves, and perhaps a ``level`` that they are read against.
+
+    Where numbers are ratios, ``log`` gives a half and the double the same distance from one.
+    """
+
+    title: str
+    unit: str
+    curves: Sequence[Curve]
+    level: float | None = None
+    log: bool = False
+
+
+def panels(each: Sequence[Panel], *, along: str, level: str = "") -> Figure:
+    """``each`` panel beside the other, with one key; ``along`` names the axis of depth.
+
+    Curves of one label share a colour. ``level`` says what the panels' levels are. Raises
+    ``AnalysisError`` without curves and for one that can't be drawn, as ``ceiling``.
+    """
+    curves = [curve for panel in each for curve in panel.curves]
+    if not curves:
+        raise AnalysisError("no curves to draw; give at least one Panel with a Curve")
+    for curve in curves:
+        check(curve)
+    labels = dict.fromkeys(curve.label for curve in curves)
+    looks = {
+        label: (OKABE_ITO[i % len(OKABE_ITO)], _MARKERS[i // len(OKABE_ITO) % len(_MARKERS)])
+        for i, label in enumerate(labels)
+    }
+    key = _key(curves, looks, level=level)
+    columns = min(4 if len(each) > 2 else 3, len(key))
+    with style():
+        height = 2.9 + 0.17 * -(-len(key) // columns)
+        figure = Figure(figsize=(2.2 + 2.3 * len(each), height), layout="constrained")
+        for axes, panel in zip(figure.subplots(1, len(each), squeeze=False)[0], each, strict=True):
+            _draw(axes, panel, looks)
+            axes.set_xlabel(along)
+        figure.legend(handles=key, loc="outside lower center", ncols=columns)
+        return settle(figure)
+
+
+def _draw(axes: Axes, panel: Panel, looks: Mapping[str, tuple[str, str]]) -> None:
+    axes.set_title(folded(panel.title, inches=2.4), loc="left", weight="bold")
+    axes.set_ylabel(folded(panel.unit, inches=2.6))
+    axes.grid(color="#e6e6e6", linewidth=0.5)
+    if panel.level is not None:
+        axes.axhline(panel.level, color=GREY, linewidth=1, linestyle=":")
+    for curve in panel.curves:
+        colour, marker = looks[curve.label]
+        untrained = curve.kind == "untrained"
+        if curve.low is not None and curve.high is not None:
+            axes.fill_between(
+                curve.depth, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0
+            )
+        line = _line(colour, marker, untrained=untrained)
+        line.set_data(curve.depth, curve.value)
+        axes.add_line(line)
+    axes.autoscale_view()
+    if all(float(x).is_integer() for curve in panel.curves for x in curve.depth):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    values = np.concatenate([curve.value for curve in panel.curves])
+    if panel.log:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(_ratios(values))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.set_ylim(bottom=bottom(values))
+
+
+def _ratios(values: npt.NDArray[np.float64]) -> Locator:
+    """Which ratios are named: powers of ten alone would leave most axes bare."""
+    span = values.max() / values.min()
+    if span < 3:
+        return MaxNLocator(5)
+    return LogLocator(subs=(1, 1.5, 2, 3, 5, 7) if span < 8 else (1, 2, 5))
+
+
+def bottom(values: npt.NDArray[np.float64]) -> float | None:
+    """Where an axis begins: at zero, unless that would squeeze ``values`` into its end."""
+    return 0.0 if 0 <= values.min() < values.max() / 2 else None
+
+
+def _line(colour: str, marker: str, *, untrained: bool) -> Line2D:
+    return Line2D(
+        [],
+        [],
+        color=colour,
+        linewidth=0.9 if untrained else 1.6,
+        linestyle=(0, (3, 2)) if untrained else "-",
+        marker=marker,
+        markersize=2.5 if untrained else 3.5,
+        markerfacecolor="white" if untrained else colour,
+    )
+
+
+def _key(
+    curves: Sequence[Curve], looks: Mapping[str, tuple[str, str]], *, level: str
+) -> list[Line2D]:
+    key = []
+    for label, (colour, marker) in looks.items():
+        entry = _line(colour, marker, untrained=False)
+        entry.set_label(folded(label, inches=2.2))
+        key.append(entry)
+    if any(curve.kind == "untrained" for curve in curves):
+        entry = _line(GREY, "o", untrained=True)
+        entry.set_label("untrained")
+        key.append(entry)
+    if level:
+        key.append(Line2D([], [], color=GREY, linewidth=1, linestyle=":", label=level))
+    return key

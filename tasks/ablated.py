@@ -1,0 +1,114 @@
+"""A network without the skips of one block: what it still predicts, and how alike it computes."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import numpy as np
+import xarray as xr
+from torch import Tensor
+
+from analysis.errors import AnalysisError
+from analysis.networks.ablation import without_skip
+from analysis.networks.recording import summarise
+from analysis.networks.residuals import Residual, residuals
+from analysis.networks.tap import Tap
+from analysis.similarity import Resampled, resampled, signature
+from tasks.seen import Seen, finding, put
+from tasks.survey import chosen_taps
+
+# Images a Gram, and a forward pass: its unbiased estimate takes at least four.
+GRAM, LEAST = 64, 4
+INTACT = "intact"
+
+
+def ablation(seen: Seen) -> xr.Dataset:
+    """Predictions over ``network``, the intact one first, then without the skips of each block.
+
+    ``agreement`` is the share of images of which the prediction stays, ``accuracy``, where
+    images have labels among the network's classes, that of right ones. ``cka`` over ``pair`` is
+    that of every tap of the study without a block's skips with the same tap intact.
+    """
+    with finding():
+        blocks = _by_block(residuals(seen.network))
+    taps = chosen_taps(seen.network, seen.subject)
+    predicted: list[list[np.ndarray]] = []
+    parts = []
+    for batch in seen.batches(size=GRAM, at_least=LEAST):
+        logits, intact = _pass(seen, taps, batch)
+        each = [logits]
+        rows = []
+        for sums in blocks.values():
+            with ExitStack() as removed:
+                for one in sums:
+                    removed.enter_context(without_skip(seen.network, one))
+                logits, without = _pass(seen, taps, batch)
+            each.append(logits)
+            rows.append([_products(seen, tap, intact, without) for tap in taps])
+        predicted.append(each)
+        parts.append(np.array(rows))
+    classes = predicted[0][0].shape[1]
+    answers = np.concatenate([[one.argmax(1) for one in each] for each in predicted], axis=1)
+    dataset = xr.Dataset(
+        coords={
+            "block": ("network", [INTACT, *blocks]),
+            "without": ("pair", [block for block in blocks for _ in taps]),
+            "tap": ("pair", [tap.name for _ in blocks for tap in taps]),
+            "depth": ("pair", [tap.depth for _ in blocks for tap in taps]),
+        },
+        attrs={"images_a_gram": GRAM},
+    )
+    put(dataset, "agreement", "network", resampled((answers == answers[0]).T))
+    labels = seen.images.labels
+    if labels is not None and max(labels) < classes:
+        right = answers == np.array(labels[: seen.count])
+        put(dataset, "accuracy", "network", resampled(right.T))
+    put(dataset, "cka", "pair", _cka(np.array(parts)))
+    return dataset
+
+
+def _by_block(sums: Sequence[Residual]) -> dict[str, list[Residual]]:
+    blocks: dict[str, list[Residual]] = {}
+    for one in sums:
+        blocks.setdefault(one.block, []).append(one)
+    return blocks
+
+
+def _pass(
+    seen: Seen, taps: Sequence[Tap], batch: Tensor
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """What the network puts out for a batch (n, classes), and the signature of every tap."""
+    out: list[Tensor] = []
+    handle = seen.network.module.register_forward_hook(lambda _, __, put_out: out.append(put_out))
+    try:
+        made = summarise(
+            seen.network, taps, [batch], summary=lambda _, x: signature(x.cpu().numpy())
+        )
+        signatures = next(made)
+    finally:
+        handle.remove()
+    return out[0].float().cpu().numpy(), signatures
+
+
+def _products(
+    seen: Seen, tap: Tap, intact: dict[str, np.ndarray], without: dict[str, np.ndarray]
+) -> tuple[float, float, float]:
+    """The HSIC of a tap in both networks, and of each with itself."""
+    a, b = intact[tap.name], without[tap.name]
+    own = float(a @ a), float(b @ b)
+    if min(own) <= 0:
+        raise AnalysisError(
+            f"tap {tap.name!r} of {seen.subject.name} is constant over {GRAM} images, so that it "
+            "has no CKA; leave it out of the study's taps"
+        )
+    return float(a @ b), *own
+
+
+def _cka(parts: np.ndarray) -> Resampled:
+    """CKA (blocks * taps,) of HSICs (batches, blocks, taps, 3): sums, then the ratio."""
+
+    def ratios(means: np.ndarray) -> np.ndarray:
+        both, first, second = np.moveaxis(means.reshape(len(means), -1, 3), -1, 0)
+        cka: np.ndarray = both / np.sqrt(first * second)
+        return cka
+
+    return resampled(parts.reshape(len(parts), -1), ratios)

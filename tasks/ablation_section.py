@@ -1,0 +1,118 @@
+"""The section on networks without the skips of one block (after E7)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from analysis import figures as draw
+from analysis.similarity import Estimate
+from analysis.similarity.findings import shown
+from storage import reports
+from storage.digest import slug
+from storage.reports import Csv, Figure, Section, Table
+from tasks.drawn import drawn
+from tasks.looked import Looked, cell, lacking, lines, looked, numbers
+from tasks.references import AnatomyReference
+
+ANALYSIS = "ablation"
+SHARES = {"accuracy": "share of right predictions", "agreement": "share of same predictions"}
+
+
+def section(reference: AnatomyReference) -> Section:
+    """What was found of networks without skips."""
+    each = looked(reference, ANALYSIS)
+    return Section(
+        "Without the skips of one block",
+        paragraphs=(
+            "The trained network, its skips around one block taken away at inference. The study "
+            "trains networks anew without them (E7), so its numbers are no check of these.",
+            *(words(one) for one in each),
+            *lacking(reference, ANALYSIS),
+        ),
+        figures=tuple(figure(one) for one in each),
+        tables=(table(each),) if each else (),
+    )
+
+
+def data(reference: AnatomyReference) -> Iterator[Csv]:
+    """A line a network, and a line a tap of each."""
+    yield Csv(
+        "without-skips",
+        lines(reference, ANALYSIS, labels=("block",), variables=tuple(SHARES)),
+        "one line a block without skips: share of predictions that stay, that are right",
+    )
+    yield Csv(
+        "without-skips-cka",
+        lines(reference, ANALYSIS, labels=("without", "tap", "depth"), variables=("cka",)),
+        "one line a block without skips and tap: CKA with the same tap of the intact network",
+    )
+
+
+def words(one: Looked) -> str:
+    """Which block's skips matter most, in a sentence."""
+    kept = numbers(one.own, "agreement").estimates[1:]
+    most = int(np.argmin([estimate.value for estimate in kept]))
+    sentence = (
+        f"{one.model}: without the skips of {one.own['block'].values[most + 1]} the fewest "
+        f"predictions stay, {shown(kept[most])} of all"
+    )
+    if "accuracy" in one.own:
+        right: list[Estimate] = numbers(one.own, "accuracy").estimates
+        sentence += f"; right are {shown(right[most + 1])}, of the intact network {shown(right[0])}"
+    return f"{sentence}."
+
+
+def figure(one: Looked) -> Figure:
+    """Both shares and the CKA of the last tap, by the block without skips."""
+    own = one.own
+    place = np.arange(own.sizes["network"] - 1, dtype=float)
+    panels = [
+        draw.Panel(
+            name.capitalize(),
+            unit,
+            [_curve(one, name, place, np.arange(1, own.sizes["network"]))],
+            level=float(own[name].values[0]),
+        )
+        for name, unit in SHARES.items()
+        if name in own
+    ]
+    last = np.flatnonzero(own["tap"].values == own["tap"].values[-1])
+    panels.append(
+        draw.Panel(
+            "Last layer",
+            "CKA with the intact network",
+            [_curve(one, "cka", place, last)],
+            level=1.0,
+        )
+    )
+    return drawn(
+        f"without-skips-{slug(one.model)}",
+        draw.panels(panels, along="block without skips (0 the lowest)", level="intact"),
+        alt=words(one),
+        caption=f"{one.model} without the skips of one block, by the block; bands are 95 % "
+        "intervals over images, of CKA over batches of them.",
+        data="without-skips",
+    )
+
+
+def _curve(one: Looked, name: str, place: np.ndarray, rows: np.ndarray) -> draw.Curve:
+    low, high = (
+        one.own[f"{name}_{end}"].values[rows] if f"{name}_low" in one.own else None
+        for end in ("low", "high")
+    )
+    return draw.Curve(one.model, place, one.own[name].values[rows], low, high, kind="trained")
+
+
+def table(each: list[Looked]) -> Table:
+    """Every block of every model: both shares."""
+    rows: list[tuple[reports.Cell, ...]] = []
+    for one in each:
+        shares = [numbers(one.own, name).estimates if name in one.own else None for name in SHARES]
+        for place, block in enumerate(one.own["block"].values):
+            cells = (None if share is None else cell(share[place]) for share in shares)
+            rows.append((one.model, str(block), *cells))
+    return Table(
+        ("model", "without the skips of", *SHARES),
+        tuple(rows),
+        caption="Shares of images, with 95 % intervals over images.",
+    )

@@ -1,0 +1,123 @@
+"""Looking into one model: each analysis a step, its numbers a dataset in the store."""
+
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from analysis.errors import AnalysisError
+from analysis.networks.exhaustion import out_of_memory
+from analysis.similarity.intervals import LEVEL, REPEATS, SEED
+from storage import comparisons
+from storage.images import ImageSet
+from storage.store import Store, open_store
+from tasks import cluster
+from tasks.ablated import GRAM
+from tasks.analyses import ANALYSES
+from tasks.references import Found, ModelPlan
+from tasks.retries import RETRIED
+from tasks.run_log import run_log
+from tasks.seen import GROUP, Lacks, Seen
+from tasks.survey import network_of
+from tasks.versions import versions
+
+# The cores of one machine, and its GPU, serve one network at a time.
+_turn = threading.Lock()
+
+
+@task(task_run_name="{analysis} of {plan.name}", cache_policy=NO_CACHE, **RETRIED)
+def look_into(
+    plan: ModelPlan,
+    images: ImageSet,
+    *,
+    analysis: str,
+    count: int,
+    store: str,
+    device: str,
+    forward_batch: int,
+    dask: str | None = None,
+) -> Found:
+    """One of ``ANALYSES`` of one model on the first ``count`` images, here or on a worker.
+
+    It is not done again if it is there. A model that lacks the part is no error: what is found
+    says so. Raises ``AnalysisError`` where the part is there and can't be measured, naming model
+    and part.
+    """
+    named: dict[str, Any] = {"analysis": analysis, "count": count, "store": store}
+    named |= {"device": device, "forward_batch": forward_batch}
+    if dask is None:
+        return looked_into(plan, images, **named)
+    return cluster.run(dask, f"{analysis} of {plan.name}", looked_into, plan, images, **named)
+
+
+def looked_into(
+    plan: ModelPlan,
+    images: ImageSet,
+    *,
+    analysis: str,
+    count: int,
+    store: str,
+    device: str,
+    forward_batch: int,
+) -> Found:
+    """The same, in this process; errors as ``look_into``."""
+    opened = open_store(store)
+    name = anatomy_name(plan, analysis=analysis, count=count)
+    if comparisons.exists(opened, name, kind=comparisons.ANATOMY):
+        return Found(plan, analysis, name=name)
+    with _turn:
+        network = network_of(plan.subject).to(device)
+        step = f"{analysis.replace('_', ' ')} of {plan.name}"
+        seen = Seen(network, plan.subject, images, count, forward_batch, step)
+        return _measured(seen, plan, opened, analysis=analysis, name=name)
+
+
+def _measured(seen: Seen, plan: ModelPlan, store: Store, *, analysis: str, name: str) -> Found:
+    """Measure and keep."""
+    start = time.perf_counter()
+    try:
+        dataset = ANALYSES[analysis](seen)
+    except Lacks as error:
+        run_log().warning(f"{seen.step}: {error}")
+        return Found(plan, analysis, lacks=str(error))
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        raise AnalysisError(
+            f"{seen.step} runs out of memory with {seen.forward_batch} images a forward pass "
+            f"({GROUP} for receptive fields); set compute.forward_batch lower, or another device"
+        ) from error
+    dataset.attrs |= _about(plan, seen, analysis) | {
+        "seconds": round(time.perf_counter() - start, 2)
+    }
+    comparisons.write(store, name, dataset, kind=comparisons.ANATOMY)
+    return Found(plan, analysis, name=name, computed=True)
+
+
+def anatomy_name(plan: ModelPlan, *, analysis: str, count: int) -> str:
+    """The digest of one analysis of one model on the first ``count`` images of its set."""
+    known = plan.identity
+    of = {"analysis": analysis, "count": count, "bootstrap": [REPEATS, LEVEL, SEED]}
+    # These read the study's taps, and cut images in a way of their own.
+    if analysis == "receptive_fields":
+        of |= {"taps": known["taps"], "group": GROUP}
+    if analysis == "ablation":
+        of |= {"taps": known["taps"], "group": GRAM}
+    keys = ("images", "model", "preprocessing")
+    return comparisons.name(of | {key: known[key] for key in keys}, kind=comparisons.ANATOMY)
+
+
+def _about(plan: ModelPlan, seen: Seen, analysis: str) -> dict[str, Any]:
+    groups = f"groups of {GROUP} images" if analysis == "receptive_fields" else "images"
+    return {
+        "analysis": analysis,
+        "model": plan.name,
+        "facts": plan.facts,
+        "images": seen.images.describe() | {"used": seen.count},
+        "interval": f"{LEVEL:.0%} bootstrap over {groups}, {REPEATS} repeats",
+        "computed": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "versions": versions(),
+    }

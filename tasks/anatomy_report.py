@@ -1,0 +1,135 @@
+"""The report of an anatomy: a section an analysis, and what stands behind it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from storage import reports
+from storage.reports import Group, Page, Table
+from tasks import ablation_section, attention_section, field_section, skip_section
+from tasks.ablated import GRAM, LEAST
+from tasks.looked import RULE
+from tasks.references import AnatomyReference
+from tasks.report import NOTHING, listed
+from tasks.retries import RETRIED
+from tasks.seen import GROUP
+
+# In reading order.
+SECTIONS = {
+    one.ANALYSIS: one for one in (attention_section, field_section, skip_section, ablation_section)
+}
+
+# One of their numbers, and how many images it takes until there is an interval.
+RESAMPLED_IN_GROUPS = {
+    field_section.ANALYSIS: ("centre_share", GROUP + 1),
+    ablation_section.ANALYSIS: ("cka", GRAM + LEAST),
+}
+
+
+@task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIED)
+def write_anatomy(
+    reference: AnatomyReference,
+    *,
+    images: dict[str, Any],
+    folder: str,
+    missing: Mapping[str, str] = NOTHING,
+) -> AnatomyReference:
+    """Draw and write the report into ``folder``; the reference with its path.
+
+    ``images`` describes the image set. ``missing`` says why models of the study are not in it.
+    """
+    page = page_of(reference, images=images, missing=missing)
+    return replace(reference, report=reports.write(folder, page))
+
+
+def page_of(
+    reference: AnatomyReference, *, images: dict[str, Any], missing: Mapping[str, str] = NOTHING
+) -> Page:
+    """The whole report, as a page to be rendered."""
+    asked = {one.analysis for one in reference.found}
+    chosen = [SECTIONS[name] for name in SECTIONS if name in asked]
+    sections = [one.section(reference) for one in chosen]
+    models = dict.fromkeys(
+        one.plan.name for one in reference.found if not one.plan.subject.baseline_of
+    )
+    verdicts = [check.verdict for section in sections for check in section.checks]
+    counts = {each: verdicts.count(each) for each in ("agrees", "differs", "undecided")}
+    told = [f"{count} {each}" for each, count in counts.items() if count]
+    lead = [
+        f"Looked into on {images['count']} images ({images['source']}), every model on the same "
+        "images in the same order."
+    ]
+    if verdicts:
+        lead.append(f"Of {len(verdicts)} claims of the study, on these networks: {listed(told)}.")
+    return Page(
+        title=f"What goes on inside {listed(list(models))}?",
+        lead=tuple(lead),
+        sections=tuple(sections),
+        provenance=tuple(_provenance(reference, images)),
+        data=tuple(csv for one in chosen for csv in one.data(reference)),
+        warnings=(*_warnings(missing, images), *_too_few(reference)),
+        notes=(RULE,) if verdicts else (),
+    )
+
+
+def _warnings(missing: Mapping[str, str], images: dict[str, Any]) -> Iterator[str]:
+    for model, why in missing.items():
+        yield f"Model {model!r} of the study is missing here, it failed: {why}."
+    if images["left_out"]:
+        names = ", ".join(images["left_out"])
+        yield f"{len(images['left_out'])} images could not be read and were left out: {names}."
+
+
+def _too_few(reference: AnatomyReference) -> Iterator[str]:
+    for analysis, (number, least) in RESAMPLED_IN_GROUPS.items():
+        there = [one for one in reference.found if one.analysis == analysis and one.name]
+        known = [reference.open(one.plan.name, analysis) for one in there]
+        if any(f"{number}_low" not in dataset for dataset in known):
+            yield (
+                f"Too few images for intervals of {analysis.replace('_', ' ')}: {least} or more "
+                "make two groups of them to resample."
+            )
+
+
+def _provenance(reference: AnatomyReference, images: dict[str, Any]) -> Iterator[Group]:
+    yield Group("Images", tuple((key, str(images[key])) for key in ("source", "count", "digest")))
+    plans = {one.plan.name: one.plan for one in reference.found}
+    models = Table(
+        ("model", "architecture", "weights", "parameters", "input", "digest of weights"),
+        tuple(
+            (
+                name,
+                plan.facts["architecture"],
+                "trained" if plan.facts["trained"] else "untrained",
+                plan.facts["parameters"],
+                " × ".join(map(str, plan.facts["input"])),
+                plan.facts["weights"][:12],
+            )
+            for name, plan in plans.items()
+        ),
+    )
+    yield Group("Models", tables=(models,))
+    known = {
+        (one.plan.name, one.analysis): reference.open(one.plan.name, one.analysis).attrs
+        for one in reference.found
+        if one.name
+    }
+    rows = tuple(
+        (
+            one.analysis,
+            one.plan.name,
+            known[one.plan.name, one.analysis]["images"]["used"],
+            known[one.plan.name, one.analysis]["interval"],
+            known[one.plan.name, one.analysis]["seconds"],
+            one.name[:12],
+        )
+        for one in reference.found
+        if one.name
+    )
+    header = ("analysis", "model", "images", "interval", "seconds", "in the store")
+    yield Group("How it was computed", tables=(Table(header, rows),))
+    if known:
+        yield Group("Versions", tuple(next(iter(known.values()))["versions"].items()))

@@ -1,0 +1,209 @@
+"""The section on attention distance (E3): figures, the study's claims, numbers by block."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import xarray as xr
+
+from analysis import figures as draw
+from analysis.similarity import Resampled
+from storage import reports
+from storage.digest import slug
+from storage.reports import Check, Csv, Figure, Section, Table
+from tasks.drawn import drawn
+from tasks.looked import (
+    Looked,
+    check,
+    curves,
+    lacking,
+    lines,
+    looked,
+    mean_of,
+    numbers,
+    side,
+    words,
+)
+from tasks.references import AnatomyReference
+
+ANALYSIS = "attention"
+# How the two ways of counting are called; the second is the same where there are no such tokens.
+WAYS = {"plain": "class token as no distance", "renormalised": "among patches alone"}
+ALL_ALIKE = "attention to all tokens alike"
+
+
+def section(reference: AnatomyReference) -> Section:
+    """What was found of attention distance."""
+    each = looked(reference, ANALYSIS)
+    found = [one for model in each for one in claims(model)]
+    return Section(
+        "Attention distance",
+        paragraphs=(
+            "How far, in pixels of the input, a head's patches attend on average; patches alone "
+            "have a place. What goes to a class token counts as no distance, or rows are "
+            "renormalised without it.",
+            *(words(one) for one in found),
+            *lacking(reference, ANALYSIS),
+        ),
+        checks=tuple(found),
+        figures=tuple(figure for model in each for figure in figures(model)),
+        tables=(table(each),) if each else (),
+    )
+
+
+def data(reference: AnatomyReference) -> Iterator[Csv]:
+    """A line a head."""
+    text = lines(
+        reference,
+        ANALYSIS,
+        labels=("block", "head_number", "plain_uniform", "renormalised_uniform"),
+        variables=("plain", "renormalised"),
+    )
+    yield Csv("attention", text, "one line a head: its mean attention distance in pixels")
+
+
+def claims(one: Looked) -> Iterator[Check]:
+    """What the study says of the lowest and the highest blocks, where all see the whole image."""
+    if not ends(one.own)[0].any() or uniform(one, "plain") is None:
+        return
+    nearest, apart = _number(np.min), _number(np.ptp)
+    yield check(
+        "E3",
+        "The lowest blocks of a ViT have local heads.",
+        f"distance in pixels of the most local head of {one.model}, which is taken to be local "
+        "where it is below half the distance of attention to all tokens alike",
+        side(one, "half of attention to all alike", _half_of_uniform),
+        side(one, "lowest blocks", lambda d: nearest(d, ends(d)[0])),
+    )
+    yield check(
+        "E3",
+        "The highest blocks have no heads as local as the lowest.",
+        f"distance in pixels of the most local head of {one.model}",
+        side(one, "highest blocks", lambda d: nearest(d, ends(d)[1])),
+        side(one, "lowest blocks", lambda d: nearest(d, ends(d)[0])),
+    )
+    yield check(
+        "E3",
+        "The heads of the lowest blocks differ more from each other than those of the highest.",
+        f"pixels from the most local to the most global head of {one.model}",
+        side(one, "lowest blocks", lambda d: apart(d, ends(d)[0])),
+        side(one, "highest blocks", lambda d: apart(d, ends(d)[1])),
+    )
+
+
+def ends(dataset: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Which heads are of the lowest two blocks, and of the highest two; fewer of a small model."""
+    block = dataset["block_number"].values
+    count = block.max() + 1
+    each = min(2, count // 2)
+    return block < each, block >= count - each
+
+
+def _number(kind: Callable[..., np.ndarray]) -> Callable[[xr.Dataset, np.ndarray], Resampled]:
+    def number(dataset: xr.Dataset, rows: np.ndarray) -> Resampled:
+        return numbers(dataset, "plain").of(lambda each: kind(each[:, rows], axis=1))
+
+    return number
+
+
+def _half_of_uniform(dataset: xr.Dataset) -> Resampled:
+    half = dataset["plain_uniform"].values[0] / 2
+    return numbers(dataset, "plain").of(lambda each: np.full(len(each), half))
+
+
+def figures(one: Looked) -> Iterator[Figure]:
+    """Sorted heads of the lowest and highest blocks, then the heads of all blocks."""
+    low, high = ends(one.own)
+    chosen = sorted(set(one.own["block_number"].values[low | high].tolist())) or [0]
+    yield drawn(
+        f"heads-{slug(one.model)}",
+        draw.panels(
+            [
+                draw.Panel(
+                    title,
+                    "mean attention distance (pixels)",
+                    [curve for block in chosen for curve in _sorted(one, way, block)],
+                    level=uniform(one, way),
+                )
+                for way, title in ways(one).items()
+            ],
+            along="heads, sorted by distance",
+            level=ALL_ALIKE if uniform(one, "plain") is not None else "",
+        ),
+        alt=" ".join(words(found) for found in claims(one)) or f"Heads of {one.model}.",
+        caption=f"Heads of the lowest and highest blocks of {one.model}, each block's sorted by "
+        "their mean attention distance; bands are 95 % intervals over images.",
+        data=ANALYSIS,
+    )
+    yield drawn(
+        f"heads-of-all-blocks-{slug(one.model)}",
+        draw.heads_by_block([(title, _heads(one, way)) for way, title in ways(one).items()]),
+        alt=f"Mean attention distance of every head of {one.model} by block.",
+        caption=f"Every head of every block of {one.model}; lines are 95 % intervals over images.",
+        data=ANALYSIS,
+    )
+
+
+def ways(one: Looked) -> dict[str, str]:
+    """Both ways of counting; one where there are no tokens but patches."""
+    same = np.array_equal(one.own["plain_uniform"], one.own["renormalised_uniform"])
+    return {"plain": "between patches"} if same else WAYS
+
+
+def uniform(one: Looked, way: str) -> float | None:
+    """The distance of attention to all tokens alike; None where windows make it several."""
+    distances = one.own[f"{way}_uniform"].values
+    return float(distances[0]) if np.ptp(distances) == 0 else None
+
+
+def _sorted(one: Looked, way: str, block: int) -> Iterator[draw.Curve]:
+    def ranked(dataset: xr.Dataset) -> xr.Dataset:
+        own = dataset.isel(head=np.flatnonzero(dataset["block_number"].values == block))
+        own = own.isel(head=np.argsort(own[way].values, kind="stable"))
+        return own.assign_coords(rank=("head", np.arange(1, own.sizes["head"] + 1)))
+
+    twin = None if one.twin is None else ranked(one.twin)
+    model = Looked(one.model, one.family, ranked(one.own), twin)
+    return curves(
+        model,
+        way,
+        f"block {block}",
+        at="rank",
+        where=lambda dataset: np.ones(dataset.sizes["head"], bool),
+    )
+
+
+def _heads(one: Looked, way: str) -> draw.Heads:
+    own = one.own
+    return draw.Heads(
+        own["block_number"].values,
+        own[way].values,
+        own[f"{way}_low"].values if f"{way}_low" in own else None,
+        own[f"{way}_high"].values if f"{way}_low" in own else None,
+        uniform=own[f"{way}_uniform"].values,
+        untrained=None if one.twin is None else one.twin[way].values,
+    )
+
+
+def table(each: list[Looked]) -> Table:
+    """By block: the mean distance over its heads, both ways, and its untrained twin's."""
+    rows: list[tuple[reports.Cell, ...]] = []
+    for one in each:
+        number = one.own["block_number"].values
+        for block in range(number.max() + 1):
+            mine = number == block
+            rows.append(
+                (
+                    one.model,
+                    str(one.own["block"].values[mine][0]),
+                    *(mean_of(one.own, way, mine) for way in WAYS),
+                    None if one.twin is None else mean_of(one.twin, "plain", mine),
+                    float(one.own["plain_uniform"].values[mine][0]),
+                )
+            )
+    return Table(
+        ("model", "attention", "mean distance", "renormalised", "untrained twin", "all alike"),
+        tuple(rows),
+        caption="Mean attention distance over a block's heads in pixels, with 95 % intervals over "
+        "images, and that of attention to all tokens alike.",
+        decimals=2,
+    )

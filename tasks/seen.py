@@ -1,0 +1,109 @@
+"""A network and its images as an analysis sees them, and which of its parts it can be asked of."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import xarray as xr
+from torch import Tensor
+from tqdm import tqdm
+
+from analysis.errors import AnalysisError
+from analysis.networks.network import Network
+from analysis.networks.residuals import Residual
+from analysis.networks.tap import Tap
+from analysis.similarity import Resampled
+from storage.images import ImageSet
+from tasks.passes import forward_batches
+from tasks.progress import progress
+from tasks.references import Subject
+from tasks.stopping import check
+
+P = TypeVar("P", Tap, Residual)
+# Images a backward pass: its graph is kept, and such groups of images are what is resampled.
+GROUP = 4
+
+
+class Lacks(AnalysisError):
+    """A model lacks the part that an analysis is about."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A network, and the first ``count`` images as it takes them; ``step`` names it in messages."""
+
+    network: Network
+    subject: Subject
+    images: ImageSet
+    count: int
+    forward_batch: int
+    step: str
+
+    def batches(self, *, size: int | None = None, at_least: int = 1) -> Iterator[Tensor]:
+        """All images (n, c, h, w), ``size`` at a time; ends early where the run is to end.
+
+        A last batch of fewer than ``at_least`` joins the one before.
+        """
+        each = size or self.forward_batch
+        pieces = [range(i, min(i + each, self.count)) for i in range(0, self.count, each)]
+        if len(pieces) > 1 and len(pieces[-1]) < at_least:
+            pieces[-2:] = [range(pieces[-2].start, self.count)]
+        named: dict[str, Any] = {"total": self.count}
+        with (
+            tqdm(desc=self.step, unit="image", **named) as bar,
+            progress(self.step, unit="images", **named) as show,
+        ):
+            batches = forward_batches(self.network, self.images, pieces)
+            for piece, batch in zip(pieces, batches, strict=True):
+                check(self.step)
+                yield batch
+                bar.update(len(piece))
+                show(len(piece))
+
+    def few(self) -> Tensor:
+        """The first images, to try out which parts an analysis can take."""
+        return next(forward_batches(self.network, self.images, [range(min(GROUP, self.count))]))
+
+
+def usable(
+    parts: Sequence[P], measure: Callable[[Sequence[P]], Any]
+) -> tuple[list[P], dict[str, str]]:
+    """Those of ``parts`` that ``measure`` takes, and by name why not the others.
+
+    Raises what it says of the first where none is left.
+    """
+    try:
+        measure(parts)
+    except AnalysisError as error:
+        refused = error
+    else:
+        return list(parts), {}
+    kept, why_not = [], {}
+    for part in parts:
+        try:
+            measure([part])
+            kept.append(part)
+        except AnalysisError as error:
+            why_not[part.name] = " ".join(str(error).split())
+    if not kept:
+        raise refused
+    return kept, why_not
+
+
+@contextmanager
+def finding() -> Iterator[None]:
+    """Inside, the parts of a network are looked for: an error is that it lacks them."""
+    try:
+        yield
+    except AnalysisError as error:
+        raise Lacks(" ".join(str(error).split())) from error
+
+
+def put(dataset: xr.Dataset, name: str, dim: str, numbers: Resampled) -> None:
+    """Enter ``numbers`` into ``dataset``, with interval and resamples where there are any."""
+    dataset[name] = (dim, numbers.value)
+    interval = numbers.interval
+    if interval is not None:
+        dataset[f"{name}_low"], dataset[f"{name}_high"] = (dim, interval[0]), (dim, interval[1])
+        dataset[f"{name}_drawn"] = (("resample", dim), numbers.drawn)

@@ -1,0 +1,183 @@
+"""The section on skip connections (E6): norm ratios and cosines of skip and branch, claims."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+import xarray as xr
+
+from analysis import figures as draw
+from analysis.similarity import Resampled
+from storage import reports
+from storage.digest import slug
+from storage.reports import Check, Csv, Figure, Section, Table
+from tasks.drawn import drawn
+from tasks.looked import (
+    Looked,
+    check,
+    curves,
+    first,
+    having,
+    lacking,
+    lines,
+    looked,
+    mean_of,
+    numbers,
+    side,
+    words,
+)
+from tasks.references import AnatomyReference
+
+ANALYSIS = "residuals"
+BRANCHES = {"attention": "attention", "tokens": "token mixing", "mlp": "MLP", "unit": "unit"}
+TOKENS = {"cls": "class token", "spatial": "patches"}
+
+
+def section(reference: AnatomyReference) -> Section:
+    """What was found of skip connections."""
+    each = looked(reference, ANALYSIS)
+    found = list(claims(each))
+    return Section(
+        "Skip connections",
+        paragraphs=(
+            "The norm of the skip over the norm of the branch that is added to it, and the cosine "
+            "between them: of the class token, and the mean over patches or pixels.",
+            *(words(one) for one in found),
+            *lacking(reference, ANALYSIS),
+        ),
+        checks=tuple(found),
+        figures=tuple(figure(one) for one in each),
+        tables=(table(each),) if each else (),
+    )
+
+
+def data(reference: AnatomyReference) -> Iterator[Csv]:
+    """A line a residual sum and kind of token."""
+    text = lines(
+        reference,
+        ANALYSIS,
+        labels=("residual", "kind", "token", "depth"),
+        variables=("ratio", "cosine"),
+    )
+    yield Csv("residuals", text, "one line a residual sum and kind of token: norm ratio, cosine")
+
+
+def claims(each: list[Looked]) -> Iterator[Check]:
+    """What the study says of class token and patches, and of ViT against ResNet."""
+    vit, resnet = first(each, "vit"), first(each, "resnet")
+    with_class_token = having(vit, partial(rows_of, token="cls", part="upper"))
+    if with_class_token is not None:
+        for token, sides, sentence in (
+            (
+                "cls",
+                ("lower", "upper"),
+                "Skips carry a ViT's class token through the first half, then branches take over.",
+            ),
+            ("spatial", ("upper", "lower"), "For its patches it is the reverse."),
+        ):
+            above, below = (
+                side(with_class_token, f"{part} half", partial(_ratio, token=token, part=part))
+                for part in sides
+            )
+            yield check(
+                "E6",
+                sentence,
+                f"mean norm ratio of skip and branch of {with_class_token.model}, {TOKENS[token]}",
+                above,
+                below,
+            )
+    if vit is not None and resnet is not None:
+        yield check(
+            "E6",
+            "Skips carry more in a ViT than in a ResNet.",
+            "mean norm ratio of skip and branch over all residual sums",
+            side(vit, vit.model, partial(_ratio, token="spatial")),
+            side(resnet, resnet.model, partial(_ratio, token="spatial")),
+        )
+
+
+def _ratio(dataset: xr.Dataset, *, token: str, part: str = "whole") -> Resampled:
+    rows = rows_of(dataset, token=token, part=part)
+    return numbers(dataset, "ratio").of(lambda each: each[:, rows].mean(axis=1))
+
+
+def rows_of(
+    dataset: xr.Dataset, *, token: str, kind: str | None = None, part: str = "whole"
+) -> np.ndarray:
+    """Which sums are of that token, of that kind, and in the lower or the upper half of these."""
+    rows: np.ndarray = dataset["token"].values == token
+    if kind is not None:
+        rows = rows & (dataset["kind"].values == kind)
+    place, half = np.cumsum(rows) - 1, rows.sum() / 2
+    parts: dict[str, np.ndarray] = {
+        "whole": rows,
+        "lower": rows & (place < half),
+        "upper": rows & (place >= half),
+    }
+    return parts[part]
+
+
+def _lines(one: Looked) -> list[tuple[str, str, str]]:
+    """Kind, token and label of every line of a model's figure."""
+    several = (one.own["token"].values == "cls").any()
+    return [
+        (kind, token, f"{words_}, {TOKENS[token]}" if several else words_)
+        for kind, words_ in BRANCHES.items()
+        for token in TOKENS
+        if rows_of(one.own, token=token, kind=kind).any()
+    ]
+
+
+def figure(one: Looked) -> Figure:
+    """Ratio and cosine by depth."""
+    panels = [
+        draw.Panel(
+            title,
+            unit,
+            [
+                curve
+                for kind, token, label in _lines(one)
+                for curve in curves(
+                    one, name, label, at="depth", where=partial(rows_of, token=token, kind=kind)
+                )
+            ],
+            level=level,
+            log=name == "ratio",
+        )
+        for name, title, unit, level in (
+            ("ratio", "Norm of skip over branch", "norm ratio", 1.0),
+            ("cosine", "Angle of skip and branch", "cosine", 0.0),
+        )
+    ]
+    return drawn(
+        f"skips-{slug(one.model)}",
+        draw.panels(panels, along="depth (0 input, 1 output)", level="as long; at a right angle"),
+        alt=f"Norm ratio and cosine of skip and branch at every residual sum of {one.model}.",
+        caption=f"Skip and branch at every residual sum of {one.model}; bands are 95 % intervals "
+        "over images.",
+        data=ANALYSIS,
+    )
+
+
+def table(each: list[Looked]) -> Table:
+    """Mean ratio of both halves and mean cosine, a row a line of the figures."""
+    rows: list[tuple[reports.Cell, ...]] = []
+    for one in each:
+        for kind, token, label in _lines(one):
+            of = partial(rows_of, token=token, kind=kind)
+            rows.append(
+                (
+                    one.model,
+                    label,
+                    mean_of(one.own, "ratio", of(one.own, part="lower")),
+                    mean_of(one.own, "ratio", of(one.own, part="upper")),
+                    None if one.twin is None else mean_of(one.twin, "ratio", of(one.twin)),
+                    mean_of(one.own, "cosine", of(one.own)),
+                )
+            )
+    return Table(
+        ("model", "branch", "ratio, lower half", "ratio, upper half", "untrained twin", "cosine"),
+        tuple(rows),
+        caption="Means over residual sums, with 95 % intervals over images.",
+        decimals=2,
+    )

@@ -1,0 +1,300 @@
+"""Looking into models, the whole way: from images to a report, repeated, lacking and refused."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+import yaml
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.testing.utilities import prefect_test_harness
+
+import tasks.analyses
+import tasks.seen
+from analysis.errors import AnalysisError
+from analysis.networks import Network, record, taps, transform
+from analysis.networks.ablation import without_skip
+from analysis.networks.attention import attention_distance
+from analysis.networks.field_numbers import centre_share, radius
+from analysis.networks.models import ModelSpec
+from analysis.networks.receptive_fields import centre_patch, receptive_fields
+from analysis.networks.residuals import residual_norms, residuals
+from analysis.similarity import minibatch_cka
+from flows.anatomy import anatomy
+from flows.command_line import main
+from flows.errors import Incomplete
+from flows.store import listing
+from storage.errors import StorageError
+from storage.images import from_sample
+from tasks import stopping
+from tasks.references import AnatomyReference, Subject
+from tasks.survey import network_of
+
+COUNT = 16
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server() -> Iterator[None]:
+    with (
+        prefect_test_harness(server_startup_timeout=120),
+        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
+    ):
+        yield
+
+
+def study(folder: Path, **changes: Any) -> dict[str, Any]:
+    return {
+        "name": "inside",
+        "store": str(folder / "store"),
+        "images": {"source": "sample", "count": COUNT},
+        "models": [
+            {"name": "ViT", "zoo": "vit"},
+            {"name": "ResNet", "zoo": "resnet"},
+            {"name": "Mixer", "zoo": "mixer"},
+        ],
+        "compute": {"forward_batch": 6},
+        "report": str(folder / "report"),
+    } | changes
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("anatomy")
+
+
+@pytest.fixture(scope="module")
+def finished(folder: Path, server: None) -> AnatomyReference:  # noqa: ARG001
+    """The zoo, looked into by all analyses."""
+    return anatomy(study(folder))
+
+
+def network(name: str) -> Network:
+    return network_of(Subject(ModelSpec(name=name, zoo=name), ("blocks",), trained=True))
+
+
+def images(of: Network) -> torch.Tensor:
+    sample = from_sample(count=COUNT)
+    return torch.stack([transform(of)(sample.read(i)) for i in range(COUNT)])
+
+
+def rows(folder: Path, name: str, model: str) -> list[dict[str, str]]:
+    with (folder / "report" / "anatomy" / "data" / f"{name}.csv").open() as file:
+        return [row for row in csv.DictReader(file) if row["model"] == model]
+
+
+def column(lines: list[dict[str, str]], name: str) -> np.ndarray:
+    return np.array([float(line[name]) for line in lines])
+
+
+def test_the_reports_attention_distances_are_those_of_the_network(
+    folder: Path, finished: AnatomyReference
+) -> None:
+    vit = network("vit")
+    expected = attention_distance(vit, [images(vit)])
+    lines = rows(folder, "attention", "ViT")
+    assert [line["block"] for line in lines] == [b.module for b in expected.blocks for _ in "0123"]
+    for name, distances in (("plain", expected.plain), ("renormalised", expected.renormalised)):
+        values = np.concatenate(distances)
+        np.testing.assert_allclose(column(lines, name), values.mean(1), rtol=1e-5)
+        kept = finished.open("ViT", "attention")[f"{name}_images"]
+        np.testing.assert_allclose(kept, values, rtol=1e-5)
+        low, high = (column(lines, f"{name}_{end}") for end in ("low", "high"))
+        # As wide as the standard error of a mean over images says.
+        error = values.std(1) / COUNT**0.5
+        np.testing.assert_allclose(high - low, 2 * 1.96 * error, rtol=0.15)
+
+
+@pytest.mark.parametrize(("name", "zoo"), [("ViT", "vit"), ("ResNet", "resnet")])
+def test_the_reports_norm_ratios_are_those_of_the_network(
+    folder: Path,
+    finished: AnatomyReference,  # noqa: ARG001
+    name: str,
+    zoo: str,
+) -> None:
+    looked_into = network(zoo)
+    lines = rows(folder, "residuals", name)
+    for token, norms in residual_norms(looked_into, [images(looked_into)]).items():
+        own = [line for line in lines if line["token"] == token]
+        assert [line["residual"] for line in own] == [r.name for r in norms.residuals]
+        np.testing.assert_allclose(column(own, "ratio"), norms.ratio.mean(1), rtol=1e-4)
+        np.testing.assert_allclose(column(own, "cosine"), norms.cosine.mean(1), atol=1e-5)
+
+
+def test_the_reports_receptive_fields_are_those_of_the_network(
+    folder: Path, finished: AnatomyReference
+) -> None:
+    mixer = network("mixer")
+    lines = rows(folder, "receptive-fields", "Mixer")
+    found = taps(mixer, [line["tap"] for line in lines])
+    assert [tap.name for tap in found] == [line["tap"] for line in lines]
+    assert {line["role"] for line in lines} == {"before", "after", "layer"}
+    fields = receptive_fields(mixer, found, [images(mixer)])
+    dataset = finished.open("Mixer", "receptive_fields")
+    np.testing.assert_allclose(dataset["field"], fields, atol=1e-6)
+    patches = [centre_patch(mixer, tap) for tap in found]
+    both = list(zip(fields, patches, strict=True))
+    np.testing.assert_allclose(
+        column(lines, "centre_share"), [centre_share(*pair) for pair in both], atol=1e-5
+    )
+    for share, name in ((0.5, "radius_50"), (0.95, "radius_95")):
+        np.testing.assert_allclose(
+            column(lines, name), [radius(*pair, share=share) for pair in both], rtol=0.02
+        )
+
+
+def test_the_page_has_checks_and_says_who_lacks_what(
+    folder: Path, finished: AnatomyReference
+) -> None:
+    page = Path(str(finished.report)).read_text()
+    assert Path(str(finished.report)) == folder / "report" / "anatomy" / "index.html"
+    assert "ResNet (zoo/resnet) has no attention; give a transformer" in page
+    for experiment in ("E3", "E5", "E6"):
+        assert f">{experiment}<" in page
+    assert finished.open("ResNet", "residuals").sizes["image"] == COUNT
+    with pytest.raises(StorageError, match=r"'attention' of 'ResNet' is not there; .* of Mixer"):
+        finished.open("ResNet", "attention")
+    plain = xr.open_zarr(finished.url("ViT untrained", "attention"), consolidated=False)
+    assert plain.attrs["facts"]["trained"] is False
+    assert "receptive_fields of ResNet" in listing(str(folder / "store"))
+
+
+def test_a_second_run_computes_nothing_and_the_command_line_says_so(
+    folder: Path,
+    finished: AnatomyReference,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert finished.computed == 14
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a forward pass although everything is there")
+
+    monkeypatch.setattr(tasks.seen, "forward_batches", refuse)
+    file = tmp_path / "study.yaml"
+    file.write_text(yaml.safe_dump(study(folder, anatomy=["attention", "residuals"])))
+    assert main(["anatomy", str(file), "--set", f"report={tmp_path}/report"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "computed nothing: all there"
+    assert "left out: Mixer (zoo/mixer) has no attention; give a transformer" in lines
+    assert lines[-1] == f"{tmp_path}/report/anatomy/index.html"
+
+
+def test_other_images_are_looked_at_anew(folder: Path, finished: AnatomyReference) -> None:
+    asked = study(folder, models=[{"name": "a", "zoo": "resnet"}], anatomy=["receptive_fields"])
+    asked |= {"baseline": False, "report": str(folder / "other")}
+    assert anatomy(asked).computed == 0
+    again = anatomy(asked | {"receptive_field_images": 8})
+    assert again.computed == 1
+    assert again.found[0].name not in {one.name for one in finished.found}
+
+
+def test_an_unknown_analysis_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(yaml.safe_dump(study(tmp_path)))
+    assert main(["anatomy", str(file), "--set", "anatomy=[atention]"]) == 2
+    said = capsys.readouterr().err
+    assert "unknown analysis 'atention'; nearest: 'attention'" in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "store").exists()
+
+
+def test_workers_of_a_cluster_find_the_same(
+    folder: Path, finished: AnatomyReference, tmp_path: Path
+) -> None:
+    asked = study(folder, store=str(tmp_path / "store"), report=str(tmp_path / "report"))
+    asked |= {"anatomy": ["attention"], "baseline": False, "compute": {"dask": "local"}}
+    result = anatomy(asked | {"models": asked["models"][:2]})
+    assert [bool(one.lacks) for one in result.found] == [False, True]
+    own, other = (one.open("ViT", "attention") for one in (result, finished))
+    np.testing.assert_allclose(own["plain_drawn"], other["plain_drawn"], rtol=1e-5)
+
+
+def test_a_model_that_fails_leaves_the_others(tmp_path: Path) -> None:
+    lost = {"name": "lost", "timm": "resnet18", "checkpoint": "absent.safetensors"}
+    asked = study(tmp_path, models=[{"name": "ResNet", "zoo": "resnet"}, lost], baseline=False)
+    with pytest.raises(Incomplete, match=r"1 model is missing from .*: 'lost': .*'absent"):
+        anatomy(asked | {"anatomy": ["residuals"]})
+    page = (tmp_path / "report" / "anatomy" / "index.html").read_text()
+    assert "Model &#39;lost&#39; of the study is missing here, it failed: " in page
+    assert len(rows(tmp_path, "residuals", "ResNet")) == 8
+
+
+def test_parts_that_cannot_be_measured_are_left_out_and_named(tmp_path: Path) -> None:
+    # timm starts the branches of its ResNets at zero: there is no norm to divide by.
+    silent = {
+        "name": "silent",
+        "timm": "resnet10t",
+        "seed": 0,
+        "arguments": {"in_chans": 1, "zero_init_last": True},
+    }
+    asked = study(
+        tmp_path,
+        models=[silent],
+        images={"source": "sample", "count": 4},
+        anatomy=["residuals", "receptive_fields"],
+        taps=["layer1.0", "fc"],
+    )
+    result = anatomy(asked)
+    lacks = {one.analysis: one.lacks for one in result.found}
+    assert "the norm of the branch is 0" in lacks["residuals"]
+    page = (tmp_path / "report" / "anatomy" / "index.html").read_text()
+    assert "the norm of the branch is 0" in page
+    fields = result.open("silent", "receptive_fields")
+    assert "fc" not in fields["tap"].values
+    assert "has no centre" in fields.attrs["left_out"]["fc"]
+    assert "Left out of silent: " in page
+    # Four images are one group: nothing to resample.
+    assert "Too few images for intervals of receptive fields: 5 or more" in page
+    assert "centre_share" in fields and "centre_share_low" not in fields
+
+
+def test_an_interrupt_ends_it_at_the_next_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure = tasks.analyses.residual_norms
+
+    def interrupted(*given: Any, **named: Any) -> Any:
+        stopping.stop()
+        return measure(*given, **named)
+
+    monkeypatch.setattr(tasks.analyses, "residual_norms", interrupted)
+    asked = study(tmp_path, anatomy=["residuals"], baseline=False)
+    with pytest.raises(AnalysisError, match="was interrupted; the same run goes on"):
+        anatomy(asked)
+    monkeypatch.undo()
+    assert anatomy(asked).computed == 3
+
+
+def test_networks_without_skips_are_those_that_run_without_them(
+    tmp_path: Path,
+) -> None:
+    models = [{"name": "ViT", "zoo": "vit"}, {"name": "b", "zoo": "resnet"}]
+    result = anatomy(study(tmp_path, models=models, anatomy=["ablation"], baseline=False))
+    dataset = result.open("ViT", "ablation").load()
+    vit = network("vit")
+    x, sample = images(vit), from_sample(count=COUNT)
+    (chosen,) = (tap for tap in taps(vit) if tap.name == "blocks.6")
+    sums = [one for one in residuals(vit) if one.block == "blocks.3"]
+    intact, whole = next(record(vit, [chosen], [x]))["blocks.6"], vit.module(x).argmax(1)
+    with without_skip(vit, sums[0]), without_skip(vit, sums[1]):
+        ablated, answers = next(record(vit, [chosen], [x]))["blocks.6"], vit.module(x).argmax(1)
+    row = dataset["block"].values.tolist().index("blocks.3")
+    assert dataset["block"].values.tolist()[0] == "intact"
+    assert dataset["agreement"].values[0] == 1
+    right = np.array(sample.labels) == answers.numpy()
+    assert dataset["accuracy"].values[row] == right.mean()
+    assert dataset["agreement"].values[row] == (answers == whole).float().mean()
+    pair = (dataset["without"] == "blocks.3") & (dataset["tap"] == "blocks.6")
+    expected = minibatch_cka([intact], [ablated])
+    np.testing.assert_allclose(dataset["cka"].values[pair.values], [expected], rtol=1e-4)
+    before = (dataset["without"] == "blocks.3") & (dataset["tap"] == "blocks.2")
+    np.testing.assert_allclose(dataset["cka"].values[before.values], [1.0])
+    table = rows(tmp_path, "without-skips", "ViT")
+    np.testing.assert_array_equal(column(table, "accuracy"), dataset["accuracy"])
