@@ -1,5 +1,6 @@
 """A study: what a person asks for, in one YAML file, the parameter of every flow."""
 
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -70,6 +71,10 @@ class Model(Part):
         return ModelSpec(**self.model_dump(exclude={"taps"}))
 
 
+# `local`, or a scheduler's address as Dask writes it.
+CLUSTER = r"^(local|(tcp|tls|ws|wss|ucx)://.+)$"
+
+
 class Compute(Part):
     """Where and in which pieces it is computed; none of it changes a result."""
 
@@ -84,10 +89,17 @@ class Compute(Part):
     memory: float = Field(4.0, gt=0, description="GB that an exact measure may use")
     dask: str | None = Field(
         None,
-        pattern=r"^(local|(tcp|tls|ws|wss|ucx)://.+)$",
+        json_schema_extra={"pattern": CLUSTER},
         description="where recording and signing run: `local`, worker processes of this machine, "
         "or a Dask scheduler's address, tcp://HOST:PORT; threads if left out",
     )
+
+    @field_validator("dask")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and not re.match(CLUSTER, value):
+            raise ValueError("expected `local`, or a scheduler's address such as tcp://HOST:8786")
+        return value
 
 
 class Training(Part):

@@ -13,7 +13,7 @@ from tasks import ablation_section, attention_section, field_section, skip_secti
 from tasks.ablated import GRAM, LEAST
 from tasks.looked import RULE
 from tasks.references import AnatomyReference
-from tasks.report import NOTHING, listed
+from tasks.report import NOTHING, counted, listed
 from tasks.retries import RETRIED
 from tasks.seen import GROUP
 
@@ -57,7 +57,7 @@ def page_of(
     )
     verdicts = [check.verdict for section in sections for check in section.checks]
     counts = {each: verdicts.count(each) for each in ("agrees", "differs", "undecided")}
-    told = [f"{count} {each}" for each, count in counts.items() if count]
+    told = [counted(count, each) for each, count in counts.items() if count]
     lead = [
         f"Looked into on {images['count']} images ({images['source']}), every model on the same "
         "images in the same order."

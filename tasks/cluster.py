@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 LOCAL = "local"
 # Seconds that a scheduler, and a first worker of it, may take to answer.
-PATIENCE = 20
+PATIENCE = 10
 # Cores of a worker process of a local cluster: beyond, one network gains little from more.
 WORKER_CORES = 8
 
@@ -36,7 +36,7 @@ def workers(asked: str | None) -> Iterator[str | None]:
     """The address of the cluster that ``asked`` means, for as long as the context lasts.
 
     ``asked`` is a scheduler's address, ``local`` for worker processes of this machine, which
-    are started and ended here, or None for none: threads. Raises ``ClusterError`` within 40 s
+    are started and ended here, or None for none: threads. Raises ``ClusterError`` within 20 s
     for an address where no scheduler, no worker or no seelike answers.
     """
     if asked is None:

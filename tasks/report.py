@@ -75,6 +75,11 @@ def listed(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def counted(count: int, verdict: str) -> str:
+    """How many claims had a ``verdict``, as a sentence says it."""
+    return f"{count} {verdict if count == 1 else verdict.removesuffix('s')}"
+
+
 def _lead(dataset: xr.Dataset, found: list[Finding]) -> Iterator[str]:
     images = dataset.attrs["images"]
     taps = dataset.sizes["tap_a"]
@@ -87,7 +92,7 @@ def _lead(dataset: xr.Dataset, found: list[Finding]) -> Iterator[str]:
             verdict: sum(finding.verdict == verdict for finding in found)
             for verdict in ("agrees", "differs", "undecided")
         }
-        told = [f"{count} {verdict}" for verdict, count in counts.items() if count]
+        told = [counted(count, verdict) for verdict, count in counts.items() if count]
         yield f"Of {len(found)} claims of the study, on these networks: {', '.join(told)}."
 
 
