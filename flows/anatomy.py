@@ -10,7 +10,7 @@ from prefect.utilities.annotations import quote
 
 from analysis.networks.devices import device
 from flows.branches import Branches
-from flows.steps import images_of, run_name, survey_all
+from flows.steps import MOST_AT_ONCE, images_of, run_name, survey_all
 from flows.study import Study
 from storage.images import ImageSet
 from storage.reports import check_folder
@@ -21,9 +21,6 @@ from tasks.cluster import workers
 from tasks.references import AnatomyReference, Found, ModelPlan
 from tasks.run_log import run_log
 from tasks.stopping import stopping_on_interrupt
-
-# Steps that wait for a Dask worker. On one machine one network at a time is looked into.
-MOST_AT_ONCE = 32
 
 
 @flow(

@@ -12,7 +12,15 @@ from tqdm import tqdm
 
 from analysis.networks.devices import device
 from flows.branches import Branches, results
-from flows.steps import images_of, provenance, run_name, subjects_of, survey_all, surveyed
+from flows.steps import (
+    MOST_AT_ONCE,
+    images_of,
+    provenance,
+    run_name,
+    subjects_of,
+    survey_all,
+    surveyed,
+)
 from flows.study import Study
 from storage.batches import shards as shards_of
 from storage.images import ImageSet
@@ -28,9 +36,6 @@ from tasks.sign import sign_recording
 from tasks.stopping import stopping_on_interrupt
 from tasks.survey import check_space
 from tasks.sweep import sweep
-
-# Steps that wait for a Dask worker. On one machine recordings take turns, whatever is submitted.
-MOST_AT_ONCE = 32
 
 
 @flow(

@@ -1,5 +1,6 @@
 """Reading a study file: settings put on top, and mistakes answered in one line."""
 
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from flows.errors import StudyError
 from flows.study import Model, Study, read_yaml
 
 
-def read_study(path: Path, *, settings: list[str] = []) -> Study:  # noqa: B006
+def read_study(path: Path, *, settings: Sequence[str] = ()) -> Study:
     """The study in a YAML file with ``settings`` such as ``images.count=512`` put on top.
 
     Raises ``StudyError`` in one line that names the key, what was expected and what is near.

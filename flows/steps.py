@@ -12,6 +12,9 @@ from tasks.images import open_images
 from tasks.references import ModelPlan, Subject
 from tasks.survey import survey
 
+# Steps that wait for a Dask worker. On one machine networks take turns, whatever is submitted.
+MOST_AT_ONCE = 32
+
 
 def run_name() -> str:
     """The name of a flow run: its flow and its study."""

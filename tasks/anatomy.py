@@ -1,6 +1,5 @@
 """Looking into one model: each analysis a step, its numbers a dataset in the store."""
 
-import threading
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -22,10 +21,8 @@ from tasks.retries import RETRIED
 from tasks.run_log import run_log
 from tasks.seen import GROUP, Lacks, Seen
 from tasks.survey import network_of
+from tasks.threads import TURN
 from tasks.versions import versions
-
-# The cores of one machine, and its GPU, serve one network at a time.
-_turn = threading.Lock()
 
 
 @task(task_run_name="{analysis} of {plan.name}", cache_policy=NO_CACHE, **RETRIED)
@@ -68,7 +65,7 @@ def looked_into(
     name = anatomy_name(plan, analysis=analysis, count=count)
     if comparisons.exists(opened, name, kind=comparisons.ANATOMY):
         return Found(plan, analysis, name=name)
-    with _turn:
+    with TURN:
         network = network_of(plan.subject).to(device)
         step = f"{analysis.replace('_', ' ')} of {plan.name}"
         seen = Seen(network, plan.subject, images, count, forward_batch, step)

@@ -1,6 +1,5 @@
 """Recording one model on a shard of the images, into activations or straight into signatures."""
 
-import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +20,7 @@ from tasks.retries import RETRIED
 from tasks.run_log import run_log
 from tasks.signing import Signing, signing
 from tasks.survey import activations_needed, network_of
-
-# The cores of one machine, and its GPU, serve one network at a time.
-_turn = threading.Lock()
+from tasks.threads import TURN
 
 
 @task(task_run_name="record {plan.name} shard {number}", cache_policy=NO_CACHE, **RETRIED)
@@ -78,7 +75,7 @@ def record_missing(
     if shard.keep == "activations" and not activations_needed(plan, store=opened):
         return 0
     kept = prepare(plan, store=opened, keep=shard.keep)
-    with opened.lock(f"{kept.name}-{shard.number}"), _turn:
+    with opened.lock(f"{kept.name}-{shard.number}"), TURN:
         missing = len(shard.missing(kept))
         if missing:
             run_log().info(f"{plan.name}: {missing} of {len(shard.batches)} batches are missing")

@@ -14,6 +14,9 @@ from analysis.cores import cores
 # Steps that load a network, or compute on every core, at a time: memory for two is planned.
 SEATS = threading.BoundedSemaphore(2)
 
+# The cores of one machine, and its GPU, run one network at a time.
+TURN = threading.Lock()
+
 _held = threading.Lock()
 _holders = 0
 _limit = None
