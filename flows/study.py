@@ -40,6 +40,22 @@ class Images(Part):
     root: str = Field("downloads", description="where `timm:` sources keep their files")
 
 
+class Own(Part):
+    """How `seelike train` trains one network where that differs from the others."""
+
+    data: Literal["fashion-mnist", "digits"] = Field(
+        "fashion-mnist", description="what it is trained on; `digits` are shipped"
+    )
+    fraction: float = Field(
+        1.0, gt=0, le=1, description="of the training images, in as many steps as all would take"
+    )
+    start: str | None = Field(
+        None,
+        description="the network of the zoo, or trained before it, whose weights it begins with",
+    )
+    recipe: Recipe | None = Field(None, description="steps and rates of its own")
+
+
 class Model(Part):
     """One network: a timm architecture with its weights, or a member of the reference zoo."""
 
@@ -51,6 +67,7 @@ class Model(Part):
     seed: int | None = Field(None, ge=0, description="initial weights, where none are loaded")
     arguments: dict[str, Any] = Field({}, description="passed to timm.create_model")
     taps: str | list[str] | None = Field(None, description="taps of its own")
+    training: Own = Field(Own(), description="for the flow `train` alone")
 
     @model_validator(mode="after")
     def _one_source(self) -> "Model":
@@ -68,7 +85,7 @@ class Model(Part):
 
     def spec(self) -> ModelSpec:
         """The same, as the network room takes it."""
-        return ModelSpec(**self.model_dump(exclude={"taps"}))
+        return ModelSpec(**self.model_dump(exclude={"taps", "training"}))
 
 
 # `local`, or a scheduler's address as Dask writes it.

@@ -5,12 +5,13 @@ from pathlib import Path
 from prefect import flow, unmapped
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from analysis.networks.training import Recipe
 from analysis.networks.zoo import FAMILIES
 from flows.errors import StudyError
 from flows.steps import run_name
-from flows.study import Study
+from flows.study import Model, Study
 from storage.store import make_store
-from tasks.training import fashion_mnist_folder, train_network
+from tasks.training import Lesson, fashion_mnist_folder, train_network
 
 
 # One network at a time: each uses every core, or the one GPU.
@@ -31,16 +32,28 @@ def train(study: Study) -> list[Path]:
                 f"expected one of {', '.join(FAMILIES)}"
             )
     training = study.training
-    data = fashion_mnist_folder(Path(training.downloads))
+    if any(model.training.data == "fashion-mnist" for model in study.models):
+        fashion_mnist_folder(Path(training.downloads))
     make_store(study.store)
     checkpoints = train_network.map(
         name=[model.name for model in study.models],
-        family=[str(model.zoo) for model in study.models],
-        seed=[model.seed or 0 for model in study.models],
-        recipe=unmapped(training.recipe),
-        data=unmapped(data),
+        lesson=[_lesson(model, training.recipe) for model in study.models],
+        downloads=unmapped(Path(training.downloads)),
         store=study.store,
         output=unmapped(Path(training.output)),
         device=study.compute.device,
     )
     return checkpoints.result()
+
+
+def _lesson(model: Model, recipe: Recipe) -> Lesson:
+    """What ``model`` is to learn, by the study's recipe or one of its own."""
+    own = model.training
+    return Lesson(
+        family=str(model.zoo),
+        seed=model.seed or 0,
+        recipe=own.recipe or recipe,
+        data=own.data,
+        fraction=own.fraction,
+        start=own.start,
+    )

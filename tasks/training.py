@@ -1,8 +1,9 @@
 """Training one network of the reference zoo, resumably, and keeping it with its card."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,17 +13,17 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from analysis.networks import devices, training, zoo
+from analysis.networks.models import ModelSpec, load
 from analysis.networks.training import Recipe
-from storage import fashion_mnist, training_states
+from storage import fashion_mnist, training_sets, training_states
 from storage import zoo as shelf
 from storage.digest import content_digest
 from storage.errors import StorageError
 from storage.store import open_store
+from storage.training_sets import TrainingSet
 from tasks.progress import progress
 from tasks.run_log import run_log
 from tasks.versions import versions
-
-DATA = "Fashion-MNIST, 60 000 training images"
 
 
 def fashion_mnist_folder(downloads: Path) -> Path:
@@ -46,51 +47,64 @@ def fashion_mnist_folder(downloads: Path) -> Path:
     return downloads / "FashionMNIST" / "raw"
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What determines a trained network: its family, seed and recipe, and what it learns from.
+
+    ``start`` names the network whose weights it begins with, in its own folder or in the zoo.
+    """
+
+    family: str
+    seed: int
+    recipe: Recipe
+    data: str = "fashion-mnist"
+    fraction: float = 1.0
+    start: str | None = None
+
+
 @task(task_run_name="train {name}", cache_policy=NO_CACHE, persist_result=False)
 def train_network(
-    name: str,
-    family: str,
-    *,
-    seed: int,
-    recipe: Recipe,
-    data: Path,
-    store: str,
-    output: Path,
-    device: str,
+    name: str, lesson: Lesson, *, downloads: Path, store: str, output: Path, device: str
 ) -> Path:
     """Train one network, go on where it was cut off, and write its checkpoint and card.
 
     A network whose card says that it was trained just so is left as it is.
     """
     place = devices.device(device)
-    arrays = {split: fashion_mnist.read(data, split) for split in ("train", "test")}
-    identity = {
-        "family": family,
-        "arguments": zoo.FAMILIES[family].arguments,
-        "recipe": asdict(recipe),
-        "seed": seed,
-        "data": content_digest(a.tobytes() for pair in arrays.values() for a in pair),
-    }
+    data = training_set(lesson.data, downloads)
+    identity = _identity(lesson, data, output)
     kept = training_states.name(identity)
     if name in shelf.members(output) and shelf.card(name, output).get("training") == kept:
         return output / f"{name}.safetensors"
 
-    tensors = {split: _tensors(*pair, device=place) for split, pair in arrays.items()}
-    network = training.in_fast_layout(zoo.build(family, seed=seed)).to(place)
+    tensors = {
+        "train": _tensors(*data.part(lesson.fraction), device=place),
+        "test": _tensors(*data.test, device=place),
+    }
+    network = training.in_fast_layout(_begun(lesson, output)).to(place)
     with open_store(store).lock(kept):
-        curve = _run(network, tensors, recipe, seed=seed, store=store, kept=kept, name=name)
+        curve = _run(
+            network,
+            tensors,
+            lesson,
+            images_an_epoch=len(data.train[1]),
+            store=store,
+            kept=kept,
+            name=name,
+        )
     state = training.half(network.state_dict())
     network.load_state_dict(state)
     right = training.correct(network, *tensors["test"])
+    used = len(tensors["train"][1])
     card = {
         "name": name,
         **identity,
-        "images": DATA,
-        "classes": list(fashion_mnist.CLASSES),
+        "images": f"{data.name}, {used:_} training images".replace("_", " "),
+        "classes": list(data.classes),
         "test": {
             "correct": right,
-            "total": len(tensors["test"][1]),
-            "accuracy": right / len(tensors["test"][1]),
+            "total": len(data.test[1]),
+            "accuracy": right / len(data.test[1]),
         },
         "curve": curve,
         "parameters": sum(p.numel() for p in network.parameters()),
@@ -102,18 +116,56 @@ def train_network(
     )
 
 
+def training_set(name: str, downloads: Path) -> TrainingSet:
+    """The data set that a study calls ``name``; ``downloads`` is where one that is fetched goes."""
+    if name in training_sets.SHIPPED:
+        return training_sets.SHIPPED[name]()
+    return training_sets.fashion(fashion_mnist_folder(downloads))
+
+
+def _identity(lesson: Lesson, data: TrainingSet, output: Path) -> dict[str, Any]:
+    """All that the weights depend on; what most networks lack is in it only where it is there."""
+    identity = {
+        "family": lesson.family,
+        "arguments": zoo.FAMILIES[lesson.family].arguments,
+        "recipe": asdict(lesson.recipe),
+        "seed": lesson.seed,
+        "data": content_digest(a.tobytes() for pair in (data.train, data.test) for a in pair),
+    }
+    if lesson.fraction != 1:
+        identity["fraction"] = lesson.fraction
+    if lesson.start is not None:
+        digest = shelf.card(lesson.start, _home(lesson.start, output))["digest"]
+        identity["start"] = {"name": lesson.start, "digest": digest}
+    return identity
+
+
+def _home(name: str, output: Path) -> Path:
+    """The folder that ``name`` is in: where the study's own networks go, or that of the zoo."""
+    return output if name in shelf.members(output) else shelf.SHIPPED
+
+
+def _begun(lesson: Lesson, output: Path) -> nn.Module:
+    """The network before its first step."""
+    if lesson.start is None:
+        return zoo.build(lesson.family, seed=lesson.seed)
+    weights = shelf.weights(lesson.start, _home(lesson.start, output))
+    spec = ModelSpec(lesson.start, zoo=lesson.family, seed=lesson.seed)
+    return load(spec, weights=weights).module
+
+
 def _run(
     network: nn.Module,
     tensors: dict[str, tuple[Tensor, Tensor]],
-    recipe: Recipe,
+    lesson: Lesson,
     *,
-    seed: int,
+    images_an_epoch: int,
     store: str,
     kept: str,
     name: str,
 ) -> list[dict[str, float]]:
     """Train the epochs that are left, keeping the state after each; the whole curve."""
-    opened = open_store(store)
+    opened, recipe = open_store(store), lesson.recipe
     previous = training_states.read(opened, kept)
     state, curve = (None, []) if previous is None else previous
     start = time.perf_counter()
@@ -133,7 +185,8 @@ def _run(
             network,
             *tensors["train"],
             recipe=recipe,
-            seed=seed,
+            seed=lesson.seed,
+            images_an_epoch=images_an_epoch,
             state=None if state is None else {k: torch.from_numpy(v) for k, v in state.items()},
             on_step=show,
         ):

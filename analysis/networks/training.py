@@ -62,21 +62,25 @@ def epochs(
     *,
     recipe: Recipe,
     seed: int,
+    images_an_epoch: int | None = None,
     state: State | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Iterator[Epoch]:
     """Train ``network`` in place on normalised ``images`` (n, c, h, w), yielding each epoch.
 
-    ``state`` continues a training from the epoch that yielded it. Runs on the device that
-    ``network`` and ``images`` are on. ``on_step`` is told the step done and their total.
+    An epoch is one pass over ``images``, or as many passes as ``images_an_epoch`` takes, so that
+    a fraction of a data set gets as many steps as the whole. ``state`` continues a training from
+    the epoch that yielded it. Runs on the device that ``network`` and ``images`` are on.
+    ``on_step`` is told the step done and their total.
     """
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=recipe.weight_decay)
     first = restore(network, optimizer, state) if state is not None else 0
-    batches = math.ceil(len(images) / recipe.batch)
+    an_epoch = len(images) if images_an_epoch is None else images_an_epoch
+    batches = math.ceil(an_epoch / recipe.batch)
     for number in range(first, recipe.epochs):
         network.train()
         generator = torch.Generator().manual_seed(seed * 100_003 + number)
-        order = torch.randperm(len(images), generator=generator)
+        order = passes(len(images), an_epoch, generator)
         total = 0.0
         with two_step_attention(network):
             for i, chosen in enumerate(torch.split(order, recipe.batch)):
@@ -92,7 +96,13 @@ def epochs(
                 if on_step is not None:
                     on_step(step + 1, recipe.epochs * batches)
         network.eval()
-        yield Epoch(number, total / len(images), snapshot(network, optimizer, number + 1))
+        yield Epoch(number, total / an_epoch, snapshot(network, optimizer, number + 1))
+
+
+def passes(count: int, length: int, generator: torch.Generator) -> Tensor:
+    """``length`` indices below ``count``: every pass over them shuffled anew, the last cut off."""
+    whole = [torch.randperm(count, generator=generator) for _ in range(math.ceil(length / count))]
+    return torch.cat(whole)[:length]
 
 
 def _loss(network: nn.Module, x: Tensor, y: Tensor, recipe: Recipe) -> Tensor:

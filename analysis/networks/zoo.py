@@ -9,6 +9,8 @@ from timm.models.resnet import BasicBlock, ResNet
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
+from analysis.networks.skip_free import SkipFreeBlock
+
 CLASSES = 10
 SIZE = 28
 
@@ -21,11 +23,15 @@ class Family:
     arguments: dict[str, Any]
 
 
+_VIT = {"patch_size": 4, "embed_dim": 96, "depth": 8, "num_heads": 4, "mlp_ratio": 2.0}
+
 FAMILIES: dict[str, Family] = {
-    "vit": Family(
-        "vit",
-        {"patch_size": 4, "embed_dim": 96, "depth": 8, "num_heads": 4, "mlp_ratio": 2.0},
-    ),
+    "vit": Family("vit", _VIT),
+    "vit-gap": Family("vit", _VIT | {"class_token": False, "global_pool": "avg"}),
+    # Without the skip connections of one block: a first, a middle and a late one.
+    "vit-skip-free-0": Family("vit", _VIT | {"skip_free": 0}),
+    "vit-skip-free-4": Family("vit", _VIT | {"skip_free": 4}),
+    "vit-skip-free-6": Family("vit", _VIT | {"skip_free": 6}),
     "mixer": Family(
         "mixer",
         {"patch_size": 4, "embed_dim": 96, "num_blocks": 8, "mlp_ratio": [0.5, 2.0]},
@@ -50,7 +56,13 @@ def build(family: str, *, seed: int) -> nn.Module:
 
 
 def _vit(arguments: dict[str, Any]) -> nn.Module:
-    return VisionTransformer(img_size=SIZE, in_chans=1, num_classes=CLASSES, **arguments)
+    """A ViT; ``skip_free`` among the arguments is the block that is to have no skips."""
+    own = dict(arguments)
+    skip_free = own.pop("skip_free", None)
+    network = VisionTransformer(img_size=SIZE, in_chans=1, num_classes=CLASSES, **own)
+    if skip_free is not None:
+        network.blocks[skip_free] = SkipFreeBlock(network.blocks[skip_free])
+    return network
 
 
 def _mixer(arguments: dict[str, Any]) -> nn.Module:

@@ -1,0 +1,36 @@
+"""A ViT block that was built without its skip connections (Raghu et al. 2021, figure 8)."""
+
+from typing import Any
+
+from timm.models.vision_transformer import Block
+from torch import Tensor, nn
+
+
+class SkipFreeBlock(nn.Module):
+    """A pre-norm block whose two sums are their branches alone: attention, then the MLP.
+
+    Made of the parts of ``block``, under the same names: weights go from one into the other.
+    Other classes than timm's own ``Block`` are refused with a ``TypeError``.
+    """
+
+    norm1: nn.Module
+    attn: nn.Module
+    ls1: nn.Module
+    drop_path1: nn.Module
+    norm2: nn.Module
+    mlp: nn.Module
+    ls2: nn.Module
+    drop_path2: nn.Module
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        if type(block) is not Block:
+            raise TypeError(f"expected a Block of timm's ViT, got a {type(block).__name__}")
+        for name, part in block.named_children():
+            self.add_module(name, part)
+
+    def forward(self, x: Tensor, **masks: Any) -> Tensor:
+        """Tokens (n, tokens, channels) to tokens; ``masks`` are the attention's."""
+        x = self.drop_path1(self.ls1(self.attn(self.norm1(x), **masks)))
+        branch: Tensor = self.drop_path2(self.ls2(self.mlp(self.norm2(x))))
+        return branch
