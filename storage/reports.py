@@ -76,9 +76,10 @@ class Check:
     experiment: str
     claim: str
     measured: tuple[tuple[str, Estimate], ...]
-    verdict: Literal["agrees", "differs", "undecided"]
+    verdict: Literal["holds", "does not hold", "can't tell"]
     untrained: tuple[tuple[str, Estimate], ...] = ()
     remark: str = ""
+    id: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from analysis.claims import RULE, tally
 from storage import reports
 from storage.reports import Group, Page, Table
 from tasks import ablation_section, attention_section, field_section, skip_section
 from tasks.ablated import GRAM, LEAST
-from tasks.looked import RULE
 from tasks.references import AnatomyReference
-from tasks.report import NOTHING, counted, listed
+from tasks.report import NOTHING, listed
 from tasks.retries import RETRIED
 from tasks.seen import GROUP
 
@@ -56,14 +56,14 @@ def page_of(
         one.plan.name for one in reference.found if not one.plan.subject.baseline_of
     )
     verdicts = [check.verdict for section in sections for check in section.checks]
-    counts = {each: verdicts.count(each) for each in ("agrees", "differs", "undecided")}
-    told = [counted(count, each) for each, count in counts.items() if count]
     lead = [
         f"Looked into on {images['count']} images ({images['source']}), every model on the same "
         "images in the same order."
     ]
     if verdicts:
-        lead.append(f"Of {len(verdicts)} claims of the study, on these networks: {listed(told)}.")
+        lead.append(
+            f"Of {len(verdicts)} claims of the study, on these networks: {tally(verdicts)}."
+        )
     return Page(
         title=f"What goes on inside {listed(list(models))}?",
         lead=tuple(lead),

@@ -67,23 +67,20 @@ def claims(one: Looked) -> Iterator[Check]:
         return
     nearest, apart = _number(np.min), _number(np.ptp)
     yield check(
-        "E3",
-        "The lowest blocks of a ViT have local heads.",
+        "E3-local",
         f"distance in pixels of the most local head of {one.model}, which is taken to be local "
         "where it is below half the distance of attention to all tokens alike",
         side(one, "half of attention to all alike", _half_of_uniform),
         side(one, "lowest blocks", lambda d: nearest(d, ends(d)[0])),
     )
     yield check(
-        "E3",
-        "The highest blocks have no heads as local as the lowest.",
+        "E3-highest",
         f"distance in pixels of the most local head of {one.model}",
         side(one, "highest blocks", lambda d: nearest(d, ends(d)[1])),
         side(one, "lowest blocks", lambda d: nearest(d, ends(d)[0])),
     )
     yield check(
-        "E3",
-        "The heads of the lowest blocks differ more from each other than those of the highest.",
+        "E3-apart",
         f"pixels from the most local to the most global head of {one.model}",
         side(one, "lowest blocks", lambda d: apart(d, ends(d)[0])),
         side(one, "highest blocks", lambda d: apart(d, ends(d)[1])),

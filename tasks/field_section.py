@@ -72,17 +72,14 @@ def claims(each: list[Looked]) -> Iterator[Check]:
     resnet = having(first(each, "resnet"), partial(rows_of, role="after"))
     if vit is not None:
         yield check(
-            "E5",
-            "After the residual sum a ViT's fields have a dominant centre patch, before it "
-            "attention is far less centred.",
+            "E5-centre",
             f"mean share of the gradient in the centre patch, attention of {vit.model}",
             side(vit, "after the sum", partial(_share, role="after")),
             side(vit, "before the sum", partial(_share, role="before")),
         )
     if vit is not None and resnet is not None:
         yield check(
-            "E5",
-            "A ViT's fields are global early, a ResNet's grow gradually.",
+            "E5-early",
             "radius that holds 95 % of the gradient, lowest quarter over highest quarter of the "
             "residual sums",
             side(vit, vit.model, _early),

@@ -9,20 +9,13 @@ import numpy as np
 import xarray as xr
 
 from analysis import figures as draw
+from analysis.claims import RELATION, claim, verdict
 from analysis.networks.models import twin_name
 from analysis.similarity import Estimate, Resampled
-from analysis.similarity.findings import shown, verdict
+from analysis.similarity.findings import shown
 from storage import reports
 from storage.reports import Check
 from tasks.references import AnatomyReference
-
-RULE = (
-    "A claim agrees where the whole interval of the difference lies on the study's side of zero, "
-    "differs where it lies on the other, and is undecided where the interval holds zero. The "
-    "intervals come from resampling images: they tell how much the choice of images matters, "
-    "not how much another training run would."
-)
-RELATION = {"agrees": "above", "differs": "below", "undecided": "not told apart from"}
 
 
 @dataclass(frozen=True)
@@ -103,8 +96,9 @@ def side(one: Looked, label: str, number: Callable[[xr.Dataset], Resampled]) -> 
     return Side(label, number(one.own), None if one.twin is None else number(one.twin))
 
 
-def check(experiment: str, claim: str, measure: str, above: Side, below: Side) -> Check:
-    """The claim that the number ``above`` is above the one ``below``, beside what was measured."""
+def check(id: str, measure: str, above: Side, below: Side) -> Check:
+    """The claim ``id`` that the number ``above`` is above ``below``, beside what was measured."""
+    of = claim(id)
     untrained = (
         ()
         if above.twin is None or below.twin is None
@@ -112,8 +106,9 @@ def check(experiment: str, claim: str, measure: str, above: Side, below: Side) -
     )
     measured = _both(above, below, above.own, below.own)
     return Check(
-        experiment=experiment,
-        claim=claim,
+        id=of.id,
+        experiment=of.experiment,
+        claim=of.sentence,
         measured=measured,
         untrained=untrained,
         verdict=verdict(_one(above.own - below.own)),

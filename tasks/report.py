@@ -10,6 +10,7 @@ import xarray as xr
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from analysis.claims import tally
 from analysis.similarity.findings import Finding, Measured, findings
 from storage import reports
 from storage.reports import Estimate, Group, Page, Table
@@ -75,11 +76,6 @@ def listed(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def counted(count: int, verdict: str) -> str:
-    """How many claims had a ``verdict``, as a sentence says it."""
-    return f"{count} {verdict if count == 1 else verdict.removesuffix('s')}"
-
-
 def _lead(dataset: xr.Dataset, found: list[Finding]) -> Iterator[str]:
     images = dataset.attrs["images"]
     taps = dataset.sizes["tap_a"]
@@ -88,12 +84,8 @@ def _lead(dataset: xr.Dataset, found: list[Finding]) -> Iterator[str]:
         f"({images['source']}), every model on the same images in the same order."
     )
     if found:
-        counts = {
-            verdict: sum(finding.verdict == verdict for finding in found)
-            for verdict in ("agrees", "differs", "undecided")
-        }
-        told = [counted(count, verdict) for verdict, count in counts.items() if count]
-        yield f"Of {len(found)} claims of the study, on these networks: {', '.join(told)}."
+        told = tally(finding.verdict for finding in found)
+        yield f"Of {len(found)} claims of the study, on these networks: {told}."
 
 
 def _missing(missing: Mapping[str, str]) -> Iterator[str]:

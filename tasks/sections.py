@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import xarray as xr
 
 from analysis import figures as draw
+from analysis.claims import RULE
 from analysis.similarity import Estimate, structure
 from analysis.similarity.findings import Contrast, Finding, Measured, Side, shown
 from storage import reports
@@ -12,12 +13,6 @@ from storage.digest import slug
 from storage.reports import Check, Csv, Figure, Section, Table
 from tasks.drawn import drawn
 
-RULE = (
-    "A claim agrees where the whole interval of the difference lies on the study's side of zero, "
-    "differs where it lies on the other, and is undecided where the interval holds zero. The "
-    "intervals come from resampling batches of images: they tell how much the choice of images "
-    "matters, not how much another training run would."
-)
 # What is measured within every model: the number, and how the figure and table call it.
 WITHIN = {
     "bottom quarter with top quarter": structure.bottom_top,
@@ -52,22 +47,23 @@ def sections(dataset: xr.Dataset, measured: Measured, found: list[Finding]) -> I
 
 def check(finding: Finding) -> Check:
     """One row of the table of claims."""
-    claim = finding.claim
+    claim, measure = finding.trial.claim, finding.trial.measure
     return Check(
+        id=claim.id,
         experiment=claim.experiment,
         claim=claim.sentence,
         measured=_labelled(finding, finding.trained),
         untrained=_labelled(finding, finding.untrained) if finding.untrained else (),
         verdict=finding.verdict,
-        remark=f"{claim.measure[0].upper()}{claim.measure[1:]}.",
+        remark=f"{measure[0].upper()}{measure[1:]}.",
     )
 
 
 def _labelled(finding: Finding, contrast: Contrast) -> tuple[tuple[str, reports.Estimate], ...]:
-    claim = finding.claim
+    trial = finding.trial
     return (
-        (claim.first.label, _cell(contrast.first)),
-        (claim.second.label, _cell(contrast.second)),
+        (trial.first.label, _cell(contrast.first)),
+        (trial.second.label, _cell(contrast.second)),
         ("difference", _cell(contrast.difference)),
     )
 

@@ -67,29 +67,23 @@ def claims(each: list[Looked]) -> Iterator[Check]:
     vit, resnet = first(each, "vit"), first(each, "resnet")
     with_class_token = having(vit, partial(rows_of, token="cls", part="upper"))
     if with_class_token is not None:
-        for token, sides, sentence in (
-            (
-                "cls",
-                ("lower", "upper"),
-                "Skips carry a ViT's class token through the first half, then branches take over.",
-            ),
-            ("spatial", ("upper", "lower"), "For its patches it is the reverse."),
+        for token, sides, claimed in (
+            ("cls", ("lower", "upper"), "E6-token"),
+            ("spatial", ("upper", "lower"), "E6-patches"),
         ):
             above, below = (
                 side(with_class_token, f"{part} half", partial(_ratio, token=token, part=part))
                 for part in sides
             )
             yield check(
-                "E6",
-                sentence,
+                claimed,
                 f"mean norm ratio of skip and branch of {with_class_token.model}, {TOKENS[token]}",
                 above,
                 below,
             )
     if vit is not None and resnet is not None:
         yield check(
-            "E6",
-            "Skips carry more in a ViT than in a ResNet.",
+            "E6-resnet",
             "mean norm ratio of skip and branch over all residual sums",
             side(vit, vit.model, partial(_ratio, token="spatial")),
             side(resnet, resnet.model, partial(_ratio, token="spatial")),

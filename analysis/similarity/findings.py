@@ -1,21 +1,16 @@
-"""What a comparison says on the study's claims: numbers, intervals, and words that follow.
-
-One rule for all: a claim that one number is above another agrees where the interval of their
-difference is above zero, differs where it is below, and is undecided where it holds zero or
-where there is no interval.
-"""
+"""What a comparison says on the study's claims: numbers, intervals, and words that follow."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
+from analysis.claims.catalogue import Claim, claim
+from analysis.claims.verdicts import RELATION, Verdict, verdict
 from analysis.similarity import structure
 from analysis.similarity.gram import Array
 from analysis.similarity.intervals import Estimate, estimate
 
-Verdict = Literal["agrees", "differs", "undecided"]
 Number = Callable[[Array], float]
 
 
@@ -30,14 +25,18 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A sentence of the study, as: ``measure`` of the first side is above the second's."""
+class Trial:
+    """The claim ``id`` put to models, as: ``measure`` of the first side is above the second's."""
 
-    experiment: str
-    sentence: str
+    id: str
     measure: str
     first: Side
     second: Side
+
+    @property
+    def claim(self) -> Claim:
+        """What the study says."""
+        return claim(self.id)
 
 
 @dataclass(frozen=True)
@@ -51,25 +50,24 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim beside what was measured, and the same on the untrained twins where there are any."""
+    """A trial beside what was measured, and the same on the untrained twins where there are any."""
 
-    claim: Claim
+    trial: Trial
     trained: Contrast
     untrained: Contrast | None
 
     @property
     def verdict(self) -> Verdict:
-        """Whether the interval of the difference lies above zero, below, or holds it."""
+        """What the difference says, by the rule for all claims."""
         return verdict(self.trained.difference)
 
     @property
     def words(self) -> str:
         """The finding in a sentence that its numbers make."""
-        relation = {"agrees": "above", "differs": "below", "undecided": "not told apart from"}
-        measured, claim = self.trained, self.claim
+        measured, trial = self.trained, self.trial
         sentence = (
-            f"{claim.measure[0].upper()}{claim.measure[1:]}: {claim.first.label} "
-            f"{shown(measured.first)} is {relation[self.verdict]} {claim.second.label} "
+            f"{trial.measure[0].upper()}{trial.measure[1:]}: {trial.first.label} "
+            f"{shown(measured.first)} is {RELATION[self.verdict]} {trial.second.label} "
             f"{shown(measured.second)}"
         )
         if self.untrained is not None:
@@ -78,14 +76,6 @@ class Finding:
                 f"networks it is {shown(self.untrained.difference)}"
             )
         return f"{sentence}."
-
-
-def verdict(difference: Estimate) -> Verdict:
-    """What the ``difference`` of a claim's two sides says, by the rule above."""
-    low, high = difference.low, difference.high
-    if low is None or high is None or low <= 0 <= high:
-        return "undecided"
-    return "agrees" if low > 0 else "differs"
 
 
 def shown(number: Estimate) -> str:
@@ -127,49 +117,47 @@ class Measured:
         )
         return lambda matrix: side.number(matrix[np.ix_(rows, columns)])
 
-    def contrast(self, claim: Claim, *, named: Mapping[str, str] | None = None) -> Contrast:
-        """Both sides of ``claim`` and their difference, over the same resamples."""
-        first, second = (self._number(side, named) for side in (claim.first, claim.second))
+    def contrast(self, trial: Trial, *, named: Mapping[str, str] | None = None) -> Contrast:
+        """Both sides of ``trial`` and their difference, over the same resamples."""
+        first, second = (self._number(side, named) for side in (trial.first, trial.second))
         return Contrast(
-            self.estimate(claim.first, named=named),
-            self.estimate(claim.second, named=named),
+            self.estimate(trial.first, named=named),
+            self.estimate(trial.second, named=named),
             estimate(self.parts, lambda matrix: first(matrix) - second(matrix)),
         )
 
-    def finding(self, claim: Claim) -> Finding:
-        """What the networks say on ``claim``, and their twins where all of them have one."""
-        models = {m for side in (claim.first, claim.second) for m in (side.rows, side.columns)}
+    def finding(self, trial: Trial) -> Finding:
+        """What the networks say in ``trial``, and their twins where all of them have one."""
+        models = {m for side in (trial.first, trial.second) for m in (side.rows, side.columns)}
         twinned = models <= set(self.twins)
         return Finding(
-            claim,
-            self.contrast(claim),
-            self.contrast(claim, named=self.twins) if twinned else None,
+            trial,
+            self.contrast(trial),
+            self.contrast(trial, named=self.twins) if twinned else None,
         )
 
 
 def findings(measured: Measured) -> list[Finding]:
     """What ``measured`` says on those claims of E1 and E2 whose families it has."""
     vit, resnet, mixer = (measured.first(kind) for kind in ("vit", "resnet", "mixer"))
-    claims: list[Claim] = []
+    trials: list[Trial] = []
     if vit is not None and resnet is not None:
-        claims += [*_within(vit, resnet), *_across(vit, resnet)]
+        trials += [*_within(vit, resnet), *_across(vit, resnet)]
         if mixer is not None:
-            claims.append(_mixer(mixer, vit, resnet))
-    return [measured.finding(claim) for claim in claims]
+            trials.append(_mixer(mixer, vit, resnet))
+    return [measured.finding(trial) for trial in trials]
 
 
-def _within(vit: str, resnet: str) -> list[Claim]:
+def _within(vit: str, resnet: str) -> list[Trial]:
     return [
-        Claim(
-            "E1",
-            "The lowest and the highest layers of a ViT are much more alike than a ResNet's.",
+        Trial(
+            "E1-ends",
             "mean CKA of the bottom quarter of the layers with the top quarter",
             Side(vit, vit, vit, structure.bottom_top),
             Side(resnet, resnet, resnet, structure.bottom_top),
         ),
-        Claim(
-            "E1",
-            "Even the two least similar layers of a ViT are more alike than those of a ResNet.",
+        Trial(
+            "E1-lowest",
             "smallest CKA between two layers",
             Side(vit, vit, vit, structure.lowest),
             Side(resnet, resnet, resnet, structure.lowest),
@@ -177,18 +165,16 @@ def _within(vit: str, resnet: str) -> list[Claim]:
     ]
 
 
-def _across(vit: str, resnet: str) -> list[Claim]:
+def _across(vit: str, resnet: str) -> list[Trial]:
     return [
-        Claim(
-            "E2",
-            "The lower half of a ResNet's layers matches best the lowest quarter of a ViT's.",
+        Trial(
+            "E2-lower-half",
             f"share of {resnet}'s lower half whose most similar layer of {vit} lies",
             Side(f"in {vit}'s lowest quarter", resnet, vit, structure.lower_half_match),
             Side("higher up", resnet, vit, structure.lower_half_mismatch),
         ),
-        Claim(
-            "E2",
-            "The last third of a ViT resembles no layer of a ResNet.",
+        Trial(
+            "E2-last-third",
             f"mean CKA of {vit}'s layers with the most similar layer of {resnet}",
             Side("before the last third", resnet, vit, structure.before_last_third_resemblance),
             Side("in the last third", resnet, vit, structure.last_third_resemblance),
@@ -196,10 +182,9 @@ def _across(vit: str, resnet: str) -> list[Claim]:
     ]
 
 
-def _mixer(mixer: str, vit: str, resnet: str) -> Claim:
-    return Claim(
-        "E2",
-        "An MLP-Mixer is closer to a ViT than to a ResNet.",
+def _mixer(mixer: str, vit: str, resnet: str) -> Trial:
+    return Trial(
+        "E2-mixer",
         f"mean CKA of {mixer}'s layers with the most similar layer",
         Side(f"of {vit}", mixer, vit, structure.resemblance),
         Side(f"of {resnet}", mixer, resnet, structure.resemblance),

@@ -31,13 +31,13 @@ def test_local_heads_below_and_global_ones_above_agree_with_the_study() -> None:
     own = heads([20.0, 90.0], [30.0, 95.0], [95.0, 97.0], [96.0, 98.0])
     flat = heads([99.0, 99.0], [99.0, 99.0], [99.0, 99.0], [99.0, 99.0])
     found = list(attention_section.claims(Looked("ViT", "vit", own, flat)))
-    assert [one.verdict for one in found] == ["agrees"] * 3
+    assert [one.verdict for one in found] == ["holds"] * 3
     numbers = [dict(one.measured)["difference"].value for one in found]
     np.testing.assert_allclose(numbers, [50 - 20, 95 - 20, 75 - 3])
     assert "the difference is 75.00" in words(found[1])
     turned = heads([95.0, 97.0], [96.0, 98.0], [20.0, 90.0], [30.0, 95.0])
     found = list(attention_section.claims(Looked("ViT", "vit", turned, None)))
-    assert [one.verdict for one in found] == ["differs"] * 3
+    assert [one.verdict for one in found] == ["does not hold"] * 3
     assert not found[0].untrained
 
 
@@ -57,7 +57,7 @@ def test_class_token_and_patches_change_places_in_the_middle() -> None:
     vit = Looked("ViT", "vit", sums([9, 8, 2, 1, 3, 3, 7, 7], tokens), None)
     resnet = Looked("ResNet", "resnet", sums([1.0, 1.2], ["spatial"] * 2), None)
     found = list(skip_section.claims([vit, resnet]))
-    assert [one.verdict for one in found] == ["agrees"] * 3
+    assert [one.verdict for one in found] == ["holds"] * 3
     numbers = [dict(one.measured)["difference"].value for one in found]
     np.testing.assert_allclose(numbers, [8.5 - 1.5, 7 - 3, 5 - 1.1])
     # Of a ViT without a class token, and alone, there is nothing to say.
@@ -81,7 +81,7 @@ def test_fields_global_early_and_centred_after_the_sum_agree(with_twin: bool) ->
             [Looked("ViT", "vit", own, twin), Looked("ResNet", "resnet", resnet, None)]
         )
     )
-    assert [one.verdict for one in found] == ["agrees", "agrees"]
+    assert [one.verdict for one in found] == ["holds", "holds"]
     numbers = [dict(one.measured)["difference"].value for one in found]
     np.testing.assert_allclose(numbers, [0.5 - 0.1, 15 / 16 - 2 / 16])
     assert not found[0].untrained

@@ -40,7 +40,7 @@ CHECK = Check(
     "E1",
     "ViT above ResNet.",
     measured=(("ViT", Estimate(0.7, 0.6, 0.8)), ("difference", Estimate(np.float64(0.1)))),
-    verdict="agrees",
+    verdict="holds",
     untrained=(("ViT", Estimate(0.95, 0.94, 0.96)),),
 )
 PAGE = Page(
@@ -67,7 +67,7 @@ def test_tables_hold_plain_numbers_and_nothing_where_there_is_none() -> None:
     claims = json.loads(json.dumps(list(claim_rows(PAGE)), allow_nan=False))
     assert [row["number"] for row in claims] == ["ViT", "difference"]
     assert [row["untrained"] for row in claims] == [0.95, None]
-    assert all(row["verdict"] == "agrees" for row in claims)
+    assert all(row["verdict"] == "holds" for row in claims)
 
 
 def test_the_picture_is_that_of_all_pairs_and_light() -> None:

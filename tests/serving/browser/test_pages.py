@@ -95,7 +95,7 @@ def test_tables_and_progress_show_their_numbers(
     page.goto(artifacts["numbers-small-study"])
     expect(page.get_by_text("two least similar layers").first).to_be_visible()
     page.goto(artifacts["claims-small-study"])
-    expect(page.get_by_text("agrees", exact=True).first).to_be_visible()
+    expect(page.get_by_text("holds", exact=True).first).to_be_visible()
     page.screenshot(path=tmp_path / "claims.png")
     page.goto(artifacts["record-vit-shard-0"])
     expect(page.get_by_text("64 of 64 images").first).to_be_visible()
