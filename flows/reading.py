@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from analysis.networks.training import Recipe
 from flows.errors import StudyError
-from flows.study import Model, Study, read_yaml
+from flows.model import Model
+from flows.study import Study, read_yaml
 
 
 def read_study(path: Path, *, settings: Sequence[str] = ()) -> Study:

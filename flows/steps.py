@@ -46,6 +46,7 @@ def subjects_of(study: Study) -> list[Subject]:
                 spec=model.spec(),
                 patterns=(patterns,) if isinstance(patterns, str) else tuple(patterns),
                 trained=bool(model.pretrained or model.checkpoint or model.zoo),
+                origin=model.origin,
             )
         )
     trained = [subject for subject in subjects if subject.trained]

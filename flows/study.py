@@ -6,22 +6,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from analysis.networks.models import ModelSpec, twin_name
+from analysis.networks.models import twin_name
 from analysis.networks.training import Recipe
 from analysis.similarity.measures import measure
 from flows.errors import StudyError
+from flows.model import Model, Part
 from storage.digest import label
 from storage.images.image_set import MINIMUM
 from tasks.analyses import ANALYSES
 from tasks.references import Statistics
-
-
-class Part(BaseModel):
-    """A part of a study: unknown keys are errors, nothing changes after it was read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Images(Part):
@@ -38,54 +33,6 @@ class Images(Part):
     seed: int = Field(0, ge=0, description="which images, and their order")
     split: str = Field("validation", description="the split, for `timm:` sources")
     root: str = Field("downloads", description="where `timm:` sources keep their files")
-
-
-class Own(Part):
-    """How `seelike train` trains one network where that differs from the others."""
-
-    data: Literal["fashion-mnist", "digits"] = Field(
-        "fashion-mnist", description="what it is trained on; `digits` are shipped"
-    )
-    fraction: float = Field(
-        1.0, gt=0, le=1, description="of the training images, in as many steps as all would take"
-    )
-    start: str | None = Field(
-        None,
-        description="the network of the zoo, or trained before it, whose weights it begins with",
-    )
-    recipe: Recipe | None = Field(None, description="steps and rates of its own")
-
-
-class Model(Part):
-    """One network: a timm architecture with its weights, or a member of the reference zoo."""
-
-    name: str = Field(description="its label in figures and tables")
-    timm: str | None = Field(None, description="a timm model name, such as vit_small_patch16_224")
-    zoo: str | None = Field(None, description="a network of the reference zoo, such as vit")
-    pretrained: bool = Field(False, description="timm's own weights, downloaded once")
-    checkpoint: str | None = Field(None, description="weights: .safetensors or a state dict")
-    seed: int | None = Field(None, ge=0, description="initial weights, where none are loaded")
-    arguments: dict[str, Any] = Field({}, description="passed to timm.create_model")
-    taps: str | list[str] | None = Field(None, description="taps of its own")
-    training: Own = Field(Own(), description="for the flow `train` alone")
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "Model":
-        label(self.name)
-        if (self.timm is None) == (self.zoo is None):
-            raise ValueError(f"model {self.name!r} needs exactly one of timm and zoo")
-        if self.pretrained and self.checkpoint:
-            raise ValueError(f"model {self.name!r} has pretrained and checkpoint; keep one")
-        if self.zoo and (self.pretrained or self.checkpoint or self.arguments):
-            raise ValueError(
-                f"model {self.name!r}: zoo networks come with weights and arguments of their own; "
-                "remove pretrained, checkpoint and arguments"
-            )
-        return self
-
-    def spec(self) -> ModelSpec:
-        """The same, as the network room takes it."""
-        return ModelSpec(**self.model_dump(exclude={"taps", "training"}))
 
 
 # `local`, or a scheduler's address as Dask writes it.
@@ -221,6 +168,22 @@ class Study(Part):
                 f"two models are named {doubled[0]!r}, untrained twins included; names have to "
                 "differ"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _starts(self) -> "Study":
+        names = [model.name for model in self.models]
+        for model in self.models:
+            start = model.about.start
+            if start is not None and (start == model.name or start not in names):
+                near = get_close_matches(
+                    start, [name for name in names if name != model.name], n=1, cutoff=0.0
+                )
+                offer = f"; nearest: {near[0]!r}" if near else ""
+                raise ValueError(
+                    f"model {model.name!r} is about to start from {start!r}, expected another "
+                    f"model of the study{offer}"
+                )
         return self
 
     @property

@@ -8,8 +8,9 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from analysis.networks.training import Recipe
 from analysis.networks.zoo import FAMILIES
 from flows.errors import StudyError
+from flows.model import Model
 from flows.steps import run_name
-from flows.study import Model, Study
+from flows.study import Study
 from storage.store import make_store
 from tasks.training import Lesson, fashion_mnist_folder, train_network
 

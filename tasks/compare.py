@@ -193,7 +193,9 @@ def comparison_name(
 ) -> str:
     """The digest of the comparison of ``plans`` by ``measures``, with or without a sweep."""
     each = [measure_name(plans, name, statistics=statistics) for name in measures]
-    return comparisons.name({"measures": each, "sweep": sweep})
+    # What a study says of its models is kept with the comparison: said anew, it is another one.
+    origins = {plan.name: plan.facts.get("origin") for plan in plans}
+    return comparisons.name({"measures": each, "sweep": sweep, "origins": origins})
 
 
 @task(task_run_name="join measures", cache_policy=NO_CACHE, **RETRIED)

@@ -15,6 +15,20 @@ from storage.store import open_store
 
 
 @dataclass(frozen=True)
+class Origin:
+    """How a network came by its weights, as far as it is known.
+
+    ``data`` names a data set, ``fraction`` is the part of its training images that was used,
+    ``start`` the model that it was fine-tuned from: one of the study, or ``zoo:NAME``.
+    """
+
+    data: str | None = None
+    fraction: float | None = None
+    start: str | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
 class Subject:
     """One network of a study: how to load it, which taps, and whose untrained twin it is."""
 
@@ -22,6 +36,7 @@ class Subject:
     patterns: tuple[str, ...]
     trained: bool
     baseline_of: str = ""
+    origin: Origin = Origin()
 
     @property
     def name(self) -> str:

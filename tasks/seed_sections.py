@@ -1,8 +1,5 @@
 """The section of a report on seeds: how alike two trainings of one architecture are."""
 
-import json
-from typing import Any
-
 import numpy as np
 import xarray as xr
 
@@ -12,23 +9,21 @@ from analysis.similarity.findings import Measured, shown
 from storage.digest import slug
 from storage.reports import Section
 from tasks.drawn import drawn
+from tasks.relations import relations
 
 
 def seeds_of(dataset: xr.Dataset, measured: Measured) -> Seeds:
     """The trained models of one architecture that differ in their seed, where there are any."""
-    facts: dict[str, Any] = dataset.attrs["models"]
-    groups: dict[str, list[str]] = {}
-    for model in measured.families:
-        own = facts[model]
-        if own["trained"]:
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for number, group in enumerate(relations(dataset).seeds()):
+        for model in group:
             taps = dataset["tap_a"].values[dataset["model_a"].values == model].tolist()
-            key = json.dumps([own["architecture"], own["arguments"], taps], sort_keys=True)
-            groups.setdefault(key, []).append(model)
+            alike.setdefault((str(number), *taps), []).append(model)
     return Seeds(
         parts=measured.parts,
         model=measured.model,
         tap=[str(tap) for tap in dataset["tap_a"].values],
-        architectures=[group for group in groups.values() if len(group) > 1],
+        architectures=[group for group in alike.values() if len(group) > 1],
     )
 
 

@@ -1,16 +1,17 @@
 """Looking at a network before anything is computed: its taps, its identity, what it will cost."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from analysis.networks.families import family
+from analysis.networks.families import built, family, pooling
 from analysis.networks.models import load
 from analysis.networks.network import Network
 from analysis.networks.reduction import reduced_shape
+from analysis.networks.skip_free import skip_free
 from analysis.networks.tap import Tap, taps
 from analysis.networks.transforms import preprocessing
 from analysis.similarity.measures import PairMeasure, measure
@@ -20,7 +21,7 @@ from storage.batches import batches
 from storage.digest import tap_file
 from storage.errors import StorageError
 from storage.store import Store
-from tasks.references import ModelPlan, Subject, TapPlan
+from tasks.references import ModelPlan, Origin, Subject, TapPlan
 from tasks.retries import RETRIED
 from tasks.threads import SEATS
 
@@ -111,13 +112,32 @@ def _facts(network: Network, subject: Subject) -> dict[str, Any]:
         "architecture": identity["architecture"],
         "arguments": identity["arguments"],
         "input": list(network.input_size),
+        "built": built(network),
+        "pooling": pooling(network),
+        "skip_free": skip_free(network),
         "parameters": sum(p.numel() for p in network.module.parameters()),
         "weights": identity["weights"],
         "trained": subject.trained,
     }
-    if subject.spec.zoo is not None and subject.trained:
-        facts["test"] = shelf.card(subject.spec.zoo)["test"]
+    if subject.trained:
+        facts["origin"] = asdict(subject.origin)
+    if subject.spec.zoo is not None:
+        facts["zoo"] = subject.spec.zoo
+        if subject.trained:
+            card = shelf.card(subject.spec.zoo)
+            facts["test"], facts["origin"] = card["test"], asdict(_origin(card))
     return facts
+
+
+def _origin(card: Mapping[str, Any]) -> Origin:
+    """What the card of a zoo network says of its training."""
+    start = card.get("start")
+    return Origin(
+        data=card["images"].partition(",")[0],
+        fraction=card.get("fraction", 1.0),
+        start=None if start is None else f"zoo:{start['name']}",
+        seed=card["seed"],
+    )
 
 
 def bytes_left(plan: ModelPlan, *, store: Store, keep: str) -> int:

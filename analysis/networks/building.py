@@ -12,34 +12,42 @@ from torch import nn
 from analysis.errors import AnalysisError
 from analysis.networks.checkpoints import first_line
 from analysis.networks.patterns import nearest, quoted
+from analysis.networks.skip_free import without_skips
+
+SKIP_FREE = "skip_free"
 
 
 def build(name: str, *, pretrained: bool, arguments: Mapping[str, Any], seed: int) -> nn.Module:
     """``timm.create_model(name, pretrained, **arguments)``, initialised from ``seed``.
 
-    The global random state is left as it was. Raises ``AnalysisError`` for an unknown name or
+    The argument ``skip_free`` is not timm's: the block of a ViT that is to have no skips. The
+    global random state is left as it was. Raises ``AnalysisError`` for an unknown name or
     tag, arguments that timm refuses, and weights that do not exist or can't be fetched.
     """
     _check_name(name, pretrained=pretrained)
     _check_arguments(arguments)
+    own = {key: value for key, value in arguments.items() if key != SKIP_FREE}
     with torch.random.fork_rng(devices=[]):
         # torch.manual_seed would also reseed the GPUs' generators, which are not forked here.
         torch.default_generator.manual_seed(seed)
         try:
-            built: nn.Module = timm.create_model(name, pretrained=pretrained, **arguments)
+            built: nn.Module = timm.create_model(name, pretrained=pretrained, **own)
         except Exception as error:
-            why = _why(error, name, pretrained=pretrained, arguments=arguments)
+            why = _why(error, name, pretrained=pretrained, arguments=own)
             if why is None:
                 raise
             raise AnalysisError(why) from error
+    if SKIP_FREE in arguments:
+        without_skips(built, arguments[SKIP_FREE])
     return built
 
 
 def accepts(name: str, argument: str, value: object, arguments: Mapping[str, Any]) -> bool:
     """Whether the timm model takes ``argument`` beside ``arguments``; allocates no weights."""
+    own = {key: given for key, given in arguments.items() if key != SKIP_FREE}
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
         try:
-            timm.create_model(name, **{**arguments, argument: value})
+            timm.create_model(name, **{**own, argument: value})
         except TypeError as error:
             return argument not in str(error)
         except Exception:  # Initialisation may fail on the meta device: the argument was taken.

@@ -5,6 +5,9 @@ from typing import Any
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
+from analysis.errors import AnalysisError
+from analysis.networks.network import Network
+
 
 class SkipFreeBlock(nn.Module):
     """A pre-norm block whose two sums are their branches alone: attention, then the MLP.
@@ -34,3 +37,25 @@ class SkipFreeBlock(nn.Module):
         x = self.drop_path1(self.ls1(self.attn(self.norm1(x), **masks)))
         branch: Tensor = self.drop_path2(self.ls2(self.mlp(self.norm2(x))))
         return branch
+
+
+def without_skips(network: nn.Module, block: int) -> None:
+    """Put a ``SkipFreeBlock`` in the place of ``network.blocks[block]``.
+
+    Raises ``AnalysisError`` for a network without such a block.
+    """
+    blocks = getattr(network, "blocks", None)
+    count = len(blocks) if isinstance(blocks, nn.Sequential) else 0
+    known = isinstance(block, int) and 0 <= block < count
+    if blocks is None or not known or type(blocks[block]) is not Block:
+        raise AnalysisError(
+            f"skip_free is {block!r}, expected a block of timm's ViT: this network has "
+            f"{f'blocks 0 to {count - 1}' if count else 'none'}"
+        )
+    blocks[block] = SkipFreeBlock(blocks[block])
+
+
+def skip_free(network: Network) -> int | None:
+    """The block that has no skip connections; None where all have them."""
+    blocks = getattr(network.module, "blocks", ())
+    return next((i for i, each in enumerate(blocks) if isinstance(each, SkipFreeBlock)), None)

@@ -9,7 +9,7 @@ from timm.models.resnet import BasicBlock, ResNet
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
-from analysis.networks.skip_free import SkipFreeBlock
+from analysis.networks.skip_free import without_skips
 
 CLASSES = 10
 SIZE = 28
@@ -61,7 +61,7 @@ def _vit(arguments: dict[str, Any]) -> nn.Module:
     skip_free = own.pop("skip_free", None)
     network = VisionTransformer(img_size=SIZE, in_chans=1, num_classes=CLASSES, **own)
     if skip_free is not None:
-        network.blocks[skip_free] = SkipFreeBlock(network.blocks[skip_free])
+        without_skips(network, skip_free)
     return network
 
 

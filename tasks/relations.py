@@ -1,0 +1,110 @@
+"""Which models of a study differ in one thing only: the seed, the data, a skip, the start, pooling.
+
+Told by what a survey found of each model (``ModelPlan.facts``), which comparisons keep.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+
+# Arguments by which a ViT is classified by a token or by the average of all.
+POOLING = ("class_token", "global_pool")
+SKIP_FREE = "skip_free"
+ALL = 1.0
+
+
+@dataclass(frozen=True)
+class Relations:
+    """The trained models of a study in its order, by name, with the facts of each."""
+
+    facts: Mapping[str, Mapping[str, Any]]
+
+    def full(self, model: str) -> list[str]:
+        """Those trained on all of the data of which ``model`` has a fraction, its own seed first.
+
+        Empty where the model was trained on all of them itself.
+        """
+        if self._origin(model)["fraction"] in (None, ALL):
+            return []
+        twins = [
+            other
+            for other in self.facts
+            if self._origin(other)["fraction"] in (None, ALL)
+            and self._same(model, other, apart=("fraction", "seed"))
+        ]
+        return self._own_seed_first(twins, model)
+
+    def intact(self, model: str) -> str | None:
+        """The model with the skip connections that ``model`` lacks, of its seed if there is one."""
+        if self.facts[model].get(SKIP_FREE) is None:
+            return None
+        twins = [
+            other
+            for other in self.facts
+            if self.facts[other].get(SKIP_FREE) is None
+            and self._same(model, other, apart=("seed",), arguments=(SKIP_FREE,))
+        ]
+        return next(iter(self._own_seed_first(twins, model)), None)
+
+    def start(self, model: str) -> str | None:
+        """The model that ``model`` was fine-tuned from, where the study has it."""
+        start = self._origin(model)["start"]
+        return next((other for other in self.facts if start in self._names(other)), None)
+
+    def class_token(self, model: str) -> str | None:
+        """The CLS twin of a ``model`` that is classified by GAP, of its seed if there is one."""
+        if self.facts[model].get("pooling") != "GAP":
+            return None
+        twins = [
+            other
+            for other in self.facts
+            if self.facts[other].get("pooling") == "CLS"
+            and self._same(model, other, apart=("seed",), arguments=POOLING)
+        ]
+        return next(iter(self._own_seed_first(twins, model)), None)
+
+    def seeds(self) -> list[list[str]]:
+        """Groups of two or more models that differ in nothing but the seed."""
+        groups: dict[str, list[str]] = {}
+        for model in self.facts:
+            groups.setdefault(self._kin(model, apart=("seed",)), []).append(model)
+        return [group for group in groups.values() if len(group) > 1]
+
+    def _same(
+        self, one: str, other: str, *, apart: tuple[str, ...], arguments: tuple[str, ...] = ()
+    ) -> bool:
+        return self._kin(one, apart=apart, arguments=arguments) == self._kin(
+            other, apart=apart, arguments=arguments
+        )
+
+    def _kin(self, model: str, *, apart: tuple[str, ...], arguments: tuple[str, ...] = ()) -> str:
+        """What a model shares with those that differ in the origins and arguments named only."""
+        built = self.facts[model]["built"]
+        kept = {key: value for key, value in built["arguments"].items() if key not in arguments}
+        origin = self._origin(model)
+        if origin["fraction"] is None:
+            origin["fraction"] = ALL
+        shared = {key: value for key, value in origin.items() if key not in apart}
+        return json.dumps([built["from"], kept, shared], sort_keys=True)
+
+    def _origin(self, model: str) -> dict[str, Any]:
+        known: dict[str, Any] = self.facts[model].get("origin", {})
+        return {key: known.get(key) for key in ("data", "fraction", "start", "seed")}
+
+    def _names(self, model: str) -> tuple[str, str]:
+        """What the start of another may call ``model``: as a study does, or as the zoo."""
+        return model, f"zoo:{self.facts[model].get('zoo')}"
+
+    def _own_seed_first(self, models: list[str], model: str) -> list[str]:
+        seed = self._origin(model)["seed"]
+        return sorted(models, key=lambda other: self._origin(other)["seed"] != seed)
+
+
+def relations(comparison: xr.Dataset) -> Relations:
+    """Those among the trained models of a comparison that stand in it."""
+    there = dict.fromkeys(str(model) for model in comparison["model_a"].values)
+    facts: dict[str, Any] = comparison.attrs["models"]
+    return Relations({name: facts[name] for name in there if facts[name]["trained"]})
