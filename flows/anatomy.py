@@ -1,5 +1,6 @@
 """The flow that looks into a study's models: attention, receptive fields, skip connections."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import cast
 
@@ -51,7 +52,7 @@ def anatomy(study: Study) -> AnatomyReference:
         if dask is None:
             device(study.compute.device)
         make_store(study.store)
-        found = _looked_into(plans, study, images, branches, dask=dask)
+        found = looked_into(plans, study, images, branches, analyses=study.anatomy, dask=dask)
     written = write_anatomy(
         AnatomyReference(study.store, tuple(found)),
         images=images.describe(),
@@ -67,17 +68,18 @@ def anatomy_folder(study: Study) -> str:
     return f"{study.report_folder.rstrip('/')}/anatomy"
 
 
-def _looked_into(
+def looked_into(
     plans: list[ModelPlan],
     study: Study,
     images: ImageSet,
     branches: Branches,
     *,
+    analyses: Sequence[str],
     dask: str | None,
 ) -> list[Found]:
-    """All analyses of all models, those of one model together."""
+    """All ``analyses`` of all models, those of one model together."""
     submitted = {
-        plan.name: [_submitted(plan, name, study, images, dask=dask) for name in study.anatomy]
+        plan.name: [_submitted(plan, name, study, images, dask=dask) for name in analyses]
         for plan in plans
     }
 

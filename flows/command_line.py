@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     for name, run, text in (
         ("compare", _compare, "record, compare all pairs of layers, write the report"),
         ("anatomy", _anatomy, "look inside: attention, receptive fields, skip connections"),
+        ("reproduce", _reproduce, "every experiment of the paper, a verdict on each claim"),
         ("train", _train, "train the reference zoo on Fashion-MNIST"),
         ("plan", _plan, "say what `compare` would record: taps, bytes, passes"),
         ("report", _report, "draw the report of a finished comparison again"),
@@ -185,6 +186,13 @@ def _anatomy(parsed: argparse.Namespace) -> None:
         if one.lacks and not one.plan.subject.baseline_of:
             print(f"left out: {one.lacks}")
     print(result.report)
+
+
+def _reproduce(parsed: argparse.Namespace) -> None:
+    study = _study(parsed)
+    from flows.reproduce import reproduce
+
+    print(reproduce(study).report)
 
 
 def _train(parsed: argparse.Namespace) -> None:

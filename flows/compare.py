@@ -64,19 +64,31 @@ def compare(study: Study) -> ComparisonReference:
         if dask is None:
             device(study.compute.device)
         make_store(study.store)
-        complete = _signed(plans, study, images, branches, dask=dask)
-        comparison = join_measures(
-            complete,
-            names=_measured(complete, study, images),
-            swept=_swept(complete, study, images) if study.sweep else None,
-            store=study.store,
-            study_name=study.name,
-            provenance=provenance(study, images, [one.plan for one in complete]),
-            statistics=study.statistics,
-        )
+        comparison = compared(plans, study, images, branches, dask=dask)
     written = write_report(comparison, folder=study.report_folder, missing=branches.missing)
     branches.close(report=str(written.report))
     return written
+
+
+def compared(
+    plans: list[ModelPlan],
+    study: Study,
+    images: ImageSet,
+    branches: Branches,
+    *,
+    dask: str | None,
+) -> ComparisonReference:
+    """Record and sign what is missing of ``plans``, and compare all pairs of their taps."""
+    complete = _signed(plans, study, images, branches, dask=dask)
+    return join_measures(
+        complete,
+        names=_measured(complete, study, images),
+        swept=_swept(complete, study, images) if study.sweep else None,
+        store=study.store,
+        study_name=study.name,
+        provenance=provenance(study, images, [one.plan for one in complete]),
+        statistics=study.statistics,
+    )
 
 
 def _say(study: Study, plans: list[ModelPlan], images: ImageSet, dask: str | None) -> None:

@@ -11,7 +11,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from analysis.claims import tally
-from analysis.similarity.findings import Finding, Measured, findings
+from analysis.similarity.findings import Finding, Measured
+from analysis.similarity.trials import findings
 from storage import reports
 from storage.reports import Estimate, Group, Page, Table
 from tasks.artifacts import show_report
@@ -49,7 +50,7 @@ def page(dataset: xr.Dataset, *, name: str, missing: Mapping[str, str] = NOTHING
         title=f"How alike are the layers of {listed(models)}?",
         lead=tuple(_lead(dataset, found)),
         sections=(*sections(dataset, measured, found), *further_sections(dataset, measured)),
-        provenance=tuple(_provenance(dataset, name=name)),
+        provenance=tuple(provenance(dataset, name=name)),
         data=tuple(data(dataset, models)),
         warnings=(*_missing(missing), *_warnings(dataset)),
     )
@@ -68,6 +69,7 @@ def measured_of(dataset: xr.Dataset) -> Measured:
             m: str(facts[m]["family"]) for m in dict.fromkeys(names) if m not in twins.values()
         },
         twins=twins,
+        tap=[str(tap) for tap in dataset["tap_a"].values],
     )
 
 
@@ -104,7 +106,8 @@ def _warnings(dataset: xr.Dataset) -> Iterator[str]:
         yield "One batch of images: there are no intervals. Use more images, or a smaller batch."
 
 
-def _provenance(dataset: xr.Dataset, *, name: str) -> Iterator[Group]:
+def provenance(dataset: xr.Dataset, *, name: str) -> Iterator[Group]:
+    """What stands behind the comparison of digest ``name``."""
     attributes = dataset.attrs
     images = attributes["images"]
     yield Group(

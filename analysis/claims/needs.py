@@ -1,6 +1,27 @@
 """What claims need of a study: a kind of network, labels, a second image set."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+# What a survey found of a network: ``ModelPlan.facts``.
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a study has: its trained models with their facts, in its order, and its images.
+
+    ``labels``: whether the images have any; ``second``: a second image set has.
+    """
+
+    models: Mapping[str, Facts]
+    labels: bool = False
+    second: bool = False
+
+    def those(self, kind: Callable[[Facts], bool]) -> list[str]:
+        """The models of that ``kind``, in the study's order."""
+        return [name for name, facts in self.models.items() if kind(facts)]
 
 
 @dataclass(frozen=True)
@@ -9,35 +30,79 @@ class Need:
 
     name: str
     settle: str
+    met: Callable[[Asked], bool]
 
 
-VIT = Need("a ViT", "a trained ViT, such as {zoo: vit}")
-RESNET = Need("a ResNet", "a trained ResNet, such as {zoo: resnet}")
-MIXER = Need("an MLP-Mixer", "a trained MLP-Mixer, such as {zoo: mixer}")
+def plain(facts: Facts) -> bool:
+    """Whether it is a network as such: all data, all skips, not fine-tuned."""
+    return facts.get("skip_free") is None and not partial(facts) and not fine_tuned(facts)
+
+
+def partial(facts: Facts) -> bool:
+    """Whether it was trained on a part of the data."""
+    return facts.get("origin", {}).get("fraction") not in (None, 1.0)
+
+
+def fine_tuned(facts: Facts) -> bool:
+    """Whether its training began with another network's weights."""
+    return facts.get("origin", {}).get("start") is not None
+
+
+def pooled(facts: Facts) -> bool:
+    """Whether it is classified by the average of its tokens."""
+    return facts.get("pooling") == "GAP"
+
+
+def of_family(family: str) -> Callable[[Facts], bool]:
+    """The networks as such of that family; of ViTs those not classified by an average."""
+    return lambda facts: (
+        facts["family"] == family and plain(facts) and not (family == "vit" and pooled(facts))
+    )
+
+
+def _pooled_vit(facts: Facts) -> bool:
+    return facts["family"] == "vit" and plain(facts) and pooled(facts)
+
+
+def _any(kind: Callable[[Facts], bool]) -> Callable[[Asked], bool]:
+    return lambda asked: bool(asked.those(kind))
+
+
+VIT = Need("a ViT", "a trained ViT, such as {zoo: vit}", _any(of_family("vit")))
+RESNET = Need("a ResNet", "a trained ResNet, such as {zoo: resnet}", _any(of_family("resnet")))
+MIXER = Need("an MLP-Mixer", "a trained MLP-Mixer, such as {zoo: mixer}", _any(of_family("mixer")))
 CLASS_TOKEN = Need(
-    "a ViT with a class token", "a trained ViT classified by a class token, such as {zoo: vit}"
+    "a ViT with a class token",
+    "a trained ViT classified by a class token, such as {zoo: vit}",
+    _any(of_family("vit")),
 )
 POOLED = Need(
     "a ViT classified by average pooling",
     "a trained ViT classified by average pooling, such as {zoo: vit-gap}",
+    _any(_pooled_vit),
 )
 FRACTION = Need(
     "a ViT trained on part of the data",
     "the same ViT trained on a fraction of the data, such as {zoo: vit-10-percent}",
+    _any(lambda facts: facts["family"] == "vit" and partial(facts)),
 )
 SKIP_FREE = Need(
     "a ViT trained without the skips of one block",
     "a ViT trained without the skips of one block, such as {zoo: vit-skip-free-4}",
+    _any(lambda facts: facts.get("skip_free") is not None),
 )
 FINE_TUNED = Need(
     "a network fine-tuned from another one",
-    "a network of the study and what it was fine-tuned to, such as {zoo: vit} and "
-    "{zoo: vit-digits}",
+    "a network and what it was fine-tuned to, such as {zoo: vit} and {zoo: vit-digits}",
+    _any(fine_tuned),
 )
 LABELS = Need(
     "images with labels",
     "images with labels, such as `sample` or a folder with one folder a class",
+    lambda asked: asked.labels,
 )
 SECOND_IMAGES = Need(
-    "a second image set with labels", "a second image set with labels to transfer to"
+    "a second image set with labels",
+    "a second image set with labels to transfer to",
+    lambda asked: asked.second,
 )

@@ -163,8 +163,9 @@ def residual_norms(
     ``batches`` are transformed images (n, c, h, w). ``spatial`` are patches or pixels, and
     ``cls`` the class token where there is one; other tokens are left out. At each token or
     pixel the norms are over channels; then follows the mean over those of an image (Raghu et
-    al. 2021, figure 7 and appendix E). Only numbers are kept. Raises ``AnalysisError`` where a
-    norm is zero or not finite, and as ``residuals``.
+    al. 2021, figure 7 and appendix E). A ReLU may leave a pixel's skip zero: its ratio is zero,
+    and the cosine is the mean over the others. Only numbers are kept. Raises ``AnalysisError``
+    where a branch is zero, all skips of an image are, or one is not finite, and as ``residuals``.
     """
     sums = residuals(network) if chosen is None else tuple(chosen)
     where = {tap.name: residual for residual in sums for tap in (residual.skip, residual.branch)}
@@ -208,7 +209,9 @@ def _ratio_and_cosine(
     b = reduce(branch, residual.branch, _REDUCTIONS[token])
     norms = [torch.linalg.vector_norm(x, dim=-1).double() for x in (a, b)]
     for side, norm in zip(("skip", "branch"), norms, strict=True):
-        bad = (norm == 0) | ~norm.isfinite()
+        # The ratio of a skip of zero is a number, that of a branch of zero is none.
+        silent = norm == 0 if side == "branch" else _all_silent(norm)
+        bad = silent | ~norm.isfinite()
         if bad.any():
             value = float(norm[bad][0])
             raise AnalysisError(
@@ -216,9 +219,17 @@ def _ratio_and_cosine(
                 f"{token} tokens of residual sum {residual.name!r} of {network.name}, expected "
                 f"above zero and finite; leave this sum out, or load weights that make it so"
             )
+    ratio = (norms[0] / norms[1]).reshape(len(a), -1)
     product = (a * b).sum(-1).double()
-    both = torch.stack([norms[0] / norms[1], product / norms[0] / norms[1]])
-    return both.reshape(2, len(a), -1).mean(-1).cpu().numpy()
+    cosine = (product / norms[0] / norms[1]).reshape(len(a), -1)
+    # Where a skip is zero there is no angle, 0 / 0.
+    return torch.stack([ratio.mean(-1), cosine.nanmean(-1)]).cpu().numpy()
+
+
+def _all_silent(norm: Tensor) -> Tensor:
+    """Where all tokens of an image are zero, of norms (image, ...)."""
+    none = (norm.reshape(len(norm), -1) == 0).all(-1)
+    return none.reshape(-1, *[1] * (norm.ndim - 1)).expand_as(norm)
 
 
 def _joined(

@@ -7,7 +7,6 @@ import numpy as np
 
 from analysis.claims.catalogue import Claim, claim
 from analysis.claims.verdicts import RELATION, Verdict, verdict
-from analysis.similarity import structure
 from analysis.similarity.gram import Array
 from analysis.similarity.intervals import Estimate, estimate
 
@@ -92,13 +91,18 @@ class Measured:
 
     ``parts`` (batches, T, T) sum to CKA; ``model`` (T,) names each tap's model. ``families``
     gives each trained model's family ('vit', 'resnet', 'mixer', or another word) in the study's
-    order, ``twins`` the untrained twin of those that have one.
+    order, ``twins`` the untrained twin of those that have one. ``tap`` (T,) names the taps.
     """
 
     parts: Array
     model: Sequence[str]
     families: Mapping[str, str]
     twins: Mapping[str, str]
+    tap: Sequence[str] = ()
+
+    def taps(self, model: str) -> list[str]:
+        """The names of ``model``'s taps, as they fire."""
+        return [tap for tap, name in zip(self.tap, self.model, strict=True) if name == model]
 
     def first(self, family: str) -> str | None:
         """The first model of ``family`` in the study's order."""
@@ -135,57 +139,3 @@ class Measured:
             self.contrast(trial),
             self.contrast(trial, named=self.twins) if twinned else None,
         )
-
-
-def findings(measured: Measured) -> list[Finding]:
-    """What ``measured`` says on those claims of E1 and E2 whose families it has."""
-    vit, resnet, mixer = (measured.first(kind) for kind in ("vit", "resnet", "mixer"))
-    trials: list[Trial] = []
-    if vit is not None and resnet is not None:
-        trials += [*_within(vit, resnet), *_across(vit, resnet)]
-        if mixer is not None:
-            trials.append(_mixer(mixer, vit, resnet))
-    return [measured.finding(trial) for trial in trials]
-
-
-def _within(vit: str, resnet: str) -> list[Trial]:
-    return [
-        Trial(
-            "E1-ends",
-            "mean CKA of the bottom quarter of the layers with the top quarter",
-            Side(vit, vit, vit, structure.bottom_top),
-            Side(resnet, resnet, resnet, structure.bottom_top),
-        ),
-        Trial(
-            "E1-lowest",
-            "smallest CKA between two layers",
-            Side(vit, vit, vit, structure.lowest),
-            Side(resnet, resnet, resnet, structure.lowest),
-        ),
-    ]
-
-
-def _across(vit: str, resnet: str) -> list[Trial]:
-    return [
-        Trial(
-            "E2-lower-half",
-            f"share of {resnet}'s lower half whose most similar layer of {vit} lies",
-            Side(f"in {vit}'s lowest quarter", resnet, vit, structure.lower_half_match),
-            Side("higher up", resnet, vit, structure.lower_half_mismatch),
-        ),
-        Trial(
-            "E2-last-third",
-            f"mean CKA of {vit}'s layers with the most similar layer of {resnet}",
-            Side("before the last third", resnet, vit, structure.before_last_third_resemblance),
-            Side("in the last third", resnet, vit, structure.last_third_resemblance),
-        ),
-    ]
-
-
-def _mixer(mixer: str, vit: str, resnet: str) -> Trial:
-    return Trial(
-        "E2-mixer",
-        f"mean CKA of {mixer}'s layers with the most similar layer",
-        Side(f"of {vit}", mixer, vit, structure.resemblance),
-        Side(f"of {resnet}", mixer, resnet, structure.resemblance),
-    )

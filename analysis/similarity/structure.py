@@ -1,9 +1,10 @@
-"""What the study reads off a CKA matrix, as numbers: experiments E1 and E2.
+"""What the study reads off a CKA matrix, as numbers: experiments E1, E2 and E14.
 
 Matrices have taps in the order of depth, input first.
 """
 
 import numpy as np
+import numpy.typing as npt
 
 from analysis.errors import AnalysisError
 from analysis.similarity.gram import Array
@@ -62,6 +63,51 @@ def before_last_third_resemblance(across: Array) -> float:
 def resemblance(across: Array) -> float:
     """Mean over A's layers of the CKA with their best match in B; ``across`` is (T_a, T_b)."""
     return float(across.max(axis=1).mean())
+
+
+def overall(across: Array) -> float:
+    """Mean CKA over all pairs of A's and B's layers; ``across`` is (T_a, T_b)."""
+    return float(across.mean())
+
+
+def within_and_across(within: Array, part: npt.ArrayLike) -> tuple[float, float]:
+    """Mean CKA of two layers of the same part, and of two of different parts, as far apart.
+
+    ``part`` (T,) numbers each layer's part; -1 is none. Means are taken at every distance in
+    layers at which there are pairs of both kinds, and then over those distances, so that parts
+    are told from a mere fall with distance: where CKA depends on the distance alone both are
+    equal. Raises ``AnalysisError`` where there is no such distance.
+    """
+    parts = np.asarray(part)
+    pairs = []
+    for apart in range(1, _layers(within)):
+        first, second = parts[:-apart], parts[apart:]
+        known, same = (first >= 0) & (second >= 0), first == second
+        cka = np.diagonal(within, apart)
+        if (known & same).any() and (known & ~same).any():
+            pairs.append((cka[known & same].mean(), cka[known & ~same].mean()))
+    if not pairs:
+        raise AnalysisError(f"parts {parts.tolist()} have no pairs of layers to compare")
+    inside, between = np.mean(pairs, axis=0)
+    return float(inside), float(between)
+
+
+def two_blocks(within: Array) -> tuple[float, float]:
+    """``within_and_across`` of the division into two blocks that sets them apart most.
+
+    Raghu et al. (2021), appendix H, for MLP-Mixers. Each block has two layers at least; T >= 4.
+    Raises ``AnalysisError`` for fewer.
+    """
+    count = _layers(within)
+    if count < 4:
+        raise AnalysisError(f"{count} taps of a model, two blocks need at least 4")
+    each = [within_and_across(within, np.arange(count) >= at) for at in range(2, count - 1)]
+    return max(each, key=lambda pair: pair[0] - pair[1])
+
+
+def paired(within: Array, beside: tuple[npt.ArrayLike, npt.ArrayLike]) -> float:
+    """Mean CKA of the layers ``beside[0]`` with the layers ``beside[1]``, one with one."""
+    return float(within[np.asarray(beside[0]), np.asarray(beside[1])].mean())
 
 
 def _layers(within: Array) -> int:

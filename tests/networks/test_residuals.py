@@ -247,6 +247,38 @@ def test_a_branch_of_zero_is_an_error_and_never_infinity() -> None:
         residual_norms(loaded, [images(loaded)])
 
 
+def test_a_skip_of_zero_has_a_ratio_of_zero_and_no_angle() -> None:
+    """Every other pixel of the skip is silent, as after a ReLU: half the ratio, the same angle."""
+
+    class Same(nn.Module):
+        def forward(self, x: Tensor, **_: Any) -> Tensor:
+            return x
+
+    class One(nn.Module):
+        def forward(self, x: Tensor, **_: Any) -> Tensor:
+            return torch.ones_like(x)
+
+    class Silence(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            rest = torch.ones_like(x)
+            rest[:, 1::2] = 0
+            return rest
+
+    loaded = network("vit")
+    block: Any = loaded.module.get_submodule("blocks.0")
+    loaded.module.norm_pre = Silence()  # type: ignore[assignment]
+    block.norm1, block.attn = nn.Identity(), One()
+    chosen = [named(loaded, "blocks.0.attention")]
+    norms = residual_norms(loaded, [images(loaded)], chosen=chosen)["spatial"]
+    spatial = torch.arange(1, 1 + loaded.module.patch_embed.num_patches)  # type: ignore
+    expected = float((spatial % 2 == 0).float().mean())
+    np.testing.assert_allclose(norms.ratio, expected, rtol=1e-6)
+    np.testing.assert_allclose(norms.cosine, 1, rtol=1e-6)
+    block.attn = Same()
+    with pytest.raises(AnalysisError, match="norm of the branch is 0"):
+        residual_norms(loaded, [images(loaded)], chosen=chosen)
+
+
 def test_what_is_not_finite_is_an_error() -> None:
     loaded = network("resnet18")
     x = images(loaded)

@@ -1,0 +1,130 @@
+"""The flow that runs every experiment of the paper on a study's models, into one report."""
+
+from collections.abc import Iterable
+from functools import partial
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from analysis.claims.cast import casts, fractions, pooling
+from analysis.claims.needs import Asked
+from analysis.networks.devices import device
+from flows.anatomy import looked_into
+from flows.branches import Branches
+from flows.compare import compared
+from flows.steps import MOST_AT_ONCE, images_of, run_name, survey_all
+from flows.study import Study
+from storage.images import ImageSet
+from storage.reports import check_folder
+from storage.store import locate, make_store
+from tasks.cluster import workers
+from tasks.references import AnatomyReference, ComparisonReference, Found, ModelPlan
+from tasks.reproduced import ReproductionReference, asked_of
+from tasks.reproduction import write_reproduction
+from tasks.run_log import run_log
+from tasks.stopping import stopping_on_interrupt
+from tasks.survey import check_space
+
+
+@flow(
+    name="reproduce",
+    flow_run_name=run_name,
+    task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
+)
+def reproduce(study: Study) -> ReproductionReference:
+    """Run every experiment of the paper on the models of ``study``, and write one report.
+
+    ``study`` may be a Study, a dictionary of its keys, or the path of a study file. Which model
+    plays which part is found from what the models are. What is in the store already, by this
+    flow or by `compare`, `anatomy` and `probe`, is not computed again. A model that fails is
+    missing from what comes after; the report is written, and then ``Incomplete`` is raised.
+    """
+    store = locate(study.store)
+    study = study.model_copy(update={"store": store.url, "reduction": "flatten"})
+    check_folder(study.report_folder)
+    images = images_of(study)
+    branches = Branches()
+    with stopping_on_interrupt(), workers(study.compute.dask) as dask:
+        plans = survey_all(study, images, branches)
+        asked = asked_of(plans, labels=images.labels is not None)
+        run_log().info(f"reproducing on {len(images)} images; store {study.store}")
+        check_space(plans, store=store, keep=study.keep)
+        if dask is None:
+            device(study.compute.device)
+        make_store(study.store)
+        comparison = compared(plans, study, images, branches, dask=dask)
+        plans = branches.left(plans)
+        fine = _fine(study, asked, images, branches, dask=dask)
+        found = _inside(plans, asked, study, images, branches, dask=dask)
+    written = write_reproduction(
+        ReproductionReference(
+            study.store,
+            asked,
+            comparison,
+            fine,
+            AnatomyReference(study.store, tuple(found)),
+        ),
+        folder=study.report_folder,
+        missing=branches.missing,
+    )
+    branches.close(report=str(written.report))
+    return written
+
+
+def _fine(
+    study: Study, asked: Asked, images: ImageSet, branches: Branches, *, dask: str | None
+) -> ComparisonReference | None:
+    """The taps of the paper, inside the blocks too, of the first model of each family (E1)."""
+    lead = next(iter(casts(asked)), [])
+    models = [
+        model.model_copy(update={"taps": None})
+        for model in study.models
+        if model.name in lead and model.name not in branches.failed
+    ]
+    if not models:
+        return None
+    own = study.model_copy(
+        update={"models": models, "taps": "paper", "similarity": ["cka"], "sweep": False}
+    )
+    plans = survey_all(own, images, branches)
+    return compared(plans, own, images, branches, dask=dask)
+
+
+def _inside(
+    plans: list[ModelPlan],
+    asked: Asked,
+    study: Study,
+    images: ImageSet,
+    branches: Branches,
+    *,
+    dask: str | None,
+) -> list[Found]:
+    """What the paper looks for inside the models, each analysis of those that it is about."""
+    found: list[Found] = []
+    for analysis, models in _looked_for(asked).items():
+        chosen = _these(plans, models)
+        look = partial(looked_into, study=study, images=images, branches=branches, dask=dask)
+        try:
+            found += look(chosen, analyses=[analysis]) if chosen else []
+        except Exception as error:
+            # Where every model failed in this analysis the others and the report go on.
+            if error not in branches.failed.values():
+                raise
+        plans = [plan for plan in plans if plan.name not in branches.failed]
+    return found
+
+
+def _looked_for(asked: Asked) -> dict[str, list[str]]:
+    """The models that each analysis is about."""
+    on_families = list(dict.fromkeys(name for cast in casts(asked) for name in cast))
+    return {
+        "attention": [*on_families, *fractions(asked, "vit")],
+        "receptive_fields": on_families,
+        "residuals": [*on_families, *pooling(asked)],
+    }
+
+
+def _these(plans: Iterable[ModelPlan], models: Iterable[str]) -> list[ModelPlan]:
+    """The plans of ``models`` and of their untrained twins."""
+    names = set(models)
+    return [plan for plan in plans if names & {plan.name, plan.subject.baseline_of}]

@@ -1,0 +1,57 @@
+"""What a reproduction of the whole paper found, in a store: references to its parts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+
+from analysis.claims.cast import casts
+from analysis.claims.needs import Asked
+from tasks.references import AnatomyReference, ComparisonReference, ModelPlan
+
+
+@dataclass(frozen=True)
+class ReproductionReference:
+    """What `reproduce` returns: the comparisons, the anatomy, and the report of all of it."""
+
+    store: str
+    asked: Asked
+    comparison: ComparisonReference
+    fine: ComparisonReference | None
+    anatomy: AnatomyReference
+    report: str | None = None
+
+    @property
+    def casts(self) -> list[list[str]]:
+        """The models that the claims on families are put to."""
+        return casts(self.asked)
+
+
+def asked_of(plans: Iterable[ModelPlan], *, labels: bool) -> Asked:
+    """What a study has: its trained models, or where none is trained, all of its own."""
+    own = {plan.name: plan.facts for plan in plans if not plan.subject.baseline_of}
+    trained = {name: facts for name, facts in own.items() if facts["trained"]}
+    return Asked(trained or own, labels=labels)
+
+
+def of_models(dataset: xr.Dataset, models: Iterable[str]) -> xr.Dataset:
+    """A comparison cut to ``models`` and their untrained twins, in the order of ``models``."""
+    names, owners = dataset["model_a"].values, dataset["baseline_of_a"].values
+    order = list(models)
+    own = [np.flatnonzero(names == model) for model in order]
+    twins = [np.flatnonzero(owners == model) for model in order]
+    rows = np.concatenate([*own, *twins])
+    return dataset.isel(tap_a=rows, tap_b=rows)
+
+
+def of_some(reference: AnatomyReference, models: Iterable[str]) -> AnatomyReference:
+    """An anatomy cut to ``models`` and their untrained twins, in the order of ``models``."""
+    order = list(models)
+    found = [
+        one
+        for model in order
+        for one in reference.found
+        if model in (one.plan.name, one.plan.subject.baseline_of)
+    ]
+    return replace(reference, found=tuple(found))

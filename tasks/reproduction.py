@@ -1,0 +1,104 @@
+"""The report of a reproduction: the verdict on every claim, then a section an experiment."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from analysis.claims import CLAIMS, RULE, tally
+from analysis.claims.settling import unsettled
+from storage import reports
+from storage.reports import Check, Page, Section
+from tasks import report as of_comparison
+from tasks.artifacts import show_report
+from tasks.experiments import data, experiments
+from tasks.reproduced import ReproductionReference
+from tasks.retries import RETRIED
+from tasks.run_log import run_log
+
+
+@task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIED)
+def write_reproduction(
+    found: ReproductionReference,
+    *,
+    folder: str,
+    missing: Mapping[str, str] = of_comparison.NOTHING,
+) -> ReproductionReference:
+    """Draw and write the report into ``folder``; the reference with its path.
+
+    ``missing`` says why models of the study, by name, are not in it.
+    """
+    drawn = page(found, missing=missing)
+    index = reports.write(folder, drawn)
+    study = str(found.comparison.open().attrs["study"])
+    show_report(drawn, study=f"{study} reproduced", report=index)
+    run_log().info(f"report: {index}")
+    return replace(found, report=index)
+
+
+def page(
+    found: ReproductionReference, *, missing: Mapping[str, str] = of_comparison.NOTHING
+) -> Page:
+    """The whole report, as a page to be rendered."""
+    dataset = found.comparison.open().load()
+    sections = list(experiments(found))
+    checks = verdicts(found, [check for section in sections for check in section.checks])
+    images = dataset.attrs["images"]
+    return Page(
+        title="Do vision transformers see like convolutional neural networks?",
+        lead=(
+            f"The experiments of Raghu et al. (2021) on {len(found.asked.models)} networks and "
+            f"{images['count']} images ({images['source']}). Of {len(CLAIMS)} claims of the "
+            f"paper, on these networks: {tally(check.verdict for check in checks)}.",
+        ),
+        sections=(
+            Section(
+                "Verdicts",
+                paragraphs=(RULE,),
+                checks=tuple(brief(check) for check in checks),
+                figures=sections[0].figures[:1],
+            ),
+            replace(sections[0], figures=sections[0].figures[1:]),
+            *sections[1:],
+        ),
+        provenance=tuple(of_comparison.provenance(dataset, name=found.comparison.name)),
+        data=tuple(data(found)),
+        warnings=tuple(_warnings(found, missing)),
+    )
+
+
+def verdicts(found: ReproductionReference, checks: list[Check]) -> list[Check]:
+    """One check for every claim of the paper, in its order: the first cast's, or what it lacks."""
+    first: dict[str, Check] = {}
+    for check in checks:
+        first.setdefault(check.id, check)
+    return [
+        first.get(
+            claim.id,
+            Check(
+                id=claim.id,
+                experiment=claim.experiment,
+                claim=claim.sentence,
+                measured=(),
+                verdict="can't tell",
+                remark=unsettled(claim, found.asked),
+            ),
+        )
+        for claim in CLAIMS
+    ]
+
+
+def brief(check: Check) -> Check:
+    """``check`` with the difference alone, as the first table shows it."""
+    remark = "" if check.measured else check.remark
+    return replace(
+        check, measured=check.measured[-1:], untrained=check.untrained[-1:], remark=remark
+    )
+
+
+def _warnings(found: ReproductionReference, missing: Mapping[str, str]) -> Iterator[str]:
+    for model, why in missing.items():
+        yield f"Model {model!r} of the study is missing here, it failed: {why}."
+    if not any(facts["trained"] for facts in found.asked.models.values()):
+        yield "No model of the study is trained: the verdicts are on untrained networks."
