@@ -1,4 +1,6 @@
 # make demo   compare the shipped networks on the shipped images; writes reports/demo/index.html
+# make reproduce   every experiment of the paper on the shipped networks; writes
+#             reports/reproduce/index.html
 # make serve  Prefect's server, its page at http://127.0.0.1:4200, and a worker; Ctrl-C ends them
 # make test   formatting, types, layering, and all tests
 # make bench  speed, memory and error beside other packages; writes docs/benchmarks.md (45 minutes)
@@ -6,10 +8,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo serve test check bench install clean
+.PHONY: demo reproduce serve test check bench install clean
 
 demo: install
 	$(BIN)/seelike compare studies/demo.yaml
+
+reproduce: install
+	$(BIN)/seelike reproduce studies/reproduce.yaml
 
 serve: install
 	$(BIN)/seelike serve

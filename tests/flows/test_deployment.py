@@ -48,6 +48,15 @@ def test_nightly_is_the_demo_and_train_the_recipe_of_the_zoo() -> None:
     assert study("train") == read_study(ROOT / "studies" / "zoo.yaml")
 
 
+def test_reproduce_is_its_study_weekly_and_of_every_shipped_network() -> None:
+    asked = study("reproduce")
+    assert asked == read_study(ROOT / "studies" / "reproduce.yaml")
+    assert {str(model.zoo) for model in asked.models} >= set(members())
+    (schedule,) = next(d for d in DEPLOYMENTS if d["name"] == "reproduce")["schedules"]
+    *_, month, weekday = schedule["cron"].split()
+    assert (month, weekday.isdecimal()) == ("*", True)
+
+
 def test_the_zoo_wide_comparison_has_every_shipped_network() -> None:
     compared = {str(model.zoo) for model in study("zoo").models}
     assert compared == {model.name for model in study("train").models}
