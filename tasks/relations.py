@@ -66,6 +66,31 @@ class Relations:
         ]
         return next(iter(self._own_seed_first(twins, model)), None)
 
+    def others(self, model: str) -> list[str]:
+        """Those that differ from ``model`` in nothing but the seed."""
+        return [
+            other
+            for other in self.facts
+            if other != model and self._same(model, other, apart=("seed",))
+        ]
+
+    def firsts(self) -> list[str]:
+        """The first model of every architecture, whatever it was trained on, with all skips."""
+        found: dict[str, str] = {}
+        for model in self.facts:
+            origins = ("data", "fraction", "start", "seed")
+            found.setdefault(self._kin(model, apart=origins, arguments=(SKIP_FREE,)), model)
+        return list(found.values())
+
+    def seed(self, model: str) -> int | None:
+        """The seed of ``model``'s training, where it is known."""
+        seed: int | None = self._origin(model)["seed"]
+        return seed
+
+    def fraction(self, model: str) -> float:
+        """The part of the data that ``model`` was trained on; all of it where nothing is said."""
+        return float(self._origin(model)["fraction"] or ALL)
+
     def seeds(self) -> list[list[str]]:
         """Groups of two or more models that differ in nothing but the seed."""
         groups: dict[str, list[str]] = {}

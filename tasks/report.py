@@ -10,14 +10,17 @@ import xarray as xr
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from analysis.claims import tally
-from analysis.similarity.findings import Finding, Measured
+from analysis.claims import Verdict, tally
+from analysis.similarity.findings import Measured
+from analysis.similarity.proportions import share
 from analysis.similarity.trials import findings
 from storage import reports
-from storage.reports import Estimate, Group, Page, Table
+from storage.reports import Group, Page, Table
 from tasks.artifacts import show_report
 from tasks.further_sections import further_sections
+from tasks.looked import cell
 from tasks.references import ComparisonReference
+from tasks.related_sections import related_data, related_sections
 from tasks.retries import RETRIED
 from tasks.run_log import run_log
 from tasks.sections import data, sections
@@ -46,12 +49,17 @@ def page(dataset: xr.Dataset, *, name: str, missing: Mapping[str, str] = NOTHING
     measured = measured_of(dataset)
     found = findings(measured)
     models = list(measured.families)
+    every = (
+        *sections(dataset, measured, found),
+        *related_sections(dataset, measured),
+        *further_sections(dataset, measured),
+    )
     return Page(
         title=f"How alike are the layers of {listed(models)}?",
-        lead=tuple(_lead(dataset, found)),
-        sections=(*sections(dataset, measured, found), *further_sections(dataset, measured)),
+        lead=tuple(_lead(dataset, [check.verdict for one in every for check in one.checks])),
+        sections=every,
         provenance=tuple(provenance(dataset, name=name)),
-        data=tuple(data(dataset, models)),
+        data=(*data(dataset, models), *related_data(dataset, measured)),
         warnings=(*_missing(missing), *_warnings(dataset)),
     )
 
@@ -78,16 +86,15 @@ def listed(names: list[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _lead(dataset: xr.Dataset, found: list[Finding]) -> Iterator[str]:
+def _lead(dataset: xr.Dataset, verdicts: list[Verdict]) -> Iterator[str]:
     images = dataset.attrs["images"]
     taps = dataset.sizes["tap_a"]
     yield (
         f"CKA between all pairs of {taps} layers on {images['count']} images "
         f"({images['source']}), every model on the same images in the same order."
     )
-    if found:
-        told = tally(finding.verdict for finding in found)
-        yield f"Of {len(found)} claims of the study, on these networks: {told}."
+    if verdicts:
+        yield f"Of {len(verdicts)} claims of the study, on these networks: {tally(verdicts)}."
 
 
 def _missing(missing: Mapping[str, str]) -> Iterator[str]:
@@ -135,7 +142,7 @@ def _models(attributes: dict[str, Any]) -> Table:
     rows = []
     for model, facts in attributes["models"].items():
         test = facts.get("test")
-        accuracy = None if test is None else Estimate(*_binomial(test["correct"], test["total"]))
+        accuracy = None if test is None else cell(share(test["correct"], test["total"]))
         rows.append(
             (
                 model,
@@ -162,11 +169,3 @@ def _models(attributes: dict[str, Any]) -> Table:
         tuple(rows),
         caption="Test accuracy as on the checkpoint's card, with its 95 % binomial interval.",
     )
-
-
-def _binomial(correct: int, total: int) -> tuple[float, float, float]:
-    """A share and its 95 % interval (Wilson 1927)."""
-    z, share = 1.96, correct / total
-    centre = (share + z**2 / (2 * total)) / (1 + z**2 / total)
-    half = z * np.sqrt(share * (1 - share) / total + z**2 / (4 * total**2)) / (1 + z**2 / total)
-    return share, float(centre - half), float(centre + half)

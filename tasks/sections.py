@@ -12,6 +12,7 @@ from storage import reports
 from storage.digest import slug
 from storage.reports import Check, Csv, Figure, Section, Table
 from tasks.drawn import drawn
+from tasks.looked import cell
 
 # What is measured within every model: the number, and how the figure and table call it.
 WITHIN = {
@@ -62,14 +63,10 @@ def check(finding: Finding) -> Check:
 def _labelled(finding: Finding, contrast: Contrast) -> tuple[tuple[str, reports.Estimate], ...]:
     trial = finding.trial
     return (
-        (trial.first.label, _cell(contrast.first)),
-        (trial.second.label, _cell(contrast.second)),
-        ("difference", _cell(contrast.difference)),
+        (trial.first.label, cell(contrast.first)),
+        (trial.second.label, cell(contrast.second)),
+        ("difference", cell(contrast.difference)),
     )
-
-
-def _cell(number: Estimate) -> reports.Estimate:
-    return reports.Estimate(number.value, number.low, number.high)
 
 
 def numbers(measured: Measured, model: str) -> list[tuple[str, Estimate, Estimate | None]]:
@@ -103,7 +100,7 @@ def within_words(measured: Measured, model: str) -> str:
 def within_table(measured: Measured) -> Table:
     """The numbers within every model, trained and untrained."""
     rows = [
-        (model, name, _cell(value), None if twin is None else _cell(twin))
+        (model, name, cell(value), None if twin is None else cell(twin))
         for model in measured.families
         for name, value, twin in numbers(measured, model)
     ]

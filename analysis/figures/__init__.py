@@ -5,7 +5,7 @@ from analysis.figures.curves import Curve, ceiling
 from analysis.figures.dot_plot import Dot, checks
 from analysis.figures.fields import Field, pictures
 from analysis.figures.heads import Heads, heads_by_block
-from analysis.figures.heatmaps import across, against_untrained, grid, scale, within
+from analysis.figures.heatmaps import across, against_untrained, beside, grid, scale, within
 from analysis.figures.matches import best_match
 from analysis.figures.panels import Panel, panels
 from analysis.figures.rendering import png, svg
@@ -23,6 +23,7 @@ __all__ = [
     "across",
     "against_untrained",
     "agreement",
+    "beside",
     "best_match",
     "ceiling",
     "cells",

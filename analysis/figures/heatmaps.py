@@ -3,7 +3,8 @@
 Input at the bottom and at the left, as in Raghu et al. 2021, figures 1 and 2.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import xarray as xr
@@ -25,6 +26,9 @@ Panels = list[list[Axes]]
 _PAD = 0.07
 _TAPS = "taps, input to output"
 _DEPTH = "depth (0 input, 1 output)"
+_NO_MARKS: Mapping[str, float] = MappingProxyType({})
+# Seen on the dark and on the light end of the colour map.
+_MARK = "#56B4E9"
 
 
 def scale(*comparisons: xr.Dataset, measure: str = "cka") -> Limits:
@@ -127,30 +131,55 @@ def against_untrained(
     measure that is not there.
     """
     pairs.require(comparison, *models)
-    twins = {model: pairs.twin(comparison, model) for model in models}
-    for model, twin in twins.items():
-        if twin is None:
+    for model in models:
+        if pairs.twin(comparison, model) is None:
             raise AnalysisError(
                 f"model '{model}' has no untrained twin in the comparison; leave it out or add one"
             )
+    return beside(comparison, models, measure=measure, limits=limits)
+
+
+def beside(
+    comparison: xr.Dataset,
+    models: Sequence[str],
+    *,
+    marks: Mapping[str, float] = _NO_MARKS,
+    measure: str = "cka",
+    limits: Limits | None = None,
+) -> Figure:
+    """Each of ``models`` within itself, one beside the other, one colour scale.
+
+    Where all have untrained twins, these stand below. ``marks`` are tap indices at which lines
+    cross a model's heatmaps: 3.5 between its fourth and fifth tap. Raises ``AnalysisError`` for
+    a model or measure that is not there.
+    """
+    pairs.require(comparison, *models)
+    twins = [pairs.twin(comparison, model) for model in models]
+    rows = {"trained": list(models)}
+    if None not in twins:
+        rows["untrained"] = [str(twin) for twin in twins]
     limits = limits or scale(comparison, measure=measure)
     with style():
-        figure, panels, side = _panels(2, len(models))
-        for column, (model, twin) in enumerate(twins.items()):
-            for row, shown in enumerate((model, twin)):
-                assert shown is not None
+        figure, panels, side = _panels(len(rows), len(models))
+        for row, (title, names) in enumerate(rows.items()):
+            lowest = row == len(rows) - 1
+            for column, (model, shown) in enumerate(zip(models, names, strict=True)):
                 axes = panels[row][column]
                 cells = pairs.pair(comparison, shown, shown, measure=measure)
                 image = _heatmap(axes, cells[measure], limits)
-                axes.tick_params(bottom=row == 1, labelbottom=row == 1)
+                axes.tick_params(bottom=lowest, labelbottom=lowest)
                 name_taps(axes.xaxis, cells["tap_b"])
                 name_taps(axes.yaxis, cells["tap_a"])
-            depth = pairs.pair(comparison, model, model, measure=measure)["depth_b"]
-            show_depth(panels[0][column], "top", depth, ticks=(0, 0.5, 1))
-            panels[1][column].set_xlabel(folded(model, inches=side), weight="bold")
-        panels[0][0].set_ylabel("trained", weight="bold")
-        panels[1][0].set_ylabel("untrained", weight="bold")
-        unit = folded(_unit(comparison, measure), inches=0.8 * side * 2)
+                if model in marks:
+                    axes.axhline(marks[model], color=_MARK, linewidth=1, linestyle="--")
+                    axes.axvline(marks[model], color=_MARK, linewidth=1, linestyle="--")
+                if row == 0:
+                    show_depth(axes, "top", cells["depth_b"], ticks=(0, 0.5, 1))
+                if lowest:
+                    axes.set_xlabel(folded(model, inches=side), weight="bold")
+            if len(rows) > 1:
+                panels[row][0].set_ylabel(title, weight="bold")
+        unit = folded(_unit(comparison, measure), inches=0.8 * side * len(rows))
         return _entitled(figure, image, panels, unit=unit)
 
 

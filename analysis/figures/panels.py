@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullFormatter
 
 from analysis.errors import AnalysisError
-from analysis.figures.curves import Curve, check
+from analysis.figures.curves import Curve, Kind, check
 from analysis.figures.rendering import settle
 from analysis.figures.style import GREY, OKABE_ITO, folded, style
 
@@ -36,8 +36,9 @@ class Panel:
 def panels(each: Sequence[Panel], *, along: str, level: str = "") -> Figure:
     """``each`` panel beside the other, with one key; ``along`` names the axis of depth.
 
-    Curves of one label share a colour. ``level`` says what the panels' levels are. Raises
-    ``AnalysisError`` without curves and for one that can't be drawn, as ``ceiling``.
+    Curves of one label share a colour; a ceiling is a broad grey line. ``level`` says what the
+    panels' levels are. Raises ``AnalysisError`` without curves and for one that can't be drawn,
+    as ``ceiling``.
     """
     curves = [curve for panel in each for curve in panel.curves]
     if not curves:
@@ -69,12 +70,13 @@ def _draw(axes: Axes, panel: Panel, looks: Mapping[str, tuple[str, str]]) -> Non
         axes.axhline(panel.level, color=GREY, linewidth=1, linestyle=":")
     for curve in panel.curves:
         colour, marker = looks[curve.label]
-        untrained = curve.kind == "untrained"
+        if curve.kind == "ceiling":
+            colour = GREY
         if curve.low is not None and curve.high is not None:
             axes.fill_between(
                 curve.depth, curve.low, curve.high, color=colour, alpha=0.18, linewidth=0
             )
-        line = _line(colour, marker, untrained=untrained)
+        line = _line(colour, marker, curve.kind)
         line.set_data(curve.depth, curve.value)
         axes.add_line(line)
     axes.autoscale_view()
@@ -103,7 +105,10 @@ def bottom(values: npt.NDArray[np.float64]) -> float | None:
     return 0.0 if 0 <= values.min() < values.max() / 2 else None
 
 
-def _line(colour: str, marker: str, *, untrained: bool) -> Line2D:
+def _line(colour: str, marker: str, kind: Kind) -> Line2D:
+    if kind == "ceiling":
+        return Line2D([], [], color=GREY, linewidth=4, alpha=0.5, solid_capstyle="round", zorder=1)
+    untrained = kind == "untrained"
     return Line2D(
         [],
         [],
@@ -121,11 +126,13 @@ def _key(
 ) -> list[Line2D]:
     key = []
     for label, (colour, marker) in looks.items():
-        entry = _line(colour, marker, untrained=False)
+        kinds = [curve.kind for curve in curves if curve.label == label]
+        entry = _line(colour, marker, "trained" if "trained" in kinds else kinds[0])
         entry.set_label(folded(label, inches=2.2))
         key.append(entry)
-    if any(curve.kind == "untrained" for curve in curves):
-        entry = _line(GREY, "o", untrained=True)
+    both = {c.label for c in curves if c.kind == "untrained"}
+    if both & {c.label for c in curves if c.kind != "untrained"}:
+        entry = _line(GREY, "o", "untrained")
         entry.set_label("untrained")
         key.append(entry)
     if level:

@@ -1,7 +1,7 @@
 """What a comparison says on the study's claims: numbers, intervals, and words that follow."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,12 @@ class Side:
     rows: str
     columns: str
     number: Number
+
+    def of(self, named: Mapping[str, str] | None) -> "Side":
+        """The same of the models that ``named`` puts in their place."""
+        names = named or {}
+        rows, columns = (names.get(model, model) for model in (self.rows, self.columns))
+        return replace(self, rows=rows, columns=columns)
 
 
 @dataclass(frozen=True)
@@ -71,8 +77,8 @@ class Finding:
         )
         if self.untrained is not None:
             sentence += (
-                f"; the difference is {shown(measured.difference)}, between the untrained "
-                f"networks it is {shown(self.untrained.difference)}"
+                f"; the difference is {shown(measured.difference)}, before training it is "
+                f"{shown(self.untrained.difference)}"
             )
         return f"{sentence}."
 
@@ -110,32 +116,45 @@ class Measured:
 
     def estimate(self, side: Side, *, named: Mapping[str, str] | None = None) -> Estimate:
         """``side``'s number and its interval; of the models that ``named`` puts in their place."""
-        return estimate(self.parts, self._number(side, named))
-
-    def _number(self, side: Side, named: Mapping[str, str] | None) -> Number:
-        """``side``'s number as a function of the whole CKA matrix."""
-        names = np.asarray(self.model)
-        rows, columns = (
-            np.flatnonzero(names == (named or {}).get(model, model))
-            for model in (side.rows, side.columns)
-        )
-        return lambda matrix: side.number(matrix[np.ix_(rows, columns)])
+        shown = [side.of(named)]
+        return estimate(self._of(shown), self._number(shown[0], shown))
 
     def contrast(self, trial: Trial, *, named: Mapping[str, str] | None = None) -> Contrast:
         """Both sides of ``trial`` and their difference, over the same resamples."""
-        first, second = (self._number(side, named) for side in (trial.first, trial.second))
+        both = [side.of(named) for side in (trial.first, trial.second)]
+        parts = self._of(both)
+        first, second = (self._number(side, both) for side in both)
         return Contrast(
-            self.estimate(trial.first, named=named),
-            self.estimate(trial.second, named=named),
-            estimate(self.parts, lambda matrix: first(matrix) - second(matrix)),
+            estimate(parts, first),
+            estimate(parts, second),
+            estimate(parts, lambda matrix: first(matrix) - second(matrix)),
         )
 
-    def finding(self, trial: Trial) -> Finding:
-        """What the networks say in ``trial``, and their twins where all of them have one."""
-        models = {m for side in (trial.first, trial.second) for m in (side.rows, side.columns)}
-        twinned = models <= set(self.twins)
+    def _of(self, sides: Sequence[Side]) -> Array:
+        """The parts of the models of ``sides`` alone: others would only take time."""
+        chosen = np.flatnonzero(np.isin(self.model, _models(sides)))
+        return self.parts[:, chosen[:, None], chosen]
+
+    def _number(self, side: Side, sides: Sequence[Side]) -> Number:
+        """``side``'s number as a function of the CKA matrix of the models of ``sides``."""
+        names = np.asarray(self.model)
+        names = names[np.isin(names, _models(sides))]
+        rows, columns = (np.flatnonzero(names == model) for model in (side.rows, side.columns))
+        return lambda matrix: side.number(matrix[np.ix_(rows, columns)])
+
+    def finding(self, trial: Trial, *, baseline: Mapping[str, str] | None = None) -> Finding:
+        """What the networks say in ``trial``, and those that the ``baseline`` puts in their place.
+
+        The baseline is their untrained twins where all of them have one.
+        """
+        if baseline is None and set(_models([trial.first, trial.second])) <= set(self.twins):
+            baseline = self.twins
         return Finding(
             trial,
             self.contrast(trial),
-            self.contrast(trial, named=self.twins) if twinned else None,
+            None if baseline is None else self.contrast(trial, named=baseline),
         )
+
+
+def _models(sides: Sequence[Side]) -> list[str]:
+    return [model for side in sides for model in (side.rows, side.columns)]

@@ -110,6 +110,58 @@ def paired(within: Array, beside: tuple[npt.ArrayLike, npt.ArrayLike]) -> float:
     return float(within[np.asarray(beside[0]), np.asarray(beside[1])].mean())
 
 
+def across_block(within: Array, *, below: int, above: int) -> float:
+    """Mean CKA of the layers ``below`` a block, so many, with those from ``above`` it on.
+
+    Raghu et al. (2021), figure 8: it collapses where the block has no skip connections.
+    """
+    return float(within[:below, above:].mean())
+
+
+def beside_block(within: Array, *, below: int, above: int) -> float:
+    """Mean CKA of two different layers that lie both below a block, or both above it.
+
+    Raises ``AnalysisError`` where neither side has two.
+    """
+    inside = np.zeros(within.shape, dtype=bool)
+    for side in (slice(0, below), slice(above, None)):
+        inside[side, side] = True
+    inside &= ~np.eye(len(within), dtype=bool)
+    if not inside.any():
+        raise AnalysisError(f"{below} taps below a block, {len(within) - above} above: no two")
+    return float(within[inside].mean())
+
+
+def same_lower_half(across: Array) -> float:
+    """Mean CKA of corresponding layers in the lower half of two networks of one architecture.
+
+    ``across`` is (T, T), both in one order. Raghu et al. (2021), figure 12. Halves leave a layer
+    in the middle out.
+    """
+    return float(_same(across)[: max(1, len(across) // 2)].mean())
+
+
+def same_upper_half(across: Array) -> float:
+    """The same in the upper half."""
+    return float(_same(across)[-max(1, len(across) // 2) :].mean())
+
+
+def same_first_quarter(across: Array) -> float:
+    """Mean CKA of corresponding layers in the first quarter, rounded up: as figure G.1."""
+    return float(_same(across)[: _share(len(across), 0.25)].mean())
+
+
+def same_last_quarter(across: Array) -> float:
+    """The same in the last quarter."""
+    return float(_same(across)[-_share(len(across), 0.25) :].mean())
+
+
+def _same(across: Array) -> Array:
+    if across.shape[0] != across.shape[1]:
+        raise AnalysisError(f"similarities {across.shape}, expected (T, T) of corresponding layers")
+    return np.diag(across)
+
+
 def _layers(within: Array) -> int:
     if len(within) < 2:
         raise AnalysisError(f"{len(within)} taps of a model, its structure needs at least 2")
