@@ -1,30 +1,45 @@
 """Looking before computing: the taps of a model, and what a study would cost."""
 
+import json
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 
+from analysis.errors import AnalysisError
 from analysis.networks.models import ModelSpec
 from analysis.networks.reduction import reduced_shape
+from analysis.networks.speed import IMAGES, multiplications_a_second, seconds_an_image
 from flows.steps import images_of, subjects_of, surveyed
 from flows.study import Study
+from storage.images import ImageSet
 from storage.store import Store, locate
-from tasks.references import Subject
+from tasks.references import ModelPlan, Subject
 from tasks.survey import bytes_left, chosen_taps, fits, megabytes, network_of
 
 
 def plan(study: Study) -> str:
-    """A table of what `compare` would record: models, taps, images and bytes to be written.
+    """A table of what `compare` would record: models, taps, images, bytes and time.
 
-    Errors are those of the flow itself, save the one for space: this says what is missing.
+    Errors are those of the flow itself, save those for space and for pretrained weights that
+    can't be had here: this says what is missing.
     """
     images = images_of(study)
     store = locate(study.store)
-    rows = [("model", "taps", "images", "activations", "signatures", "still to write")]
+    rows = [("model", "taps", "images", "activations", "signatures", "still to write", "time")]
     needed = passes = 0
+    seconds = 0.0
+    rates: dict[str, float] = {}
+    products = multiplications_a_second()
+    absent = []
     for subject in subjects_of(study):
-        one = surveyed(subject, study, images)
+        known, one = _surveyed(subject, study, images)
+        if known is not subject:
+            absent.append(one.name)
         left = bytes_left(one, store=store, keep=study.keep)
+        lasts = _seconds(one, known, rates, products=products) if left else 0.0
         needed += left
         passes += left > 0
+        seconds += lasts
         rows.append(
             (
                 one.name,
@@ -33,12 +48,48 @@ def plan(study: Study) -> str:
                 megabytes(one.activation_bytes) if study.keep == "activations" else "not kept",
                 megabytes(one.signature_bytes),
                 megabytes(left),
+                duration(lasts),
             )
         )
+    weights = f"; not here yet: the weights of {', '.join(absent)}" if absent else ""
     return (
-        f"{table(rows)}\n{passes} passes over {len(images)} images, "
+        f"{table(rows)}\ntime: {IMAGES} images through each architecture, and a product of "
+        f"matrices, timed here just now ({products / 1e9:.0f} billion multiply-adds a second); "
+        f"without reading images and writing{weights}\n"
+        f"{passes} passes over {len(images)} images, about {duration(seconds)}, "
         f"{megabytes(needed)} to write, {_room(needed, store)}"
     )
+
+
+def _surveyed(subject: Subject, study: Study, images: ImageSet) -> tuple[Subject, ModelPlan]:
+    """The plan of a subject; as if untrained where its pretrained weights can't be had."""
+    try:
+        return subject, surveyed(subject, study, images)
+    except AnalysisError:
+        if not subject.spec.pretrained:
+            raise
+        without = replace(subject, spec=replace(subject.spec, pretrained=False))
+        return without, surveyed(without, study, images)
+
+
+def _seconds(
+    plan: ModelPlan, subject: Subject, rates: dict[str, float], *, products: float
+) -> float:
+    """Seconds of ``plan``'s forward passes and Grams; ``rates`` keeps what was timed by kind."""
+    kind = json.dumps([plan.facts["architecture"], plan.facts["arguments"], plan.facts["input"]])
+    if kind not in rates:
+        rates[kind] = seconds_an_image(network_of(subject))
+    # A Gram is symmetric: half of its products are made.
+    features = sum(math.prod(tap.shape) for tap in plan.taps)
+    grams = sum((stop - start) ** 2 for start, stop in plan.bounds) / 2 * features
+    return plan.images * rates[kind] + grams / products
+
+
+def duration(seconds: float) -> str:
+    """A time as a person reads it."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
 def _room(needed: int, store: Store) -> str:

@@ -74,6 +74,17 @@ class Training(Part):
     downloads: str = Field("downloads", description="where Fashion-MNIST is put if downloaded")
 
 
+class Reproduction(Part):
+    """What the flow `reproduce` does beside the others."""
+
+    probes: Images | None = Field(
+        None, description="images that layers are probed on; those of the study if left out"
+    )
+    transfer: Images | None = Field(
+        None, description="a second image set with labels, to which the layers are transferred"
+    )
+
+
 class Study(Part):
     """What is asked: images, models, taps, measures."""
 
@@ -112,6 +123,7 @@ class Study(Part):
     receptive_field_images: int = Field(
         32, ge=4, description="images a receptive field is averaged over: the first of the set"
     )
+    reproduction: Reproduction = Field(Reproduction(), description="for the flow `reproduce` alone")
     baseline: bool = Field(True, description="compare untrained twins of the models as well")
     skip_bad_images: bool = Field(False, description="leave out images that cannot be read")
     skip_degenerate: bool = Field(False, description="leave out taps constant over the images")

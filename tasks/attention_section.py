@@ -1,11 +1,13 @@
 """The section on attention distance (E3): figures, the study's claims, numbers by block."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from analysis import figures as draw
+from analysis.claims.needs import partial
 from analysis.similarity import Resampled
 from storage import reports
 from storage.digest import slug
@@ -13,6 +15,7 @@ from storage.reports import Check, Csv, Figure, Section, Table
 from tasks.drawn import drawn
 from tasks.looked import (
     Looked,
+    Side,
     check,
     curves,
     lacking,
@@ -24,6 +27,7 @@ from tasks.looked import (
     words,
 )
 from tasks.references import AnatomyReference
+from tasks.relations import Relations
 
 ANALYSIS = "attention"
 # How the two ways of counting are called; the second is the same where there are no such tokens.
@@ -34,7 +38,7 @@ ALL_ALIKE = "attention to all tokens alike"
 def section(reference: AnatomyReference) -> Section:
     """What was found of attention distance."""
     each = looked(reference, ANALYSIS)
-    found = [one for model in each for one in claims(model)]
+    found = all_claims(each)
     return Section(
         "Attention distance",
         paragraphs=(
@@ -59,6 +63,36 @@ def data(reference: AnatomyReference) -> Iterator[Csv]:
         variables=("plain", "renormalised"),
     )
     yield Csv("attention", text, "one line a head: its mean attention distance in pixels")
+
+
+def all_claims(each: list[Looked]) -> list[Check]:
+    """The claims on every model trained on all of its data, then those on less data."""
+    whole = [one for one in each if not partial(facts_of(one))]
+    return [*(check for one in whole for check in claims(one)), *less_data(each)]
+
+
+def facts_of(one: Looked) -> dict[str, Any]:
+    """What the survey found of a model."""
+    facts: dict[str, Any] = one.own.attrs.get("facts", {})
+    return facts
+
+
+def less_data(each: list[Looked]) -> Iterator[Check]:
+    """That a ViT lacks local heads where it saw little data: of each the least, beside all."""
+    able = {one.model: one for one in each if ends(one.own)[0].any() and facts_of(one)}
+    known = Relations({name: facts_of(one) for name, one in able.items()})
+    least: dict[str, Looked] = {}
+    for one in sorted(able.values(), key=lambda one: facts_of(one)["origin"]["fraction"] or 1.0):
+        for full in known.full(one.model)[:1]:
+            least.setdefault(full, one)
+    nearest = _number(np.min)
+    for full, part in least.items():
+        yield check(
+            "E3-data",
+            "distance in pixels of the most local head of the lowest blocks",
+            Side(part.model, nearest(part.own, ends(part.own)[0]), None),
+            Side(full, nearest(able[full].own, ends(able[full].own)[0]), None),
+        )
 
 
 def claims(one: Looked) -> Iterator[Check]:

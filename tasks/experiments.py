@@ -1,96 +1,175 @@
 """The sections of a reproduction, E1 to E14 in order, each of what its models were found to be."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from types import ModuleType
 
 import xarray as xr
 
 from analysis import figures as draw
+from analysis.claims.cast import fractions
 from analysis.similarity.trials import findings, fine_findings
 from storage.digest import slug
 from storage.reports import Check, Csv, Figure, Section
 from tasks import attention_section, field_section, sections, skip_section
 from tasks.drawn import drawn
+from tasks.looked import looked
+from tasks.references import AnatomyReference
 from tasks.report import measured_of
 from tasks.reproduced import ReproductionReference, of_models, of_some
+from tasks.told import OfCast, told
+
+# What goes on inside the models: experiment, title, module of its section.
+INSIDE = (
+    ("E3", "attention distance", attention_section),
+    ("E5", "effective receptive fields", field_section),
+    ("E6", "skip connections", skip_section),
+)
 
 
-def experiments(found: ReproductionReference) -> Iterator[Section]:
-    """A section an experiment; one of which there are no numbers says so."""
-    dataset = found.comparison.open().load()
-    casts = [of_models(dataset, cast) for cast in found.casts]
-    checks = [sections.check(finding) for cast in casts for finding in findings(measured_of(cast))]
-    yield within(found, casts, checks)
-    yield across(casts, checks)
-    yield from inside(found)
-    yield mixer(checks)
+def experiments(found: ReproductionReference) -> list[Section]:
+    """A section an experiment, in order; one of which there are no numbers says what lacks."""
+    compared = Compared(found, found.comparison.open().load())
+    made = [
+        ("E1", compared.within()),
+        ("E2", compared.across()),
+        *((name, inside(found, name, title, module)) for name, title, module in INSIDE),
+        ("E14", compared.mixer()),
+    ]
+    there = dict(made)
+    every = [there.get(f"E{n}") or lacking(found, f"E{n}") for n in range(1, 15)]
+    return list(once(every))
 
 
-def within(found: ReproductionReference, casts: list[xr.Dataset], checks: list[Check]) -> Section:
-    """E1: CKA within each model, on blocks and on the taps of the paper."""
-    figures: list[Figure] = []
-    words: list[str] = []
-    own = _of("E1", checks)
-    if casts:
-        measured = measured_of(casts[0])
-        figures += sections.within_figures(casts[0], measured)
-        words += [sections.within_words(measured, model) for model in measured.families]
-    if found.fine is not None:
-        fine = found.fine.open().load()
-        fine_measured = measured_of(fine)
-        own += [sections.check(one) for one in fine_findings(fine_measured)]
-        limits = draw.scale(fine)
-        figures += [
-            drawn(
-                f"fine-{slug(model)}",
-                draw.within(fine, model, limits=limits),
-                alt=f"CKA between all layers of {model}, inside its blocks too.",
-                caption=f"CKA between the layers of {model} inside its blocks too, as the paper "
-                "taps them.",
-            )
-            for model in fine_measured.families
+def lacking(found: ReproductionReference, experiment: str) -> Section:
+    """The section of an experiment of which nothing is there."""
+    return Section(f"{experiment}: {TITLES[experiment]}", checks=told(experiment, (), found.asked))
+
+
+TITLES = {
+    "E3": "attention distance",
+    "E4": "subsets of heads",
+    "E5": "effective receptive fields",
+    "E6": "skip connections",
+    "E7": "trained without skips",
+    "E8": "localization",
+    "E9": "localization under average pooling",
+    "E10": "probes on single tokens",
+    "E11": "data scale",
+    "E12": "probes by depth, and transfer",
+    "E13": "fine-tuning",
+}
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The sections that a comparison of all models is enough for."""
+
+    found: ReproductionReference
+    dataset: xr.Dataset
+
+    @property
+    def casts(self) -> list[xr.Dataset]:
+        """The comparison cut to every cast."""
+        return [of_models(self.dataset, cast) for cast in self.found.casts]
+
+    def checks(self, experiment: str, further: Iterable[OfCast] = ()) -> tuple[Check, ...]:
+        """Those of E1, E2 and E14, cast by cast."""
+        own = [
+            (cast, [sections.check(one) for one in findings(measured_of(dataset))])
+            for cast, dataset in zip(self.found.casts, self.casts, strict=True)
         ]
-    return Section("E1: within one model", tuple(words), tuple(own), tuple(figures))
+        return told(experiment, [*own, *further], self.found.asked)
+
+    def within(self) -> Section:
+        """E1: CKA within each model, on blocks and on the taps of the paper."""
+        figures: list[Figure] = []
+        words: list[str] = []
+        further: list[OfCast] = []
+        for dataset in self.casts[:1]:
+            measured = measured_of(dataset)
+            figures += sections.within_figures(dataset, measured)
+            words += [sections.within_words(measured, model) for model in measured.families]
+        if self.found.fine is not None:
+            fine = self.found.fine.open().load()
+            grid = [sections.check(one) for one in fine_findings(measured_of(fine))]
+            further.append((self.found.casts[0], grid))
+            figures += finely(fine)
+        return Section(
+            "E1: within one model", tuple(words), self.checks("E1", further), tuple(figures)
+        )
+
+    def across(self) -> Section:
+        """E2: CKA between the layers of two models."""
+        figures: list[Figure] = []
+        words: list[str] = []
+        for dataset in self.casts[:1]:
+            models = list(measured_of(dataset).families)
+            if len(models) > 1:
+                figures += sections.across_figures(dataset, models)
+                pairs = [(a, b) for i, a in enumerate(models) for b in models[i + 1 :]]
+                words += [sections.across_words(dataset, a, b) for a, b in pairs]
+        return Section("E2: across models", tuple(words), self.checks("E2"), tuple(figures))
+
+    def mixer(self) -> Section:
+        """E14: the MLP-Mixer, whose figures stand with E1 and E2."""
+        return Section(
+            "E14: MLP-Mixer",
+            ("Its heatmaps stand with E1 and E2.",),
+            self.checks("E14"),
+        )
 
 
-def across(casts: list[xr.Dataset], checks: list[Check]) -> Section:
-    """E2: CKA between the layers of two models."""
-    models = list(measured_of(casts[0]).families) if casts else []
-    several = len(models) > 1
-    return Section(
-        "E2: across models",
-        paragraphs=tuple(
-            sections.across_words(casts[0], a, b) for i, a in enumerate(models) for b in models[:i]
-        ),
-        checks=tuple(_of("E2", checks)),
-        figures=tuple(sections.across_figures(casts[0], models)) if several else (),
+def finely(fine: xr.Dataset) -> Iterator[Figure]:
+    """Heatmaps of the taps of the paper."""
+    limits = draw.scale(fine)
+    for model in measured_of(fine).families:
+        yield drawn(
+            f"fine-{slug(model)}",
+            draw.within(fine, model, limits=limits),
+            alt=f"CKA between all layers of {model}, inside its blocks too.",
+            caption=f"CKA between the layers of {model}, inside its blocks too, as the paper taps "
+            "them.",
+        )
+
+
+def inside(
+    found: ReproductionReference, experiment: str, title: str, module: ModuleType
+) -> Section:
+    """An analysis of the first cast, with the checks of the others."""
+    casts = found.casts
+    parts = fractions(found.asked, "vit") if module is attention_section else []
+    each = [(cast, checks_of(module, of_some(found.anatomy, [*cast, *parts]))) for cast in casts]
+    shown = [*casts[0], *parts] if casts else parts
+    section: Section = module.section(of_some(found.anatomy, shown))
+    return replace(
+        section,
+        title=f"{experiment}: {title}",
+        checks=told(experiment, each, found.asked),
     )
 
 
-def inside(found: ReproductionReference) -> Iterator[Section]:
-    """E3, E5 and E6: what goes on inside the models."""
-    for title, module in (
-        ("E3: attention distance", attention_section),
-        ("E5: effective receptive fields", field_section),
-        ("E6: skip connections", skip_section),
-    ):
-        first = found.casts[0] if found.casts else []
-        section = module.section(of_some(found.anatomy, first))
-        yield replace(section, title=title)
+def checks_of(module: ModuleType, reference: AnatomyReference) -> list[Check]:
+    """The checks that a section makes, without its figures."""
+    each = looked(reference, module.ANALYSIS)
+    if module is attention_section:
+        return attention_section.all_claims(each)
+    claims: Callable[..., Iterable[Check]] = module.claims
+    return list(claims(each))
 
 
-def mixer(checks: list[Check]) -> Section:
-    """E14: the MLP-Mixer."""
-    return Section("E14: MLP-Mixer", checks=tuple(_of("E14", checks)))
+def once(made: Iterable[Section]) -> Iterator[Section]:
+    """The sections, each figure in the first that has it."""
+    seen: set[str] = set()
+    for section in made:
+        figures = tuple(figure for figure in section.figures if figure.name not in seen)
+        seen.update(figure.name for figure in figures)
+        yield replace(section, figures=figures)
 
 
 def data(found: ReproductionReference) -> Iterator[Csv]:
     """The numbers to take along."""
     dataset = found.comparison.open().load()
     yield from sections.data(dataset, list(measured_of(dataset).families))
-    for module in (attention_section, field_section, skip_section):
+    for _, _, module in INSIDE:
         yield from module.data(found.anatomy)
-
-
-def _of(experiment: str, checks: list[Check]) -> list[Check]:
-    return [check for check in checks if check.experiment == experiment]

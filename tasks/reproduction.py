@@ -7,7 +7,6 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from analysis.claims import CLAIMS, RULE, tally
-from analysis.claims.settling import unsettled
 from storage import reports
 from storage.reports import Check, Page, Section
 from tasks import report as of_comparison
@@ -42,8 +41,8 @@ def page(
 ) -> Page:
     """The whole report, as a page to be rendered."""
     dataset = found.comparison.open().load()
-    sections = list(experiments(found))
-    checks = verdicts(found, [check for section in sections for check in section.checks])
+    sections = experiments(found)
+    checks = [check for section in sections for check in section.checks]
     images = dataset.attrs["images"]
     return Page(
         title="Do vision transformers see like convolutional neural networks?",
@@ -66,27 +65,6 @@ def page(
         data=tuple(data(found)),
         warnings=tuple(_warnings(found, missing)),
     )
-
-
-def verdicts(found: ReproductionReference, checks: list[Check]) -> list[Check]:
-    """One check for every claim of the paper, in its order: the first cast's, or what it lacks."""
-    first: dict[str, Check] = {}
-    for check in checks:
-        first.setdefault(check.id, check)
-    return [
-        first.get(
-            claim.id,
-            Check(
-                id=claim.id,
-                experiment=claim.experiment,
-                claim=claim.sentence,
-                measured=(),
-                verdict="can't tell",
-                remark=unsettled(claim, found.asked),
-            ),
-        )
-        for claim in CLAIMS
-    ]
 
 
 def brief(check: Check) -> Check:
