@@ -3,12 +3,13 @@
 #             reports/reproduce/index.html
 # make serve  Prefect's server, its page at http://127.0.0.1:4200, and a worker; Ctrl-C ends them
 # make test   formatting, types, layering, and all tests
+# make test-slow   what takes minutes beside: the paper's own models, untrained, end to end
 # make bench  speed, memory and error beside other packages; writes docs/benchmarks.md (45 minutes)
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo reproduce serve test check bench install clean
+.PHONY: demo reproduce serve test test-slow check bench install clean
 
 demo: install
 	$(BIN)/seelike compare studies/demo.yaml
@@ -21,6 +22,9 @@ serve: install
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-slow: install
+	$(BIN)/python -m pytest -m slow
 
 check: install
 	$(BIN)/ruff check .
