@@ -46,7 +46,6 @@ def reproduce(study: Study) -> ReproductionReference:
     branches = Branches()
     with stopping_on_interrupt(), workers(study.compute.dask) as dask:
         plans = survey_all(study, images, branches)
-        asked = asked_of(plans, labels=images.labels is not None)
         run_log().info(f"reproducing on {len(images)} images; store {study.store}")
         check_space(plans, store=store, keep=study.keep)
         if dask is None:
@@ -54,6 +53,7 @@ def reproduce(study: Study) -> ReproductionReference:
         make_store(study.store)
         comparison = compared(plans, study, images, branches, dask=dask)
         plans = branches.left(plans)
+        asked = asked_of(plans, labels=images.labels is not None)
         fine = _fine(study, asked, images, branches, dask=dask)
         found = _inside(plans, asked, study, images, branches, dask=dask)
     written = write_reproduction(

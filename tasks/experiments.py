@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import ModuleType
 
 import xarray as xr
 
 from analysis import figures as draw
 from analysis.claims.cast import fractions
+from analysis.claims.needs import Facts, fine_tuned, partial
 from analysis.similarity.trials import findings, fine_findings
 from storage.digest import slug
 from storage.reports import Check, Csv, Figure, Section
@@ -15,6 +17,7 @@ from tasks import attention_section, field_section, sections, skip_section
 from tasks.drawn import drawn
 from tasks.looked import looked
 from tasks.references import AnatomyReference
+from tasks.related_sections import SECTIONS
 from tasks.report import measured_of
 from tasks.reproduced import ReproductionReference, of_models, of_some
 from tasks.told import OfCast, told
@@ -34,11 +37,20 @@ def experiments(found: ReproductionReference) -> list[Section]:
         ("E1", compared.within()),
         ("E2", compared.across()),
         *((name, inside(found, name, title, module)) for name, title, module in INSIDE),
+        *compared.related(),
         ("E14", compared.mixer()),
     ]
     there = dict(made)
     every = [there.get(f"E{n}") or lacking(found, f"E{n}") for n in range(1, 15)]
     return list(once(every))
+
+
+# Which models E7, E11 and E13 are about.
+ABOUT: dict[str, Callable[[Facts], bool]] = {
+    "E7": lambda facts: facts.get("skip_free") is not None,
+    "E11": partial,
+    "E13": fine_tuned,
+}
 
 
 def lacking(found: ReproductionReference, experiment: str) -> Section:
@@ -68,18 +80,22 @@ class Compared:
     found: ReproductionReference
     dataset: xr.Dataset
 
-    @property
+    @cached_property
     def casts(self) -> list[xr.Dataset]:
         """The comparison cut to every cast."""
         return [of_models(self.dataset, cast) for cast in self.found.casts]
 
     def checks(self, experiment: str, further: Iterable[OfCast] = ()) -> tuple[Check, ...]:
-        """Those of E1, E2 and E14, cast by cast."""
-        own = [
+        """Those of E1, E2 or E14."""
+        return told(experiment, [*self.of_casts, *further], self.found.asked)
+
+    @cached_property
+    def of_casts(self) -> list[OfCast]:
+        """The checks of E1, E2 and E14, cast by cast."""
+        return [
             (cast, [sections.check(one) for one in findings(measured_of(dataset))])
             for cast, dataset in zip(self.found.casts, self.casts, strict=True)
         ]
-        return told(experiment, [*own, *further], self.found.asked)
 
     def within(self) -> Section:
         """E1: CKA within each model, on blocks and on the taps of the paper."""
@@ -110,6 +126,32 @@ class Compared:
                 pairs = [(a, b) for i, a in enumerate(models) for b in models[i + 1 :]]
                 words += [sections.across_words(dataset, a, b) for a, b in pairs]
         return Section("E2: across models", tuple(words), self.checks("E2"), tuple(figures))
+
+    def related(self) -> Iterator[tuple[str, Section]]:
+        """E7, E11 and E13: networks that differ from others in one thing only."""
+        for experiment, cut in self.cuts().items():
+            measured = measured_of(cut)
+            section = SECTIONS[experiment].section(cut, measured)
+            if section is not None:
+                checks = told(experiment, [((), section.checks)], self.found.asked)
+                title = f"{experiment}: {TITLES[experiment]}"
+                yield experiment, replace(section, title=title, checks=checks)
+
+    def cuts(self) -> dict[str, xr.Dataset]:
+        """The comparison cut to what E7, E11 and E13 are about, and the networks as such."""
+        asked = self.found.asked
+        as_such = list(dict.fromkeys(model for cast in self.found.casts for model in cast))
+        about = {one: asked.those(kind) for one, kind in ABOUT.items()}
+        return {
+            experiment: of_models(self.dataset, self.there([*as_such, *models]))
+            for experiment, models in about.items()
+            if self.there(models)
+        }
+
+    def there(self, models: Iterable[str]) -> list[str]:
+        """Those of ``models`` that did not fail."""
+        compared = set(self.dataset["model_a"].values.tolist())
+        return [model for model in models if model in compared]
 
     def mixer(self) -> Section:
         """E14: the MLP-Mixer, whose figures stand with E1 and E2."""
@@ -171,5 +213,7 @@ def data(found: ReproductionReference) -> Iterator[Csv]:
     """The numbers to take along."""
     dataset = found.comparison.open().load()
     yield from sections.data(dataset, list(measured_of(dataset).families))
+    for experiment, cut in Compared(found, dataset).cuts().items():
+        yield from SECTIONS[experiment].data(cut, measured_of(cut))
     for _, _, module in INSIDE:
         yield from module.data(found.anatomy)

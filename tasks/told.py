@@ -16,16 +16,21 @@ OfCast = tuple[Sequence[str], Iterable[Check]]
 
 
 def told(experiment: str, casts: Iterable[OfCast], asked: Asked) -> tuple[Check, ...]:
-    """A check for every claim of ``experiment``: the first cast's; further ones are its remark.
+    """A check for every claim of ``experiment``: the first there is; further ones are its remark.
 
     A claim without a check can't be told, and its remark says what would settle it.
     """
     found: dict[str, Check] = {}
     for models, checks in casts:
+        own: set[str] = set()
         for check in checks:
-            if check.experiment == experiment:
-                first = found.get(check.id)
-                found[check.id] = check if first is None else again(first, check, models)
+            if check.experiment != experiment:
+                continue
+            first = found.get(check.id)
+            # A claim that one cast puts to several models is told apart by what was measured.
+            known = () if check.id in own else models
+            found[check.id] = check if first is None else again(first, check, known)
+            own.add(check.id)
     return tuple(
         with_sibling(found[claim.id], claim.also)
         if claim.id in found
@@ -43,14 +48,15 @@ def told(experiment: str, casts: Iterable[OfCast], asked: Asked) -> tuple[Check,
 
 
 def again(first: Check, other: Check, models: Sequence[str]) -> Check:
-    """``first`` with what the same claim's ``other`` check says in its remark."""
+    """``first`` with what the claim's ``other`` check says in its remark; ``models`` are its."""
     if other.measured == first.measured:
         return first
     _, difference = other.measured[-1]
     number = ""
     if difference.value is not None:
         number = shown(Estimate(difference.value, difference.low, difference.high))
-    line = f"With {listed(list(models))}: {other.verdict}, {number}."
+    where = f"With {listed(list(models))}" if models else other.remark.removesuffix(".")
+    line = f"{where}: {other.verdict}, {number}."
     return replace(first, remark=f"{first.remark} {line}")
 
 
