@@ -24,7 +24,7 @@ class Images(Part):
 
     source: str = Field(
         "sample",
-        description="`sample` (shipped), `folder:PATH`, or `timm:DATASET` as "
+        description="`sample` and `digits` (shipped), `folder:PATH`, or `timm:DATASET` as "
         "timm.data.create_dataset reads it, such as `timm:torch/cifar10`",
     )
     count: int | None = Field(

@@ -1,5 +1,6 @@
 """Image data sets that timm reads: torchvision, Hugging Face, TensorFlow, WebDataset."""
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,15 @@ def timm_dataset(name: str, *, root: str, split: str) -> tuple[int, Read]:
         image, label = dataset[index]
         if not isinstance(image, Image.Image):
             raise AnalysisError(f"data set {name!r} gives {type(image).__name__}, not images")
-        return image, int(label) if isinstance(label, int) else None
+        return image, _label(label)
 
     return count, read
+
+
+def _label(given: Any) -> int | None:
+    """A class as a number from 0; None for what is none (-1, where timm finds no label)."""
+    try:
+        number = operator.index(given)
+    except TypeError:
+        return None
+    return number if number >= 0 else None

@@ -20,12 +20,15 @@ Decode = Callable[[], Image.Image]
 
 @dataclass(frozen=True)
 class Candidate:
-    """One image of a source before selection: a stable id, its bytes, how to decode them."""
+    """One image of a source before selection: a stable id, its bytes, how to decode them.
+
+    ``label`` may be what tells it once the content was read, where a source gives both together.
+    """
 
     id: str
     content: Callable[[], bytes]
     decode: Callable[[bytes], Image.Image]
-    label: int | None = None
+    label: int | Callable[[], int | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,7 @@ def select(
 def _image_set(
     chosen: Sequence[tuple[Candidate, str]], *, source: str, left_out: Sequence[str]
 ) -> ImageSet:
-    labels = [c.label for c, _ in chosen]
+    labels = [c.label() if callable(c.label) else c.label for c, _ in chosen]
     known = tuple(label for label in labels if label is not None)
     return ImageSet(
         source=source,

@@ -520,7 +520,7 @@ Made = Callable[[Path], dict[str, Any]]
         ({"taps": ["blocks.7"]}, r"'blocks\.7' matched nothing in colour ViT; nearest: 'blocks"),
         ({"models": [RESNET], "reduction": "cls"}, "'layer1.1' has no class token"),
         ({"images": {"source": "timm:torch/mnits"}}, "timm cannot open data set 'torch/mnits'"),
-        ({"images": {"source": "smaple"}}, "'smaple', expected 'sample', 'folder:PATH'"),
+        ({"images": {"source": "smaple"}}, "'smaple', expected 'sample', 'digits', 'folder:PATH'"),
         ({"images": {"count": 9999}}, "9999 images were asked for, 2048 are there"),
         ({"bacth": 16}, "unknown key 'bacth'; nearest: 'batch'"),
         ({"compute": {"shrad": 64}}, "unknown key 'compute.shrad'; nearest: 'shard'"),

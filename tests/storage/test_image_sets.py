@@ -3,9 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_digits
 
 from storage.errors import StorageError
-from storage.images import from_folder, from_sample
+from storage.images import from_digits, from_folder, from_sample
 
 
 @pytest.fixture
@@ -106,3 +107,15 @@ def test_the_sample_is_2048_labelled_images_of_ten_classes() -> None:
     assert sorted(set(sample.labels)) == list(range(10))
     assert sample.read(0).size == (28, 28)
     assert sample.read(0).mode == "L"
+
+
+def test_the_digits_are_those_of_scikit_learn_with_their_labels() -> None:
+    images, expected = from_digits(seed=3), load_digits()
+    assert len(images) == len(expected.target) == 1797
+    assert images.labels is not None
+    for at in range(0, 1797, 100):
+        place = int(images.ids[at].removeprefix("digit-"))
+        assert images.labels[at] == expected.target[place]
+        small = np.asarray(images.read(at).resize((8, 8), Image.Resampling.BOX), float)
+        assert np.corrcoef(small.ravel(), expected.images[place].ravel())[0, 1] > 0.95
+    assert from_digits(count=10).ids == from_digits().ids[:10]

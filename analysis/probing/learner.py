@@ -1,0 +1,157 @@
+"""The probes of several features of one tap, learnt from blocks of images and then tested."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.probing.design import Indices, Split
+from analysis.probing.moments import Moments
+from analysis.probing.ridge import GRID, Path, from_moments, from_rows
+from analysis.similarity.gram import Array
+
+# The few-shot probes' number of shots stands for how much they learn from; 0 is all there is.
+FULL = 0
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A linear classifier: ``weights`` (draws, p, c) and ``intercept`` (draws, c) on features.
+
+    ``shots`` a class, ``FULL`` for all training images; ``penalty`` is that of ``GRID`` that was
+    best on the images held out, over all draws.
+    """
+
+    shots: int
+    weights: Array
+    intercept: Array
+    penalty: float
+
+    def hits(self, x: npt.ArrayLike, target: Indices) -> Array:
+        """Which of ``x`` (n, p) it gives the class ``target`` (n,): (draws, n), as ``hits``."""
+        scores = self.weights.swapaxes(1, 2) @ np.asarray(x, np.float64).T
+        return hits(scores + self.intercept[..., None], target)
+
+
+def hits(scores: Array, target: Indices) -> Array:
+    """1 where the ``target`` (n,) has the highest of ``scores`` (..., c, n), 0 elsewhere: (..., n).
+
+    Where k classes share the highest score it is 1 / k, as if one of them were drawn: features
+    that tell nothing are right as often as chance.
+    """
+    highest = scores.max(axis=-2)
+    own = np.take_along_axis(scores, np.broadcast_to(target, highest.shape)[..., None, :], -2)
+    shared = (scores == highest[..., None, :]).sum(axis=-2)
+    return np.where(own[..., 0, :] == highest, 1.0 / shared, 0.0)
+
+
+class Learner:
+    """Probes of ``features`` features of ``channels`` each: first ``learn``, ``fit``, then test.
+
+    Few-shot probes keep their training images of all draws, and those held out; the full one
+    sums up the features' scatter, or keeps the training images where they are fewer than
+    channels. What is kept is of train and held-out images alone, those that are for testing pass
+    by. Statistics for standardising are those of all training images. Memory: ``held_bytes``.
+    """
+
+    def __init__(
+        self, features: int, channels: int, split: Split, *, shots: Sequence[int], full: bool
+    ) -> None:
+        self.split, self.shots = split, tuple(shots)
+        self.sums_up = full and channels <= len(split.train)
+        self.full = full
+        self.moments = Moments(features, channels, len(split.classes), full=self.sums_up)
+        self.kept = _kept(split, shots, keeps_all=full and not self.sums_up)
+        self.rows = np.empty((features, len(self.kept), channels), np.float32)
+        self._train = _mask(split.train, len(split.target))
+
+    @staticmethod
+    def held_bytes(channels: int, split: Split, *, shots: Sequence[int], full: bool) -> int:
+        """Bytes for each feature, and what fitting one takes beside, at most.
+
+        4 r p for the r images that are kept, 8 p (p + c) for sums, 8 p c for each of the probes.
+        """
+        sums_up = full and channels <= len(split.train)
+        rows = len(_kept(split, shots, keeps_all=full and not sums_up))
+        classes, draws = len(split.classes), len(split.supports)
+        sums = channels * (channels + classes) if sums_up else 2 * channels
+        probes = (draws * len(shots) + full) * channels * classes
+        return 4 * rows * channels + 8 * (sums + probes)
+
+    def learn(self, start: int, x: npt.NDArray[np.float32]) -> None:
+        """Take in the block ``x`` (b, features, channels) of the images from ``start`` on."""
+        images = np.arange(start, start + len(x))
+        train = self._train[images]
+        if train.any():
+            self.moments.add(x[train], self.split.targets[images[train]])
+        place = np.searchsorted(self.kept, images)
+        here = (place < len(self.kept)) & (
+            self.kept[np.minimum(place, len(self.kept) - 1)] == images
+        )
+        self.rows[:, place[here]] = x[here].swapaxes(0, 1)
+
+    def fit(self) -> list[list[Probe]]:
+        """The probes of every feature, by shots, the full one last."""
+        return [self._fitted(feature) for feature in range(len(self.rows))]
+
+    def _fitted(self, feature: int) -> list[Probe]:
+        held = self._rows(feature, self.split.held_out)
+        target = self.split.target[self.split.held_out]
+        probes = []
+        for shots in self.shots:
+            supports = [self.split.support(draw, shots) for draw in range(len(self.split.supports))]
+            paths = [self._from_rows(feature, support) for support in supports]
+            probes.append(_chosen(shots, paths, held, target))
+        if self.full:
+            probes.append(_chosen(FULL, [self._full(feature)], held, target))
+        return probes
+
+    def _full(self, feature: int) -> Path:
+        if not self.sums_up:
+            return self._from_rows(feature, self.split.train)
+        moments = self.moments
+        inverse = 1.0 / moments.scale[feature]
+        return from_moments(
+            moments.scatter[feature] * inverse * inverse[:, None],
+            moments.cross[feature] * inverse[:, None],
+            centre=moments.mean[feature],
+            level=moments.level,
+            inverse=inverse,
+            examples=moments.count,
+        )
+
+    def _from_rows(self, feature: int, images: Indices) -> Path:
+        x, y = self._rows(feature, images), self.split.targets[images]
+        return from_rows(x, y, scale=self.moments.scale[feature])
+
+    def _rows(self, feature: int, images: Indices) -> npt.NDArray[np.float32]:
+        return np.asarray(self.rows[feature, np.searchsorted(self.kept, images)])
+
+
+def _chosen(
+    shots: int, paths: Sequence[Path], held: npt.NDArray[np.float32], target: Indices
+) -> Probe:
+    """The probes of all draws at the penalty that has most of the held-out images right.
+
+    Of several that have, it is the largest.
+    """
+    right = np.mean([hits(path.scores(held), target).mean(axis=1) for path in paths], axis=0)
+    best = int(np.flatnonzero(right == right.max())[-1])
+    weights, intercepts = zip(
+        *(path.weights(path.unit * GRID[best]) for path in paths), strict=True
+    )
+    return Probe(shots, np.stack(weights), np.stack(intercepts), float(GRID[best]))
+
+
+def _kept(split: Split, shots: Sequence[int], *, keeps_all: bool) -> Indices:
+    """The images whose features stay in memory, ascending."""
+    most = max(shots, default=0) * len(split.classes)
+    learnt = split.train if keeps_all else split.supports[:, :most].reshape(-1)
+    return np.union1d(learnt, split.held_out)
+
+
+def _mask(images: Indices, count: int) -> npt.NDArray[np.bool_]:
+    mask = np.zeros(count, bool)
+    mask[images] = True
+    return mask

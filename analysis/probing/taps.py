@@ -1,0 +1,142 @@
+"""All probes of one tap, from blocks of its activations: never all of them are in memory."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from analysis.errors import AnalysisError
+from analysis.probing.design import Probing, Split
+from analysis.probing.features import TOKEN, Axes, Values, pooled, single
+from analysis.probing.learner import Learner, Probe
+
+# Blocks of activations in order of images: the first one's index, and (images, *shape) float32.
+Blocks = Callable[[], Iterable[tuple[int, Values]]]
+
+
+@dataclass(frozen=True)
+class Tested:
+    """One probe's outcome: of which feature of the tap, and which test images it had right.
+
+    ``feature`` is ``cls``, ``mean`` or ``token``; ``row`` and ``column`` are a token's place, -1
+    of the others. ``hits`` (draws, test images) as ``learner.hits``, float32.
+    """
+
+    feature: str
+    row: int
+    column: int
+    shots: int
+    penalty: float
+    hits: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Features of one tap that are learnt together, and how they come out of a block."""
+
+    names: tuple[tuple[str, int, int], ...]
+    taken: Callable[[Values], Values]
+    shots: tuple[int, ...]
+    full: bool
+
+
+def probe(
+    blocks: Blocks, of: Axes, split: Split, design: Probing, *, tokens: bool, memory: int
+) -> list[Tested]:
+    """The probes of a tap whose activations ``blocks()`` gives, read twice: to learn, and to test.
+
+    Few-shot and full ones of ``of.pooled``, and with ``tokens`` few-shot ones of every single
+    token, with the largest number of shots. Where these take more than ``memory`` bytes together
+    they are done in turns, which reads the tap again for each. Raises ``AnalysisError`` where
+    one feature alone takes more.
+    """
+    return [
+        tested
+        for turn in _turns(list(_groups(of, design, tokens=tokens)), of, split, memory)
+        for tested in _one_turn(blocks, turn, of, split)
+    ]
+
+
+def _groups(of: Axes, design: Probing, *, tokens: bool) -> Iterator[_Group]:
+    if of.pooled:
+        names = tuple((name, -1, -1) for name in of.pooled)
+        yield _Group(names, partial(pooled, of=of), design.ascending, design.full)
+    if tokens and of.cells is not None and design.shots:
+        columns = of.cells[1]
+        names = tuple((TOKEN, *divmod(token, columns)) for token in range(of.tokens))
+        yield _Group(names, partial(single, of=of), design.ascending[-1:], full=False)
+
+
+def _turns(groups: list[_Group], of: Axes, split: Split, memory: int) -> list[list[_Group]]:
+    """The groups, cut so that what is learnt at a time fits ``memory``."""
+    turns: list[list[_Group]] = [[]]
+    left = memory
+    for group in groups:
+        each = Learner.held_bytes(of.channels, split, shots=group.shots, full=group.full)
+        if each > memory:
+            raise AnalysisError(
+                f"a probe of {of.channels} channels takes {each / 1e9:.2f} GB of memory, "
+                f"{memory / 1e9:.2f} GB are given; set compute.memory higher, or fewer draws or "
+                "shots"
+            )
+        start = 0
+        while start < len(group.names):
+            if left < each:
+                turns.append([])
+                left = memory
+            stop = min(len(group.names), start + left // each)
+            turns[-1].append(_part(group, start, stop))
+            left -= each * (stop - start)
+            start = stop
+    return [turn for turn in turns if turn]
+
+
+def _part(group: _Group, start: int, stop: int) -> _Group:
+    if (start, stop) == (0, len(group.names)):
+        return group
+
+    def taken(x: Values) -> Values:
+        return group.taken(x)[:, start:stop]
+
+    return _Group(group.names[start:stop], taken, group.shots, group.full)
+
+
+def _one_turn(blocks: Blocks, groups: list[_Group], of: Axes, split: Split) -> Iterator[Tested]:
+    learners = [
+        Learner(len(group.names), of.channels, split, shots=group.shots, full=group.full)
+        for group in groups
+    ]
+    for start, x in blocks():
+        for group, learner in zip(groups, learners, strict=True):
+            learner.learn(start, group.taken(x))
+    probes = [one.fit() for one in learners]
+    hits = [
+        [[np.empty((len(p.weights), len(split.test)), np.float32) for p in each] for each in own]
+        for own in probes
+    ]
+    for start, x in blocks():
+        first, last = np.searchsorted(split.test, [start, start + len(x)])
+        if first == last:
+            continue
+        images = split.test[first:last]
+        for group, own, found in zip(groups, probes, hits, strict=True):
+            _test(group.taken(x[images - start]), own, split.target[images], found, first)
+    for group, own, found in zip(groups, probes, hits, strict=True):
+        for name, each, right in zip(group.names, own, found, strict=True):
+            for one, hit in zip(each, right, strict=True):
+                yield Tested(*name, one.shots, one.penalty, hit)
+
+
+def _test(
+    x: Values,
+    probes: list[list[Probe]],
+    target: npt.NDArray[np.intp],
+    hits: list[list[Values]],
+    first: int,
+) -> None:
+    """Enter which of the images ``x`` (b, features, channels) all probes have right."""
+    for feature, (each, found) in enumerate(zip(probes, hits, strict=True)):
+        for one, right in zip(each, found, strict=True):
+            right[:, first : first + len(x)] = one.hits(x[:, feature], target)

@@ -1,0 +1,27 @@
+"""The shipped handwritten digits (``storage.digits``) as an image set, labels included."""
+
+from functools import partial
+
+from PIL import Image
+
+from storage import digits
+from storage.images.image_set import Candidate, ImageSet, select
+
+
+def from_digits(*, count: int | None = None, seed: int = 0) -> ImageSet:
+    """The 1 797 shipped digits, ids being ``digit-`` and their place in scikit-learn's order."""
+    images, labels = digits.read()
+    candidates = [
+        Candidate(
+            id=f"digit-{place:04d}",
+            content=partial(bytes, image.tobytes()),
+            decode=_decode,
+            label=int(label),
+        )
+        for place, (image, label) in enumerate(zip(images, labels, strict=True))
+    ]
+    return select(candidates, source="digits", count=count, seed=seed)
+
+
+def _decode(content: bytes) -> Image.Image:
+    return Image.frombytes("L", (digits.SIZE, digits.SIZE), content)
