@@ -57,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
         ("compare", _compare, "record, compare all pairs of layers, write the report"),
         ("anatomy", _anatomy, "look inside: attention, receptive fields, skip connections"),
         ("reproduce", _reproduce, "every experiment of the paper, a verdict on each claim"),
+        ("probe", _probe, "linear probes on what every layer holds: accuracy against depth"),
         ("train", _train, "train the reference zoo on Fashion-MNIST"),
         ("plan", _plan, "say what `compare` would record: taps, bytes, passes"),
         ("report", _report, "draw the report of a finished comparison again"),
@@ -193,6 +194,15 @@ def _reproduce(parsed: argparse.Namespace) -> None:
     from flows.reproduce import reproduce
 
     print(reproduce(study).report)
+
+
+def _probe(parsed: argparse.Namespace) -> None:
+    study = _study(parsed)
+    from flows.probe import probe
+
+    result = probe(study)
+    print(f"probed {result.computed} models" if result.computed else "probed nothing: all there")
+    print(result.report)
 
 
 def _train(parsed: argparse.Namespace) -> None:

@@ -2,12 +2,10 @@
 
 import sys
 from functools import partial
-from typing import cast
 
 from prefect import flow
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.utilities.annotations import quote
 from tqdm import tqdm
 
 from analysis.networks.devices import device
@@ -16,19 +14,19 @@ from flows.steps import (
     MOST_AT_ONCE,
     images_of,
     provenance,
+    recorded,
     run_name,
     subjects_of,
     survey_all,
     surveyed,
+    unseen,
 )
 from flows.study import Study
-from storage.batches import shards as shards_of
 from storage.images import ImageSet
 from storage.reports import check_folder
 from storage.store import locate, make_store
 from tasks.cluster import dashboard, workers
 from tasks.compare import compare_measure, comparison_name, join_measures
-from tasks.record import record_shard
 from tasks.references import ComparisonReference, ModelPlan, SignaturesReference
 from tasks.report import write_report
 from tasks.run_log import run_log
@@ -109,12 +107,12 @@ def _signed(
     dask: str | None,
 ) -> list[SignaturesReference]:
     """Record and sign every model; each is signed while the next ones are recorded."""
-    shards = {plan.name: _recorded(plan, study, images, dask=dask) for plan in plans}
+    shards = {plan.name: recorded(plan, study, images, dask=dask) for plan in plans}
 
     def signing(plan: ModelPlan) -> PrefectFuture[SignaturesReference]:
         return sign_recording.submit(
             plan,
-            _unseen(images),
+            unseen(images),
             store=study.store,
             keep=study.keep,
             # Waited for here, so that a fault of a recording is what fails the branch.
@@ -128,33 +126,13 @@ def _signed(
     return [done[plan.name] for plan in branches.left(plans)]
 
 
-def _recorded(
-    plan: ModelPlan, study: Study, images: ImageSet, *, dask: str | None
-) -> list[PrefectFuture[int]]:
-    """Submit the recording of every shard of one model."""
-    return [
-        record_shard.submit(
-            plan,
-            _unseen(images),
-            store=study.store,
-            keep=study.keep,
-            number=number,
-            shard=shard,
-            device=study.compute.device,
-            forward_batch=study.forward_batch,
-            dask=dask,
-        )
-        for number, shard in enumerate(shards_of(plan.bounds, images=study.compute.shard))
-    ]
-
-
 def _measured(
     complete: list[SignaturesReference], study: Study, images: ImageSet
 ) -> dict[str, str]:
     """One measure after the other, since each takes every core: their digests by name."""
     return {
         name: compare_measure(
-            complete, _unseen(images), name=name, store=study.store, statistics=study.statistics
+            complete, unseen(images), name=name, store=study.store, statistics=study.statistics
         )
         for name in study.measures
     }
@@ -162,12 +140,7 @@ def _measured(
 
 def _swept(complete: list[SignaturesReference], study: Study, images: ImageSet) -> str:
     """The sweep over images and batch sizes."""
-    return sweep(complete, _unseen(images), store=study.store, statistics=study.statistics)
-
-
-def _unseen(images: ImageSet) -> ImageSet:
-    """Quoted: Prefect would otherwise look through every image of the set for futures."""
-    return cast(ImageSet, quote(images))
+    return sweep(complete, unseen(images), store=study.store, statistics=study.statistics)
 
 
 def redraw(study: Study) -> ComparisonReference:

@@ -1,6 +1,7 @@
 """Reading a study file: settings put on top, and mistakes answered in one line."""
 
 from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,6 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from analysis.networks.training import Recipe
 from flows.errors import StudyError
 from flows.model import Model
 from flows.study import Study, read_yaml
@@ -69,6 +69,6 @@ def _keys(parents: list[int | str]) -> list[str]:
             here = Model
         elif isinstance(part, str):
             here = here.model_fields[part].annotation
-    if here is Recipe:
-        return list(Recipe.__dataclass_fields__)
+    if is_dataclass(here):
+        return [field.name for field in fields(here)]
     return list(here.model_fields)

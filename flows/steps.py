@@ -1,14 +1,18 @@
 """What flows have in common: a study's words turned into the steps' arguments."""
 
-from typing import Any
+from typing import Any, cast
 
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run
+from prefect.utilities.annotations import quote
 
 from analysis.networks.models import untrained
 from flows.branches import Branches, results
 from flows.study import Study
+from storage.batches import shards as shards_of
 from storage.images import ImageSet
 from tasks.images import open_images
+from tasks.record import record_shard
 from tasks.references import ModelPlan, Subject
 from tasks.survey import survey
 
@@ -88,6 +92,31 @@ def survey_all(study: Study, images: ImageSet, branches: Branches) -> list[Model
     }
     done = branches.wait({name: results(future) for name, future in surveys.items()})
     return branches.left(done.values())
+
+
+def recorded(
+    plan: ModelPlan, study: Study, images: ImageSet, *, dask: str | None
+) -> list[PrefectFuture[int]]:
+    """Submit the recording of every shard of one model."""
+    return [
+        record_shard.submit(
+            plan,
+            unseen(images),
+            store=study.store,
+            keep=study.keep,
+            number=number,
+            shard=shard,
+            device=study.compute.device,
+            forward_batch=study.forward_batch,
+            dask=dask,
+        )
+        for number, shard in enumerate(shards_of(plan.bounds, images=study.compute.shard))
+    ]
+
+
+def unseen(images: ImageSet) -> ImageSet:
+    """Quoted: Prefect would otherwise look through every image of the set for futures."""
+    return cast(ImageSet, quote(images))
 
 
 def provenance(study: Study, images: ImageSet, plans: list[ModelPlan]) -> dict[str, Any]:

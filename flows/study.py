@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from analysis.networks.models import twin_name
 from analysis.networks.training import Recipe
+from analysis.probing import Probing
 from analysis.similarity.measures import measure
 from flows.errors import StudyError
 from flows.model import Model, Part
@@ -124,6 +125,7 @@ class Study(Part):
         32, ge=4, description="images a receptive field is averaged over: the first of the set"
     )
     reproduction: Reproduction = Field(Reproduction(), description="for the flow `reproduce` alone")
+    probing: Probing = Field(Probing(), description="for the flow `probe` alone")
     baseline: bool = Field(True, description="compare untrained twins of the models as well")
     skip_bad_images: bool = Field(False, description="leave out images that cannot be read")
     skip_degenerate: bool = Field(False, description="leave out taps constant over the images")

@@ -14,6 +14,8 @@ KIND = "comparisons"
 MEASURES = "measures"
 # One analysis of one model each.
 ANATOMY = "anatomy"
+# All probes of one model each.
+PROBES = "probes"
 
 
 def name(identity: dict[str, Any], *, kind: str = KIND) -> str:

@@ -11,7 +11,16 @@ from storage.errors import StorageError
 from storage.place import Place, as_json, at
 
 MARKER = "seelike.json"
-KINDS = ("recordings", "signatures", "measures", "comparisons", "anatomy", "images", "training")
+KINDS = (
+    "recordings",
+    "signatures",
+    "measures",
+    "comparisons",
+    "anatomy",
+    "probes",
+    "images",
+    "training",
+)
 
 
 @dataclass(frozen=True)

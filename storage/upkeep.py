@@ -103,4 +103,7 @@ def _about(store: Store, kind: str, name: str) -> str:
     if kind == "anatomy":
         known = store.group(kind, name).attrs
         return f"{known.get('analysis', '?')} of {known.get('model', '?')}"
+    if kind == "probes":
+        known = store.group(kind, name).attrs
+        return str(known.get("model", "?"))
     return ""

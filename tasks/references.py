@@ -2,10 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import xarray as xr
 
+from analysis.networks.layouts import Layout
 from analysis.networks.models import ModelSpec
 from analysis.similarity.measures import pair_measure
 from storage import comparisons, recordings, signatures
@@ -44,13 +45,20 @@ class Subject:
         return self.spec.name
 
 
+UNKNOWN = Layout("other")
+
+
 @dataclass(frozen=True)
 class TapPlan:
-    """One tap of a surveyed network: its name, reduced shape per image, and depth (0 to 1)."""
+    """One tap of a surveyed network: its name, reduced shape per image, and depth (0 to 1).
+
+    ``layout`` tells the axes of the features before any reduction.
+    """
 
     name: str
     shape: tuple[int, ...]
     depth: float
+    layout: Layout = UNKNOWN
 
 
 @dataclass(frozen=True)
@@ -167,6 +175,7 @@ class AnatomyReference:
     store: str
     found: tuple[Found, ...]
     report: str | None = None
+    kind: ClassVar[str] = comparisons.ANATOMY
 
     @property
     def computed(self) -> int:
@@ -175,7 +184,7 @@ class AnatomyReference:
 
     def url(self, model: str, analysis: str) -> str:
         """The Zarr group of one analysis of one model, for ``xarray.open_zarr``."""
-        return open_store(self.store).where(comparisons.ANATOMY, self._one(model, analysis).name)
+        return open_store(self.store).where(self.kind, self._one(model, analysis).name)
 
     def open(self, model: str, analysis: str) -> xr.Dataset:
         """One analysis of one model as an xarray Dataset, opened lazily.
@@ -183,7 +192,7 @@ class AnatomyReference:
         Raises ``StorageError`` for what was not looked into, and what the model lacks.
         """
         name = self._one(model, analysis).name
-        return comparisons.read(open_store(self.store), name, kind=comparisons.ANATOMY)
+        return comparisons.read(open_store(self.store), name, kind=self.kind)
 
     def _one(self, model: str, analysis: str) -> Found:
         for one in self.found:
@@ -191,3 +200,18 @@ class AnatomyReference:
                 return one
         there = ", ".join(f"{one.analysis} of {one.plan.name}" for one in self.found if one.name)
         raise StorageError(f"{analysis!r} of {model!r} is not there; there are: {there}")
+
+
+@dataclass(frozen=True)
+class ProbesReference(AnatomyReference):
+    """The probes of every model of a study, in a store; what ``probe`` returns."""
+
+    kind: ClassVar[str] = comparisons.PROBES
+
+    def url(self, model: str, analysis: str = comparisons.PROBES) -> str:
+        """The Zarr group of one model's probes, for ``xarray.open_zarr``."""
+        return super().url(model, analysis)
+
+    def open(self, model: str, analysis: str = comparisons.PROBES) -> xr.Dataset:
+        """One model's probes as an xarray Dataset, opened lazily; errors as any ``open``."""
+        return super().open(model, analysis)

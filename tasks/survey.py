@@ -81,7 +81,8 @@ def _planned(
     """The plan of a network that was loaded."""
     chosen = chosen_taps(network, subject)
     plans = tuple(
-        TapPlan(tap_file(tap.name), reduced_shape(tap, reduction), tap.depth) for tap in chosen
+        TapPlan(tap_file(tap.name), reduced_shape(tap, reduction), tap.depth, tap.layout)
+        for tap in chosen
     )
     return ModelPlan(
         subject=subject,

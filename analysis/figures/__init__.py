@@ -11,6 +11,7 @@ from analysis.figures.panels import Panel, panels
 from analysis.figures.rendering import png, svg
 from analysis.figures.style import colours
 from analysis.figures.sweeps import sweep
+from analysis.figures.token_maps import TokenMap, token_maps
 from analysis.figures.values import cells
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Field",
     "Heads",
     "Panel",
+    "TokenMap",
     "across",
     "against_untrained",
     "agreement",
@@ -38,5 +40,6 @@ __all__ = [
     "scale",
     "svg",
     "sweep",
+    "token_maps",
     "within",
 ]

@@ -1,5 +1,6 @@
 """Probes: how well a linear classifier does on the features of a tap."""
 
+from analysis.probing.accuracy import accuracies
 from analysis.probing.design import Probing, Split, split
 from analysis.probing.features import Axes, axes, with_cells
 from analysis.probing.learner import FULL, Learner, Probe
@@ -16,6 +17,7 @@ __all__ = [
     "Probing",
     "Split",
     "Tested",
+    "accuracies",
     "axes",
     "from_rows",
     "probe",

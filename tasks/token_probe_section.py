@@ -1,0 +1,212 @@
+"""The section on single tokens (E10): accuracy maps over the image, and the study's claims."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+import xarray as xr
+
+from analysis import figures as draw
+from analysis.probing.features import CLS, MEAN, TOKEN
+from analysis.similarity import Resampled
+from storage import reports
+from storage.comparisons import PROBES
+from storage.digest import slug
+from storage.reports import Check, Csv, Figure, Section, Table
+from tasks.drawn import drawn
+from tasks.looked import Looked, cell, check, curves, lacking, lines, looked, side, words
+from tasks.probe_rows import FEATURES, called, chance, last_tokens, mean, rows_of
+from tasks.references import AnatomyReference
+from tasks.relations import Relations
+
+ANALYSIS = PROBES
+# Panels that stand beside each other in one figure.
+BESIDE = 3
+
+
+def section(reference: AnatomyReference) -> Section:
+    """What single tokens hold."""
+    each = [one for one in looked(reference, ANALYSIS) if last_tokens(one.own).any()]
+    found = list(claims(each))
+    return Section(
+        "What single tokens hold",
+        paragraphs=(
+            "A linear classifier learns from one token of a layer alone. Where the maps of a "
+            "network differ in size they are pooled to the smallest, so that a token stands for "
+            "as much of the image at every depth.",
+            *(words(one) for one in found),
+            *lacking(reference, ANALYSIS),
+        ),
+        checks=tuple(found),
+        figures=(*maps(each), *by_depth(each)),
+        tables=(table(each),) if each else (),
+    )
+
+
+def data(reference: AnatomyReference) -> Iterator[Csv]:
+    """A line a probe."""
+    text = lines(
+        reference,
+        ANALYSIS,
+        labels=("tap", "depth", "feature", "row", "column", "shots", "penalty"),
+        variables=("accuracy",),
+    )
+    yield Csv(ANALYSIS, text, "one line a probe: its accuracy; 0 shots: all training images")
+
+
+def claims(each: list[Looked]) -> Iterator[Check]:
+    """What the study says of spatial tokens under average pooling, and of the class token."""
+    by_name = {one.model: one for one in each}
+    among = Relations({name: one.own.attrs["facts"] for name, one in by_name.items()})
+    pairs = ((one, by_name.get(among.class_token(name) or "")) for name, one in by_name.items())
+    pooled, classed = next(((a, b) for a, b in pairs if b is not None), (None, None))
+    measure = "mean accuracy of probes on single tokens of the last layer"
+    if pooled is not None and classed is not None:
+        yield check(
+            "E10-pooled",
+            f"{shots(pooled.own)} {measure}",
+            side(pooled, pooled.model, partial(_last, feature=TOKEN)),
+            side(classed, f"spatial tokens of {classed.model}", partial(_last, feature=TOKEN)),
+        )
+    token = classed or next((one for one in each if classified_by_token(one)), None)
+    if token is not None and last_tokens(token.own, CLS).any():
+        yield check(
+            "E10-token",
+            f"{shots(token.own)} accuracy of probes on tokens of the last layer of {token.model}",
+            side(token, "class token", partial(_last, feature=CLS)),
+            side(token, "spatial tokens, mean", partial(_last, feature=TOKEN)),
+        )
+
+
+def classified_by_token(one: Looked) -> bool:
+    """Whether a network is a ViT that its class token classifies."""
+    return one.family == "vit" and one.own.attrs["facts"].get("pooling") == "CLS"
+
+
+def shots(dataset: xr.Dataset) -> str:
+    """How much single tokens' probes learn from: ``10-shot``."""
+    return called(int(dataset["shots"].values[last_tokens(dataset)][0]))
+
+
+def _last(dataset: xr.Dataset, *, feature: str) -> Resampled:
+    return mean(dataset, last_tokens(dataset, feature))
+
+
+def maps(each: list[Looked]) -> Iterator[Figure]:
+    """The accuracy of every single token, of all models on one scale."""
+    if not each:
+        return
+    rows = [(one.model, list(_maps(one.own))) for one in each]
+    floor = chance(each[0].own)
+    yield drawn(
+        "token-accuracy",
+        draw.token_maps(rows, floor=floor, unit=f"{shots(each[0].own)} accuracy"),
+        alt=" ".join(_map_words(one) for one in each),
+        caption=f"{shots(each[0].own)} accuracy of a probe on each single token, where it lies in "
+        f"the image; black is chance ({floor:.2f}).",
+        data=ANALYSIS,
+    )
+
+
+def _maps(dataset: xr.Dataset) -> Iterator[draw.TokenMap]:
+    tokens = np.flatnonzero(dataset["feature"].values == TOKEN)
+    taps = dataset["tap"].values
+    for tap in dict.fromkeys(taps[tokens].tolist()):
+        own = tokens[taps[tokens] == tap]
+        rows, columns = dataset["row"].values[own], dataset["column"].values[own]
+        values = np.empty((rows.max() + 1, columns.max() + 1))
+        values[rows, columns] = dataset["accuracy"].values[own]
+        yield draw.TokenMap(str(tap), values)
+
+
+def _map_words(one: Looked) -> str:
+    values = one.own["accuracy"].values[last_tokens(one.own)]
+    return (
+        f"{one.model}: in the last layer single tokens have an accuracy of {values.min():.2f} to "
+        f"{values.max():.2f}."
+    )
+
+
+def by_depth(each: list[Looked]) -> Iterator[Figure]:
+    """By depth: the class token, the mean of spatial tokens, and single ones on average."""
+    for start in range(0, len(each), BESIDE):
+        chosen = each[start : start + BESIDE]
+        panels = [
+            draw.Panel(
+                one.model,
+                f"{shots(one.own)} accuracy",
+                [curve for feature in FEATURES for curve in _curves(one, feature)],
+                level=chance(one.own),
+            )
+            for one in chosen
+        ]
+        yield drawn(
+            f"tokens-by-depth-{slug(chosen[0].model)}",
+            draw.panels(panels, along="depth (0 input, 1 output)", level="chance"),
+            alt=" ".join(_map_words(one) for one in chosen),
+            caption="Probes on the class token, on the mean of the spatial tokens, and the mean "
+            "over probes on single ones; bands are 95 % intervals over test images and draws.",
+            data=ANALYSIS,
+        )
+
+
+def _curves(one: Looked, feature: str) -> Iterator[draw.Curve]:
+    means = Looked(
+        one.model,
+        one.family,
+        by_tap(one.own, feature),
+        None if one.twin is None else by_tap(one.twin, feature),
+    )
+    return curves(
+        means,
+        "accuracy",
+        FEATURES[feature],
+        at="depth",
+        where=lambda dataset: np.ones(dataset.sizes["tap"], bool),
+    )
+
+
+def by_tap(dataset: xr.Dataset, feature: str) -> xr.Dataset:
+    """Accuracy of one feature over ``tap``; of single tokens their mean."""
+    shots = int(dataset["shots"].values[last_tokens(dataset)][0])
+    rows = rows_of(dataset, feature=feature, shots=shots)
+    taps = dict.fromkeys(dataset["tap"].values[rows].tolist())
+    each = [mean(dataset, rows & (dataset["tap"].values == tap)).estimates[0] for tap in taps]
+    depth = dict(zip(dataset["tap"].values.tolist(), dataset["depth"].values, strict=True))
+    return xr.Dataset(
+        {
+            "accuracy": ("tap", np.array([one.value for one in each])),
+            "accuracy_low": ("tap", np.array([one.low for one in each], float)),
+            "accuracy_high": ("tap", np.array([one.high for one in each], float)),
+        },
+        {"depth": ("tap", np.array([depth[tap] for tap in taps], float))},
+    )
+
+
+def table(each: list[Looked]) -> Table:
+    """The last layer of every model: its class token, the mean of its tokens, the single ones."""
+    rows: list[tuple[reports.Cell, ...]] = []
+    for one in each:
+        for dataset, kind in ((one.own, "trained"), (one.twin, "untrained")):
+            if dataset is None:
+                continue
+            single = dataset["accuracy"].values[last_tokens(dataset)]
+            rows.append(
+                (
+                    one.model,
+                    kind,
+                    str(dataset["tap"].values[last_tokens(dataset)][0]),
+                    *(
+                        cell(mean(dataset, own).estimates[0]) if own.any() else None
+                        for own in (last_tokens(dataset, f) for f in (CLS, MEAN, TOKEN))
+                    ),
+                    float(single.min()),
+                    float(single.max()),
+                )
+            )
+    return Table(
+        ("model", "weights", "layer", *FEATURES.values(), "worst token", "best token"),
+        tuple(rows),
+        caption="Accuracy in the last layer whose single tokens were probed, with 95 % intervals "
+        "over test images and draws.",
+    )
