@@ -201,7 +201,7 @@ def _probe(parsed: argparse.Namespace) -> None:
     from flows.probe import probe
 
     result = probe(study)
-    print(f"probed {result.computed} models" if result.computed else "probed nothing: all there")
+    print(f"probed {result.computed} of {len(result.found)} models")
     print(result.report)
 
 

@@ -19,9 +19,9 @@ from analysis.errors import AnalysisError
 from analysis.probing import (
     GRID,
     Axes,
+    Outcome,
     Probing,
     Split,
-    Tested,
     accuracies,
     axes,
     probe,
@@ -122,7 +122,7 @@ def axes_of(plan: ModelPlan) -> dict[str, Axes]:
 
 def _tested(
     plan: ModelPlan, store: Store, of: Split, design: Probing, *, memory: int
-) -> dict[str, list[Tested]]:
+) -> dict[str, list[Outcome]]:
     """The probes of every tap, as many taps at once as there are cores."""
     recording, all_axes = open_recording(store, plan.recording), axes_of(plan)
     with_tokens = [name for name, one in all_axes.items() if one.cells is not None]
@@ -132,13 +132,13 @@ def _tested(
     one_at_a_time = threading.Lock()
     with tqdm(desc=step, unit="tap", **named) as bar, progress(step, unit="taps", **named) as show:
 
-        def done(tested: list[Tested]) -> list[Tested]:
+        def done(tested: list[Outcome]) -> list[Outcome]:
             with one_at_a_time:
                 bar.update(1)
                 show(1)
             return tested
 
-        def steps(tap: str) -> list[Tested]:
+        def steps(tap: str) -> list[Outcome]:
             return done(
                 probe(
                     _blocks(recording, tap, step),
@@ -169,7 +169,7 @@ def _blocks(
 
 
 def _dataset(
-    plan: ModelPlan, images: ImageSet, of: Split, tested: dict[str, list[Tested]]
+    plan: ModelPlan, images: ImageSet, of: Split, tested: dict[str, list[Outcome]]
 ) -> xr.Dataset:
     """Accuracy over ``probe``: of a tap, a feature of it, and how much was learnt from."""
     depth = {tap.name: tap.depth for tap in plan.taps}

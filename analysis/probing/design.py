@@ -97,11 +97,12 @@ def split(labels: Sequence[int], design: Probing) -> Split:
             "take images of two classes or more"
         )
     parts: list[list[Indices]] = [[], [], []]
-    for number, label in enumerate(classes):
+    sizes = np.bincount(target)
+    smallest = int(np.argmin(sizes))
+    _check_smallest(int(classes[smallest]), int(sizes[smallest]), design)
+    for number, size in enumerate(sizes):
         own = _shuffled(np.flatnonzero(target == number), design.seed, number)
-        tested = max(1, round(design.test * len(own)))
-        held = max(1, round(HELD_OUT * (len(own) - tested)))
-        _check_class(int(label), len(own), tested, held, design)
+        tested, held = _apart(int(size), design)
         for part, images in zip(parts, np.split(own, [tested, tested + held]), strict=True):
             part.append(images)
     test, held_out, train = parts
@@ -115,7 +116,14 @@ def split(labels: Sequence[int], design: Probing) -> Split:
     )
 
 
-def _check_class(label: int, images: int, tested: int, held: int, design: Probing) -> None:
+def _apart(images: int, design: Probing) -> tuple[int, int]:
+    """How many of a class's images are for testing, and held out."""
+    tested = max(1, round(design.test * images))
+    return tested, max(1, round(HELD_OUT * (images - tested)))
+
+
+def _check_smallest(label: int, images: int, design: Probing) -> None:
+    tested, held = _apart(images, design)
     left = images - tested - held
     most = max(design.shots, default=1)
     if left < 1:
@@ -125,9 +133,9 @@ def _check_class(label: int, images: int, tested: int, held: int, design: Probin
         )
     if left < most:
         raise AnalysisError(
-            f"{most} shots are asked for, class {label} has {left} training images (of its "
-            f"{images}, {tested} are for testing and {held} held out); set probing.shots to at "
-            f"most {left}, or take more images"
+            f"{most} shots are asked for, the smallest class, {label}, has {left} training images "
+            f"(of its {images}, {tested} are for testing and {held} held out); set probing.shots "
+            f"to at most {left}, or take more images"
         )
 
 

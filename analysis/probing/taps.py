@@ -17,7 +17,7 @@ Blocks = Callable[[], Iterable[tuple[int, Values]]]
 
 
 @dataclass(frozen=True)
-class Tested:
+class Outcome:
     """One probe's outcome: of which feature of the tap, and which test images it had right.
 
     ``feature`` is ``cls``, ``mean`` or ``token``; ``row`` and ``column`` are a token's place, -1
@@ -44,7 +44,7 @@ class _Group:
 
 def probe(
     blocks: Blocks, of: Axes, split: Split, design: Probing, *, tokens: bool, memory: int
-) -> list[Tested]:
+) -> list[Outcome]:
     """The probes of a tap whose activations ``blocks()`` gives, read twice: to learn, and to test.
 
     Few-shot and full ones of ``of.pooled``, and with ``tokens`` few-shot ones of every single
@@ -103,7 +103,7 @@ def _part(group: _Group, start: int, stop: int) -> _Group:
     return _Group(group.names[start:stop], taken, group.shots, group.full)
 
 
-def _one_turn(blocks: Blocks, groups: list[_Group], of: Axes, split: Split) -> Iterator[Tested]:
+def _one_turn(blocks: Blocks, groups: list[_Group], of: Axes, split: Split) -> Iterator[Outcome]:
     learners = [
         Learner(len(group.names), of.channels, split, shots=group.shots, full=group.full)
         for group in groups
@@ -126,7 +126,7 @@ def _one_turn(blocks: Blocks, groups: list[_Group], of: Axes, split: Split) -> I
     for group, own, found in zip(groups, probes, hits, strict=True):
         for name, each, right in zip(group.names, own, found, strict=True):
             for one, hit in zip(each, right, strict=True):
-                yield Tested(*name, one.shots, one.penalty, hit)
+                yield Outcome(*name, one.shots, one.penalty, hit)
 
 
 def _test(
