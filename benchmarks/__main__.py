@@ -13,6 +13,7 @@ from benchmarks import (
     overhead,
     pairs_of_models,
     pairwise,
+    probing,
     report,
     sanity,
     writing,
@@ -30,6 +31,7 @@ ITEMS = (
     growth.ITEM,
     accuracy.ITEM,
     sanity.ITEM,
+    probing.ITEM,
 )
 
 

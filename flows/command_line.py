@@ -149,14 +149,9 @@ def _serve_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def _study(parsed: argparse.Namespace) -> "Study":
     from flows.reading import read_study
 
-    settings = list(parsed.set)
-    if getattr(parsed, "skip_bad_images", False):
-        settings.append("skip_bad_images=true")
-    if getattr(parsed, "sweep", False):
-        settings.append("sweep=true")
-    if getattr(parsed, "skip_degenerate", False):
-        settings.append("skip_degenerate=true")
-    return read_study(parsed.study, settings=settings)
+    flags = ("skip_bad_images", "skip_degenerate", "sweep")
+    flagged = [f"{flag}=true" for flag in flags if getattr(parsed, flag, False)]
+    return read_study(parsed.study, settings=[*parsed.set, *flagged])
 
 
 # torch and Prefect take seconds to import: only the verbs that use them pay for it.

@@ -57,12 +57,9 @@ def probe(study: Study) -> ProbesReference:
         plans = survey_all(study, images, branches)
         names = ", ".join(plan.name for plan in plans)
         run_log().info(f"probes of {names} on {len(images)} images; store {study.store}")
-        left = _left(plans, study, images, store)
-        check_space(left, store=store, keep=study.keep)
         if dask is None:
             device(study.compute.device)
-        make_store(study.store)
-        found = _probed(plans, left, study, images, branches, dask=dask)
+        found = probed(plans, study, images, branches, dask=dask)
     written = write_probes(
         ProbesReference(study.store, tuple(found)),
         images=images.describe(),
@@ -78,25 +75,24 @@ def probe_folder(study: Study) -> str:
     return f"{study.report_folder.rstrip('/')}/probe"
 
 
-def _left(plans: list[ModelPlan], study: Study, images: ImageSet, store: Store) -> list[ModelPlan]:
-    """Those whose probes are not in the store: their recordings are needed, signed or not."""
-    return [
-        replace(plan, reads_activations=True)
-        for plan in plans
-        if not comparisons.exists(store, probes_name(plan, images, study.probing), kind=ANALYSIS)
-    ]
-
-
-def _probed(
+def probed(
     plans: list[ModelPlan],
-    left: list[ModelPlan],
     study: Study,
     images: ImageSet,
     branches: Branches,
     *,
     dask: str | None,
 ) -> list[Found]:
-    """Record and probe every model; each is probed while the next ones are recorded."""
+    """Record and probe every model; each is probed while the next ones are recorded.
+
+    What is in the store is not done again. Raises ``StorageError`` where recordings do not fit.
+    """
+    store = locate(study.store)
+    left = _left(plans, study, images, store)
+    check_space(left, store=store, keep="activations")
+    make_store(study.store)
+    # Probes read activations, whatever other flows of the study keep.
+    study = study.model_copy(update={"keep": "activations"})
     shards = {plan.name: recorded(plan, study, images, dask=dask) for plan in left}
 
     def probing(plan: ModelPlan) -> PrefectFuture[Found]:
@@ -115,3 +111,12 @@ def _probed(
     going = {plan.name: submitted[plan.name] for plan in branches.left(plans)}
     done = branches.wait({name: results(future) for name, future in going.items()})
     return [done[plan.name] for plan in branches.left(plans)]
+
+
+def _left(plans: list[ModelPlan], study: Study, images: ImageSet, store: Store) -> list[ModelPlan]:
+    """Those whose probes are not in the store: their recordings are needed, signed or not."""
+    return [
+        replace(plan, reads_activations=True)
+        for plan in plans
+        if not comparisons.exists(store, probes_name(plan, images, study.probing), kind=ANALYSIS)
+    ]

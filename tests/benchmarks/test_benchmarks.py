@@ -56,6 +56,7 @@ def test_the_goals_of_the_issue_are_all_judged(results: dict[str, Result]) -> No
         "growth": 0,
         "accuracy": 1,
         "sanity": 1,
+        "probing": 1,
     }
 
 
