@@ -8,17 +8,26 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from analysis.claims.cast import casts, fractions, pooling
 from analysis.claims.needs import Asked
+from analysis.errors import AnalysisError
 from analysis.networks.devices import device
 from flows.anatomy import looked_into
 from flows.branches import Branches
 from flows.compare import compared
+from flows.probe import probed
 from flows.steps import MOST_AT_ONCE, images_of, run_name, survey_all
-from flows.study import Study
+from flows.study import Images, Study
 from storage.images import ImageSet
 from storage.reports import check_folder
 from storage.store import locate, make_store
 from tasks.cluster import workers
-from tasks.references import AnatomyReference, ComparisonReference, Found, ModelPlan
+from tasks.probed import split_of
+from tasks.references import (
+    AnatomyReference,
+    ComparisonReference,
+    Found,
+    ModelPlan,
+    ProbesReference,
+)
 from tasks.reproduced import ReproductionReference, asked_of
 from tasks.reproduction import write_reproduction
 from tasks.run_log import run_log
@@ -43,6 +52,9 @@ def reproduce(study: Study) -> ReproductionReference:
     study = study.model_copy(update={"store": store.url, "reduction": "flatten"})
     check_folder(study.report_folder)
     images = images_of(study)
+    # Opened now: what is wrong with them is said before anything is computed.
+    probed_on, unprobed = _probed_on(study, images)
+    transferred_to = _on(study, study.reproduction.transfer)
     branches = Branches()
     with stopping_on_interrupt(), workers(study.compute.dask) as dask:
         plans = survey_all(study, images, branches)
@@ -53,9 +65,18 @@ def reproduce(study: Study) -> ReproductionReference:
         make_store(study.store)
         comparison = compared(plans, study, images, branches, dask=dask)
         plans = branches.left(plans)
-        asked = asked_of(plans, labels=images.labels is not None)
+        asked = asked_of(
+            plans,
+            labels=probed_on is not None,
+            second=transferred_to is not None,
+        )
         fine = _fine(study, asked, images, branches, dask=dask)
         found = _inside(plans, asked, study, images, branches, dask=dask)
+        families = list(dict.fromkeys(name for cast in casts(asked) for name in cast))
+        among = [*families, *fractions(asked, "vit"), *pooling(asked)]
+        probe = partial(_probes, store=study.store, branches=branches, dask=dask)
+        probes = probe(probed_on, among)
+        transfer = probe(transferred_to, families)
     written = write_reproduction(
         ReproductionReference(
             study.store,
@@ -63,6 +84,9 @@ def reproduce(study: Study) -> ReproductionReference:
             comparison,
             fine,
             AnatomyReference(study.store, tuple(found)),
+            probes,
+            transfer,
+            unprobed,
         ),
         folder=study.report_folder,
         missing=branches.missing,
@@ -128,3 +152,56 @@ def _these(plans: Iterable[ModelPlan], models: Iterable[str]) -> list[ModelPlan]
     """The plans of ``models`` and of their untrained twins."""
     names = set(models)
     return [plan for plan in plans if names & {plan.name, plan.subject.baseline_of}]
+
+
+# A study cut to an image set of its own, and that set.
+On = tuple[Study, ImageSet]
+
+
+def _on(study: Study, asked: Images | None) -> On | None:
+    """``study`` on the image set ``asked`` for; errors where layers can't be probed on it."""
+    if asked is None:
+        return None
+    own = study.model_copy(
+        update={"images": asked, "similarity": ["cka"], "sweep": False, "keep": "activations"}
+    )
+    images = images_of(own)
+    split_of(images, own.probing)
+    return own, images
+
+
+def _probed_on(study: Study, images: ImageSet) -> tuple[On | None, str]:
+    """What layers are probed on; of the study's own images, none where they are unfit, and why."""
+    if study.reproduction.probes is not None:
+        return _on(study, study.reproduction.probes), ""
+    try:
+        split_of(images, study.probing)
+    except AnalysisError as error:
+        return None, str(error)
+    return (study, images), ""
+
+
+def _probes(
+    on: On | None, models: list[str], *, store: str, branches: Branches, dask: str | None
+) -> ProbesReference | None:
+    """The probes of ``models`` that did not fail, on their image set; None where there are none."""
+    if on is None:
+        return None
+    study, images = on
+    chosen = [
+        model
+        for model in study.models
+        if model.name in models and model.name not in branches.failed
+    ]
+    if not chosen:
+        return None
+    own = study.model_copy(update={"models": chosen})
+    try:
+        plans = survey_all(own, images, branches)
+        found = probed(plans, own, images, branches, dask=dask)
+    except Exception as error:
+        # Where every model failed here the rest of the report goes on.
+        if error not in branches.failed.values():
+            raise
+        return None
+    return ProbesReference(store, tuple(found))

@@ -3,31 +3,21 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from types import ModuleType
 
 import xarray as xr
 
 from analysis import figures as draw
-from analysis.claims.cast import fractions
 from analysis.claims.needs import Facts, fine_tuned, partial
 from analysis.similarity.trials import findings, fine_findings
 from storage.digest import slug
 from storage.reports import Check, Csv, Figure, Section
-from tasks import attention_section, field_section, sections, skip_section
+from tasks import sections
 from tasks.drawn import drawn
-from tasks.looked import looked
-from tasks.references import AnatomyReference
+from tasks.inner_sections import inner_data, inner_sections, once
 from tasks.related_sections import SECTIONS
 from tasks.report import measured_of
-from tasks.reproduced import ReproductionReference, of_models, of_some
+from tasks.reproduced import ReproductionReference, of_models
 from tasks.told import OfCast, told
-
-# What goes on inside the models: experiment, title, module of its section.
-INSIDE = (
-    ("E3", "attention distance", attention_section),
-    ("E5", "effective receptive fields", field_section),
-    ("E6", "skip connections", skip_section),
-)
 
 
 def experiments(found: ReproductionReference) -> list[Section]:
@@ -36,7 +26,7 @@ def experiments(found: ReproductionReference) -> list[Section]:
     made = [
         ("E1", compared.within()),
         ("E2", compared.across()),
-        *((name, inside(found, name, title, module)) for name, title, module in INSIDE),
+        *inner_sections(found),
         *compared.related(),
         ("E14", compared.mixer()),
     ]
@@ -175,45 +165,10 @@ def finely(fine: xr.Dataset) -> Iterator[Figure]:
         )
 
 
-def inside(
-    found: ReproductionReference, experiment: str, title: str, module: ModuleType
-) -> Section:
-    """An analysis of the first cast, with the checks of the others."""
-    casts = found.casts
-    parts = fractions(found.asked, "vit") if module is attention_section else []
-    each = [(cast, checks_of(module, of_some(found.anatomy, [*cast, *parts]))) for cast in casts]
-    shown = [*casts[0], *parts] if casts else parts
-    section: Section = module.section(of_some(found.anatomy, shown))
-    return replace(
-        section,
-        title=f"{experiment}: {title}",
-        checks=told(experiment, each, found.asked),
-    )
-
-
-def checks_of(module: ModuleType, reference: AnatomyReference) -> list[Check]:
-    """The checks that a section makes, without its figures."""
-    each = looked(reference, module.ANALYSIS)
-    if module is attention_section:
-        return attention_section.all_claims(each)
-    claims: Callable[..., Iterable[Check]] = module.claims
-    return list(claims(each))
-
-
-def once(made: Iterable[Section]) -> Iterator[Section]:
-    """The sections, each figure in the first that has it."""
-    seen: set[str] = set()
-    for section in made:
-        figures = tuple(figure for figure in section.figures if figure.name not in seen)
-        seen.update(figure.name for figure in figures)
-        yield replace(section, figures=figures)
-
-
 def data(found: ReproductionReference) -> Iterator[Csv]:
     """The numbers to take along."""
     dataset = found.comparison.open().load()
     yield from sections.data(dataset, list(measured_of(dataset).families))
     for experiment, cut in Compared(found, dataset).cuts().items():
         yield from SECTIONS[experiment].data(cut, measured_of(cut))
-    for _, _, module in INSIDE:
-        yield from module.data(found.anatomy)
+    yield from inner_data(found)

@@ -2,24 +2,33 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import xarray as xr
 
 from analysis.claims.cast import casts
 from analysis.claims.needs import Asked
-from tasks.references import AnatomyReference, ComparisonReference, ModelPlan
+from tasks.references import AnatomyReference, ComparisonReference, ModelPlan, ProbesReference
+
+Reference = TypeVar("Reference", AnatomyReference, ProbesReference)
 
 
 @dataclass(frozen=True)
 class ReproductionReference:
-    """What `reproduce` returns: the comparisons, the anatomy, and the report of all of it."""
+    """What `reproduce` returns: the comparisons, the anatomy, the probes, and the report of all.
+
+    ``transfer`` are the probes on a second image set; ``unprobed`` says why there are none.
+    """
 
     store: str
     asked: Asked
     comparison: ComparisonReference
     fine: ComparisonReference | None
     anatomy: AnatomyReference
+    probes: ProbesReference | None = None
+    transfer: ProbesReference | None = None
+    unprobed: str = ""
     report: str | None = None
 
     @property
@@ -28,11 +37,11 @@ class ReproductionReference:
         return casts(self.asked)
 
 
-def asked_of(plans: Iterable[ModelPlan], *, labels: bool) -> Asked:
+def asked_of(plans: Iterable[ModelPlan], *, labels: bool, second: bool) -> Asked:
     """What a study has: its trained models, or where none is trained, all of its own."""
     own = {plan.name: plan.facts for plan in plans if not plan.subject.baseline_of}
     trained = {name: facts for name, facts in own.items() if facts["trained"]}
-    return Asked(trained or own, labels=labels)
+    return Asked(trained or own, labels=labels, second=second)
 
 
 def of_models(dataset: xr.Dataset, models: Iterable[str]) -> xr.Dataset:
@@ -45,8 +54,8 @@ def of_models(dataset: xr.Dataset, models: Iterable[str]) -> xr.Dataset:
     return dataset.isel(tap_a=rows, tap_b=rows)
 
 
-def of_some(reference: AnatomyReference, models: Iterable[str]) -> AnatomyReference:
-    """An anatomy cut to ``models`` and their untrained twins, in the order of ``models``."""
+def of_some(reference: Reference, models: Iterable[str]) -> Reference:
+    """An anatomy, or probes, cut to ``models`` and their untrained twins, in the order of ``models``."""
     order = list(models)
     found = [
         one

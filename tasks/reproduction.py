@@ -78,5 +78,7 @@ def brief(check: Check) -> Check:
 def _warnings(found: ReproductionReference, missing: Mapping[str, str]) -> Iterator[str]:
     for model, why in missing.items():
         yield f"Model {model!r} of the study is missing here, it failed: {why}."
+    if found.unprobed:
+        yield f"No layers were probed: {found.unprobed}."
     if not any(facts["trained"] for facts in found.asked.models.values()):
         yield "No model of the study is trained: the verdicts are on untrained networks."
