@@ -188,11 +188,8 @@ def _probes(
     if on is None:
         return None
     study, images = on
-    chosen = [
-        model
-        for model in study.models
-        if model.name in models and model.name not in branches.failed
-    ]
+    names = set(models) - branches.failed.keys()
+    chosen = [model for model in study.models if model.name in names]
     if not chosen:
         return None
     own = study.model_copy(update={"models": chosen})

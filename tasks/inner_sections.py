@@ -1,4 +1,4 @@
-"""The sections of a reproduction on what was looked into and probed, the casts beside each other."""
+"""The sections of a reproduction on what was looked into and probed, cast by cast."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace

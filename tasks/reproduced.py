@@ -55,7 +55,7 @@ def of_models(dataset: xr.Dataset, models: Iterable[str]) -> xr.Dataset:
 
 
 def of_some(reference: Reference, models: Iterable[str]) -> Reference:
-    """An anatomy, or probes, cut to ``models`` and their untrained twins, in the order of ``models``."""
+    """An anatomy, or probes, cut to ``models`` and their twins, in the order of ``models``."""
     order = list(models)
     found = [
         one
