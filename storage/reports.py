@@ -3,131 +3,60 @@
 The caller draws, measures and words; here is only how it is laid out and kept.
 """
 
-import base64
-import math
+import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from numbers import Integral
-from pathlib import Path
-from typing import Literal
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from storage.errors import StorageError
-from storage.place import Place, at
+from storage.origins import Origin, as_record
+from storage.page_html import html
+from storage.pages import (
+    Cell,
+    Check,
+    Csv,
+    Estimate,
+    Figure,
+    Group,
+    Method,
+    Page,
+    Section,
+    Table,
+)
+from storage.place import Place, as_json, at
 
-# Figures are drawn at two pixels for each pixel of the page: sharp on fine screens.
-_PIXELS = 2
-# Browsers refuse to save a data: link above 2 MB; longer numbers are only beside the page.
-_EMBEDDED_AT_MOST = 1_000_000
+__all__ = [
+    "Cell",
+    "Check",
+    "Csv",
+    "Estimate",
+    "Figure",
+    "Group",
+    "Method",
+    "Origin",
+    "Page",
+    "Section",
+    "Table",
+    "check_folder",
+    "write",
+]
+
 INDEX = "index.html"
-_TEMPLATES = Path(__file__).parent / "templates"
+# What each figure was drawn from, for programs: `seelike report --trace` reads it.
+TRACES = "provenance.json"
+# A change of how traces are written changes this number.
+FORMAT = 1
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PNG_HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 # Where a page lists its files, so that the next one can take away those it lacks.
 _FILES = re.compile(r'<meta name="seelike-report" content="([a-z0-9./ -]*)">')
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A number and, where there is one, its interval; None shows as a dash."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-
-Cell = str | int | float | Estimate | None
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A drawing: ``name`` becomes the files', ``alt`` states the finding, ``data`` names a Csv."""
-
-    name: str
-    png: bytes
-    svg: bytes
-    alt: str
-    caption: str
-    data: str = ""
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height on the page."""
-        width, height = (int.from_bytes(self.png[at : at + 4]) for at in (16, 20))
-        return width // _PIXELS, height // _PIXELS
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows under a header; columns of numbers stand right, floats show ``decimals`` places."""
-
-    header: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    caption: str = ""
-    decimals: int = 3
-
-
-@dataclass(frozen=True)
-class Check:
-    """One claim of the paper beside what was measured, each number under its own label."""
-
-    experiment: str
-    claim: str
-    measured: tuple[tuple[str, Estimate], ...]
-    verdict: Literal["holds", "does not hold", "can't tell"]
-    untrained: tuple[tuple[str, Estimate], ...] = ()
-    remark: str = ""
-    id: str = ""
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading and what stands under it, in this order."""
-
-    title: str
-    paragraphs: tuple[str, ...] = ()
-    checks: tuple[Check, ...] = ()
-    figures: tuple[Figure, ...] = ()
-    tables: tuple[Table, ...] = ()
-
-
-@dataclass(frozen=True)
-class Group:
-    """A part of the provenance, folded away: names with values, and tables."""
-
-    title: str
-    items: tuple[tuple[str, str], ...] = ()
-    tables: tuple[Table, ...] = ()
-
-
-@dataclass(frozen=True)
-class Csv:
-    """Numbers to take along: ``name`` becomes the file's, ``about`` says what a line holds."""
-
-    name: str
-    text: str
-    about: str = ""
-
-
-@dataclass(frozen=True)
-class Page:
-    """A report: the finding first (``lead``), then sections, provenance and data."""
-
-    title: str
-    lead: tuple[str, ...]
-    sections: tuple[Section, ...]
-    provenance: tuple[Group, ...] = ()
-    data: tuple[Csv, ...] = ()
-    warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-def write(folder: str, page: Page) -> str:
+def write(folder: str, page: Page, *, store: str = "") -> str:
     """Write ``page`` as ``folder``/index.html, with figures/*.png, *.svg and data/*.csv beside it.
 
     ``folder`` may be a path or a bucket's URL; what comes back is the same, with the page's name.
+    ``store`` is where the origins of its figures are, which provenance.json lists.
 
     Rendered before anything is written, each file whole or not at all, the page last; then files
     of the page it replaces go that the new one lacks. Raises ``StorageError`` for a name unfit
@@ -135,10 +64,10 @@ def write(folder: str, page: Page) -> str:
     """
     place = at(folder)
     former = _former_files(place)
-    files = dict(_files(page))
-    html = _render(page, files)
+    files = dict(_files(page, store))
+    rendered = html(page, files)
     place.write_all(files.items())
-    place.write(INDEX, html.encode())
+    place.write(INDEX, rendered.encode())
     for name in former - set(files):
         place.remove(name)
     return f"{folder.rstrip('/')}/{INDEX}"
@@ -151,11 +80,10 @@ def check_folder(folder: str) -> None:
     _former_files(place)
 
 
-def _files(page: Page) -> Iterator[tuple[str, bytes]]:
+def _files(page: Page, store: str) -> Iterator[tuple[str, bytes]]:
     """Each file's path in the folder and its content, after all names were checked."""
-    figures = [figure for section in page.sections for figure in section.figures]
     for kind, names in (
-        ("figure", [figure.name for figure in figures]),
+        ("figure", [figure.name for figure in page.figures]),
         ("data", [csv.name for csv in page.data]),
     ):
         for name in names:
@@ -166,7 +94,7 @@ def _files(page: Page) -> Iterator[tuple[str, bytes]]:
                 )
             if names.count(name) > 1:
                 raise StorageError(f"{kind} name '{name}' stands twice; give each its own")
-    for figure in figures:
+    for figure in page.figures:
         if not figure.png.startswith(_PNG_HEAD):
             raise StorageError(f"figure '{figure.name}': its png is no PNG; draw it again")
         if figure.data and figure.data not in {csv.name for csv in page.data}:
@@ -175,6 +103,33 @@ def _files(page: Page) -> Iterator[tuple[str, bytes]]:
         yield f"figures/{figure.name}.svg", figure.svg
     for csv in page.data:
         yield f"data/{csv.name}.csv", csv.text.encode()
+    traced = {figure.name: list(map(as_record, figure.origins)) for figure in page.figures}
+    yield TRACES, as_json({"format": FORMAT, "store": store, "figures": traced})
+
+
+def traces(folder: str) -> Mapping[str, Any] | None:
+    """What the report in ``folder`` says its figures were drawn from; None where there is none.
+
+    Holds ``store`` and ``figures``, lists of origins' records by figure. Raises ``StorageError``
+    for what another format version, or something else, wrote.
+    """
+    place = at(folder)
+    content = place.read(TRACES)
+    if content is None:
+        return None
+    try:
+        found: dict[str, Any] = json.loads(content)
+        version = found["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StorageError(
+            f"{place.url}/{TRACES} is damaged; draw the report again: `seelike report STUDY`"
+        ) from error
+    if version != FORMAT:
+        raise StorageError(
+            f"report {place.url} has format {version}, this seelike writes format {FORMAT}; "
+            "draw it again: `seelike report STUDY`"
+        )
+    return found
 
 
 def _former_files(place: Place) -> set[str]:
@@ -188,62 +143,7 @@ def _former_files(place: Place) -> set[str]:
             f"{place.url}/{INDEX} exists and is no seelike report; "
             "name another folder or move it away"
         )
-    wanted = re.compile(rf"(figures/{_NAME.pattern}\.(png|svg)|data/{_NAME.pattern}\.csv)")
-    return {name for name in listed[1].split() if wanted.fullmatch(name)}
-
-
-def _render(page: Page, files: dict[str, bytes]) -> str:
-    """The page as HTML; all text is escaped, numbers and files come through filters."""
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+    wanted = re.compile(
+        rf"(figures/{_NAME.pattern}\.(png|svg)|data/{_NAME.pattern}\.csv|{re.escape(TRACES)})"
     )
-    environment.filters |= {"cell": _cell, "numeric": _numeric, "data": _data, "size": _size}
-    template = environment.get_template("report.html")
-    return template.render(page=page, files=files, embedded_at_most=_EMBEDDED_AT_MOST)
-
-
-def _cell(value: Cell, decimals: int) -> str:
-    """How a table shows ``value``; what is not finite is refused, a missing value is a dash."""
-    if value is None:
-        return "\N{EN DASH}"
-    if isinstance(value, Estimate):
-        shown = _cell(value.value, decimals)
-        if value.low is None or value.high is None:
-            return shown
-        return f"{shown} [{_cell(value.low, decimals)}, {_cell(value.high, decimals)}]"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Integral):
-        return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-    if not math.isfinite(value):
-        raise StorageError(f"a table holds {value}; expected a finite number, or None")
-    # Adding zero turns -0.0 into 0.0.
-    return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _numeric(table: Table) -> list[bool]:
-    """For each column whether it holds numbers alone; ``StorageError`` for ragged rows."""
-    for row in table.rows:
-        if len(row) != len(table.header):
-            raise StorageError(
-                f"table '{table.caption}': a row has {len(row)} cells under "
-                f"{len(table.header)} headings"
-            )
-    columns = zip(*table.rows, strict=True) if table.rows else ((),) * len(table.header)
-    return [bool(column) and not any(isinstance(v, str) for v in column) for column in columns]
-
-
-def _data(content: bytes, kind: str) -> str:
-    """``content`` as a data: address of the media type ``kind``."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _size(content: bytes) -> str:
-    """How much there is of ``content``, for a reader."""
-    if len(content) < 1_000_000:
-        return f"{max(1, round(len(content) / 1000))} kB"
-    return f"{len(content) / 1_000_000:.1f} MB"
+    return {name for name in listed[1].split() if wanted.fullmatch(name)}

@@ -92,6 +92,7 @@ def figure(one: Looked) -> Figure:
         caption=f"{one.model} without the skips of one block, by the block; bands are 95 % "
         "intervals over images, of CKA over batches of them.",
         data="without-skips",
+        models=[one.model],
     )
 
 

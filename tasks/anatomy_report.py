@@ -1,6 +1,6 @@
 """The report of an anatomy: a section an analysis, and what stands behind it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +9,11 @@ from prefect.cache_policies import NO_CACHE
 
 from analysis.claims import RULE, tally
 from storage import reports
+from storage.digest import slug
 from storage.reports import Group, Page, Table
 from tasks import ablation_section, attention_section, field_section, skip_section
 from tasks.ablated import GRAM, LEAST
+from tasks.frame import foremost, from_anatomy, traced
 from tasks.references import AnatomyReference
 from tasks.report import NOTHING, listed
 from tasks.retries import RETRIED
@@ -42,7 +44,7 @@ def write_anatomy(
     ``images`` describes the image set. ``missing`` says why models of the study are not in it.
     """
     page = page_of(reference, images=images, missing=missing)
-    return replace(reference, report=reports.write(folder, page))
+    return replace(reference, report=reports.write(folder, page, store=reference.store))
 
 
 def page_of(
@@ -51,7 +53,9 @@ def page_of(
     """The whole report, as a page to be rendered."""
     asked = {one.analysis for one in reference.found}
     chosen = [SECTIONS[name] for name in SECTIONS if name in asked]
-    sections = [one.section(reference) for one in chosen]
+    sections = [
+        traced(one.section(reference), from_anatomy(reference, one.ANALYSIS)) for one in chosen
+    ]
     models = dict.fromkeys(
         one.plan.name for one in reference.found if not one.plan.subject.baseline_of
     )
@@ -61,18 +65,28 @@ def page_of(
         "images in the same order."
     ]
     if verdicts:
-        lead.append(
-            f"Of {len(verdicts)} claims of the study, on these networks: {tally(verdicts)}."
+        lead.insert(
+            0, f"Of {len(verdicts)} claims of the study, on these networks: {tally(verdicts)}."
         )
+    first, rest = foremost(sections, _telling(models))
     return Page(
         title=f"What goes on inside {listed(list(models))}?",
         lead=tuple(lead),
-        sections=tuple(sections),
+        first=first,
+        sections=rest,
         provenance=tuple(_provenance(reference, images)),
         data=tuple(csv for one in chosen for csv in one.data(reference)),
         warnings=(*_warnings(missing, images), *_too_few(reference)),
         notes=(RULE,) if verdicts else (),
     )
+
+
+def _telling(models: Iterable[str]) -> list[str]:
+    """The figures that show most, best first."""
+    return [
+        "fields-by-depth",
+        *(f"{name}-{slug(m)}" for name in ("heads", "skips") for m in models),
+    ]
 
 
 def _warnings(missing: Mapping[str, str], images: dict[str, Any]) -> Iterator[str]:

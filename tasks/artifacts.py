@@ -18,8 +18,6 @@ from tasks.run_log import run_log
 
 # A page of Prefect's shows a picture that stands in its text; one this large is no burden.
 PICTURE_BYTES = 150_000
-# The figure that shows most, where the study has several models.
-_FIRST = "all-pairs"
 
 Row = dict[str, Any]
 
@@ -109,9 +107,7 @@ def _plain(number: Any) -> float | None:
 def words(page: Page, *, report: Path | str) -> str:
     """Markdown: what was found, the picture, and where the whole report is."""
     lines = [_escaped(line) for line in (*page.lead, *page.warnings)]
-    figures = [figure for section in page.sections for figure in section.figures]
-    figures.sort(key=lambda figure: figure.name != _FIRST)
-    lines += [_picture(figure) for figure in figures[:1]]
+    lines += [_picture(figure) for figure in page.figures[:1]]
     return "\n\n".join([*lines, f"The whole report: {_place(str(report))}"])
 
 

@@ -164,6 +164,7 @@ def figures(one: Looked) -> Iterator[Figure]:
         caption=f"Heads of the lowest and highest blocks of {one.model}, each block's sorted by "
         "their mean attention distance; bands are 95 % intervals over images.",
         data=ANALYSIS,
+        models=[one.model],
     )
     yield drawn(
         f"heads-of-all-blocks-{slug(one.model)}",
@@ -171,6 +172,7 @@ def figures(one: Looked) -> Iterator[Figure]:
         alt=f"Mean attention distance of every head of {one.model} by block.",
         caption=f"Every head of every block of {one.model}; lines are 95 % intervals over images.",
         data=ANALYSIS,
+        models=[one.model],
     )
 
 

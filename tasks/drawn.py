@@ -1,11 +1,35 @@
 """A drawing as a report takes it: its bytes, and what is said of it."""
 
+from collections.abc import Sequence
+
 from matplotlib.figure import Figure as Drawing
 
 from analysis import figures as draw
 from storage.reports import Figure
 
 
-def drawn(name: str, drawing: Drawing, *, alt: str, caption: str, data: str = "") -> Figure:
-    """``drawing`` rendered; ``alt`` states the finding, ``data`` names the numbers behind it."""
-    return Figure(name, draw.png(drawing), draw.svg(drawing), alt=alt, caption=caption, data=data)
+def drawn(
+    name: str,
+    drawing: Drawing,
+    *,
+    alt: str,
+    caption: str,
+    data: str = "",
+    explorer: str = "",
+    models: Sequence[str] = (),
+) -> Figure:
+    """``drawing`` rendered; ``alt`` states the finding, ``data`` names the numbers behind it.
+
+    ``explorer`` is the same for the pointer, as ``draw.explorer`` gives it; ``models`` are those
+    whose numbers are drawn, none named for all.
+    """
+    return Figure(
+        name,
+        draw.png(drawing),
+        draw.svg(drawing),
+        alt=alt,
+        caption=caption,
+        data=data,
+        explorer=explorer,
+        models=tuple(models),
+    )

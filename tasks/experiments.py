@@ -13,7 +13,9 @@ from storage.digest import slug
 from storage.reports import Check, Csv, Figure, Section
 from tasks import sections
 from tasks.drawn import drawn
+from tasks.frame import Origins, from_comparison, traced
 from tasks.inner_sections import inner_data, inner_sections, once
+from tasks.methods import MATCH, QUARTERS, cka_method
 from tasks.related_sections import SECTIONS
 from tasks.report import measured_of
 from tasks.reproduced import ReproductionReference, of_models
@@ -71,6 +73,11 @@ class Compared:
     dataset: xr.Dataset
 
     @cached_property
+    def origins(self) -> Origins:
+        """What the figures of the comparison are drawn from."""
+        return from_comparison(self.found.comparison)
+
+    @cached_property
     def casts(self) -> list[xr.Dataset]:
         """The comparison cut to every cast."""
         return [of_models(self.dataset, cast) for cast in self.found.casts]
@@ -100,10 +107,17 @@ class Compared:
             fine = self.found.fine.open().load()
             grid = [sections.check(one) for one in fine_findings(measured_of(fine))]
             further.append((self.found.casts[0], grid))
-            figures += finely(fine)
-        return Section(
-            "E1: within one model", tuple(words), self.checks("E1", further), tuple(figures)
+            figures += traced(
+                Section("fine", figures=tuple(finely(fine))), from_comparison(self.found.fine)
+            ).figures
+        section = Section(
+            "E1: within one model",
+            tuple(words),
+            self.checks("E1", further),
+            tuple(figures),
+            method=cka_method(self.dataset, QUARTERS),
         )
+        return traced(section, self.origins)
 
     def across(self) -> Section:
         """E2: CKA between the layers of two models."""
@@ -115,7 +129,14 @@ class Compared:
                 figures += sections.across_figures(dataset, models)
                 pairs = [(a, b) for i, a in enumerate(models) for b in models[i + 1 :]]
                 words += [sections.across_words(dataset, a, b) for a, b in pairs]
-        return Section("E2: across models", tuple(words), self.checks("E2"), tuple(figures))
+        section = Section(
+            "E2: across models",
+            tuple(words),
+            self.checks("E2"),
+            tuple(figures),
+            method=cka_method(self.dataset, MATCH),
+        )
+        return traced(section, self.origins)
 
     def related(self) -> Iterator[tuple[str, Section]]:
         """E7, E11 and E13: networks that differ from others in one thing only."""
@@ -125,7 +146,10 @@ class Compared:
             if section is not None:
                 checks = told(experiment, [((), section.checks)], self.found.asked)
                 title = f"{experiment}: {TITLES[experiment]}"
-                yield experiment, replace(section, title=title, checks=checks)
+                yield (
+                    experiment,
+                    traced(replace(section, title=title, checks=checks), self.origins),
+                )
 
     def cuts(self) -> dict[str, xr.Dataset]:
         """The comparison cut to what E7, E11 and E13 are about, and the networks as such."""
@@ -162,6 +186,8 @@ def finely(fine: xr.Dataset) -> Iterator[Figure]:
             alt=f"CKA between all layers of {model}, inside its blocks too.",
             caption=f"CKA between the layers of {model}, inside its blocks too, as the paper taps "
             "them.",
+            explorer=draw.explorer(fine, [model], [model], limits=limits),
+            models=[model],
         )
 
 

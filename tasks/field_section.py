@@ -147,6 +147,7 @@ def figures(each: list[Looked]) -> Iterator[Figure]:
             alt=f"Receptive fields of {one.model} from low (left) to high layers.",
             caption=f"Receptive fields of {one.model}, low layers left. Each picture has its own "
             "scale, by the square root; the centre patch is outlined.",
+            models=[one.model],
         )
         if rows_of(one.own, role="before").any():
             yield drawn(
@@ -156,6 +157,7 @@ def figures(each: list[Looked]) -> Iterator[Figure]:
                 caption=f"Receptive fields of {one.model} after the residual sums, and before "
                 "them, of the branches alone.",
                 data="receptive-fields",
+                models=[one.model],
             )
 
 

@@ -13,6 +13,7 @@ from storage import reports
 from storage.digest import slug
 from storage.reports import Section, Table
 from tasks.drawn import drawn
+from tasks.methods import chance_method
 from tasks.seed_sections import by_seed, seeds_of
 
 LEVEL = 0.05
@@ -69,6 +70,7 @@ def chance(dataset: xr.Dataset, models: Sequence[str]) -> Section:
                 caption="Calibrated CKA is 0 at the 95 % point of the shuffles and 1 at 1.",
             ),
         ),
+        method=chance_method(dataset),
     )
 
 
@@ -108,6 +110,7 @@ def agreement(dataset: xr.Dataset, models: Sequence[str], name: str, reference: 
                 alt=words,
                 caption=f"{titles[name]} in batches against {titles[reference]}, a dot a pair of "
                 "layers.",
+                models=models,
             ),
         ),
     )
@@ -171,6 +174,8 @@ def other_measures(dataset: xr.Dataset, models: Sequence[str], names: Sequence[s
                 + " ".join(agreement_words(dataset, name, models)),
                 caption=f"{titles[name]} of every layer of every model with every other.",
                 data="cka",
+                explorer=draw.explorer(dataset, models, models, measure=name),
+                models=models,
             )
             for name in names
         ),

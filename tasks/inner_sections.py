@@ -14,6 +14,7 @@ from tasks import (
     skip_section,
     token_probe_section,
 )
+from tasks.frame import from_anatomy, traced
 from tasks.looked import looked
 from tasks.references import AnatomyReference, ProbesReference
 from tasks.reproduced import ReproductionReference, of_some
@@ -65,7 +66,9 @@ class Inner:
         checks: list[OfCast] = [
             (cast, self.checks(each)) for cast, each in zip(found.casts, own, strict=True)
         ]
-        section: Section = self.module.section(own[0])
+        section: Section = traced(
+            self.module.section(own[0]), from_anatomy(own[0], self.module.ANALYSIS)
+        )
         if self.module is depth_probe_section and found.transfer is not None:
             section, further = transferred(section, found, found.transfer)
             checks += further

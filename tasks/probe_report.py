@@ -11,6 +11,7 @@ from analysis.claims import RULE, tally
 from storage import reports
 from storage.reports import Group, Page, Table
 from tasks import depth_probe_section, token_probe_section
+from tasks.frame import from_anatomy, traced
 from tasks.probed import ANALYSIS, PARTS
 from tasks.references import ProbesReference
 from tasks.report import NOTHING, listed
@@ -33,14 +34,15 @@ def write_probes(
     ``images`` describes the image set. ``missing`` says why models of the study are not in it.
     """
     page = page_of(reference, images=images, missing=missing)
-    return replace(reference, report=reports.write(folder, page))
+    return replace(reference, report=reports.write(folder, page, store=reference.store))
 
 
 def page_of(
     reference: ProbesReference, *, images: dict[str, Any], missing: Mapping[str, str] = NOTHING
 ) -> Page:
     """The whole report, as a page to be rendered."""
-    sections = [one.section(reference) for one in SECTIONS]
+    origins = from_anatomy(reference, ANALYSIS)
+    sections = [traced(one.section(reference), origins) for one in SECTIONS]
     models = [one.plan.name for one in reference.found if not one.plan.subject.baseline_of]
     verdicts = [check.verdict for section in sections for check in section.checks]
     lead = [
@@ -48,8 +50,8 @@ def page_of(
         "images, trained and tested on the same parts of them."
     ]
     if verdicts:
-        lead.append(
-            f"Of {len(verdicts)} claims of the study, on these networks: {tally(verdicts)}."
+        lead.insert(
+            0, f"Of {len(verdicts)} claims of the study, on these networks: {tally(verdicts)}."
         )
     warnings = [
         f"Model {model!r} of the study is missing here, it failed: {why}."

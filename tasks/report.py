@@ -10,13 +10,14 @@ import xarray as xr
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from analysis.claims import Verdict, tally
+from analysis.claims import RULE, Verdict, tally
 from analysis.similarity.findings import Measured
 from analysis.similarity.proportions import share
 from analysis.similarity.trials import findings
 from storage import reports
 from storage.reports import Group, Page, Table
 from tasks.artifacts import show_report
+from tasks.frame import foremost, from_comparison, traced
 from tasks.further_sections import further_sections
 from tasks.looked import cell
 from tasks.references import ComparisonReference
@@ -26,6 +27,8 @@ from tasks.run_log import run_log
 from tasks.sections import data, sections
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
+# What shows most on the first screen: the first of these that is drawn.
+FIRST = ("all-pairs", "trained-and-untrained")
 
 
 @task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIED)
@@ -37,15 +40,17 @@ def write_report(
     ``missing`` says why models of the study, by name, are not in it.
     """
     dataset = comparison.open().load()
-    drawn = page(dataset, name=comparison.name, missing=missing)
-    index = reports.write(folder, drawn)
+    drawn = page(dataset, comparison, missing=missing)
+    index = reports.write(folder, drawn, store=comparison.store)
     show_report(drawn, study=dataset.attrs["study"], report=index)
     run_log().info(f"report: {index}")
     return replace(comparison, report=index)
 
 
-def page(dataset: xr.Dataset, *, name: str, missing: Mapping[str, str] = NOTHING) -> Page:
-    """The whole report of the comparison of digest ``name``, as a page to be rendered."""
+def page(
+    dataset: xr.Dataset, comparison: ComparisonReference, *, missing: Mapping[str, str] = NOTHING
+) -> Page:
+    """The whole report of ``comparison``, whose numbers ``dataset`` are, as a page."""
     measured = measured_of(dataset)
     found = findings(measured)
     models = list(measured.families)
@@ -54,13 +59,18 @@ def page(dataset: xr.Dataset, *, name: str, missing: Mapping[str, str] = NOTHING
         *related_sections(dataset, measured),
         *further_sections(dataset, measured),
     )
+    origins = from_comparison(comparison)
+    first, rest = foremost([traced(section, origins) for section in every], FIRST)
+    verdicts = [check.verdict for section in every for check in section.checks]
     return Page(
         title=f"How alike are the layers of {listed(models)}?",
-        lead=tuple(_lead(dataset, [check.verdict for one in every for check in one.checks])),
-        sections=every,
-        provenance=tuple(provenance(dataset, name=name)),
+        lead=tuple(_lead(dataset, verdicts)),
+        first=first,
+        sections=rest,
+        provenance=tuple(provenance(dataset, name=comparison.name)),
         data=(*data(dataset, models), *related_data(dataset, measured)),
         warnings=(*_missing(missing), *_warnings(dataset)),
+        notes=(RULE,) if verdicts else (),
     )
 
 
@@ -89,12 +99,12 @@ def listed(names: list[str]) -> str:
 def _lead(dataset: xr.Dataset, verdicts: list[Verdict]) -> Iterator[str]:
     images = dataset.attrs["images"]
     taps = dataset.sizes["tap_a"]
+    if verdicts:
+        yield f"Of {len(verdicts)} claims of the study, on these networks: {tally(verdicts)}."
     yield (
         f"CKA between all pairs of {taps} layers on {images['count']} images "
         f"({images['source']}), every model on the same images in the same order."
     )
-    if verdicts:
-        yield f"Of {len(verdicts)} claims of the study, on these networks: {tally(verdicts)}."
 
 
 def _missing(missing: Mapping[str, str]) -> Iterator[str]:

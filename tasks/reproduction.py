@@ -8,10 +8,11 @@ from prefect.cache_policies import NO_CACHE
 
 from analysis.claims import CLAIMS, RULE, tally
 from storage import reports
-from storage.reports import Check, Page, Section
+from storage.reports import Page
 from tasks import report as of_comparison
 from tasks.artifacts import show_report
 from tasks.experiments import data, experiments
+from tasks.frame import foremost
 from tasks.reproduced import ReproductionReference
 from tasks.retries import RETRIED
 from tasks.run_log import run_log
@@ -29,7 +30,7 @@ def write_reproduction(
     ``missing`` says why models of the study, by name, are not in it.
     """
     drawn = page(found, missing=missing)
-    index = reports.write(folder, drawn)
+    index = reports.write(folder, drawn, store=found.store)
     study = str(found.comparison.open().attrs["study"])
     show_report(drawn, study=f"{study} reproduced", report=index)
     run_log().info(f"report: {index}")
@@ -44,6 +45,7 @@ def page(
     sections = experiments(found)
     checks = [check for section in sections for check in section.checks]
     images = dataset.attrs["images"]
+    first, rest = foremost(sections, of_comparison.FIRST)
     return Page(
         title="Do vision transformers see like convolutional neural networks?",
         lead=(
@@ -51,27 +53,12 @@ def page(
             f"{images['count']} images ({images['source']}). Of {len(CLAIMS)} claims of the "
             f"paper, on these networks: {tally(check.verdict for check in checks)}.",
         ),
-        sections=(
-            Section(
-                "Verdicts",
-                paragraphs=(RULE,),
-                checks=tuple(brief(check) for check in checks),
-                figures=sections[0].figures[:1],
-            ),
-            replace(sections[0], figures=sections[0].figures[1:]),
-            *sections[1:],
-        ),
+        first=first,
+        sections=rest,
         provenance=tuple(of_comparison.provenance(dataset, name=found.comparison.name)),
         data=tuple(data(found)),
         warnings=tuple(_warnings(found, missing)),
-    )
-
-
-def brief(check: Check) -> Check:
-    """``check`` with the difference alone, as the first table shows it."""
-    remark = "" if check.measured else check.remark
-    return replace(
-        check, measured=check.measured[-1:], untrained=check.untrained[-1:], remark=remark
+        notes=(RULE,),
     )
 
 

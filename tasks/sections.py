@@ -1,11 +1,11 @@
 """The sections of a comparison's report: what is drawn, and what is said beside it."""
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 import xarray as xr
 
 from analysis import figures as draw
-from analysis.claims import RULE
 from analysis.similarity import Estimate, structure
 from analysis.similarity.findings import Contrast, Finding, Measured, Side, shown
 from storage import reports
@@ -13,6 +13,7 @@ from storage.digest import slug
 from storage.reports import Check, Csv, Figure, Section, Table
 from tasks.drawn import drawn
 from tasks.looked import cell
+from tasks.methods import MATCH, QUARTERS, cka_method
 
 # What is measured within every model: the number, and how the figure and table call it.
 WITHIN = {
@@ -24,25 +25,29 @@ WITHIN = {
 def sections(dataset: xr.Dataset, measured: Measured, found: list[Finding]) -> Iterator[Section]:
     """All sections, in reading order."""
     models = list(measured.families)
-    if found:
-        yield Section(
-            "The study's claims on these networks",
-            paragraphs=(*(finding.words for finding in found), RULE),
-            checks=tuple(check(finding) for finding in found),
-        )
+    inside = [one for one in found if one.trial.claim.experiment == "E1"]
+    between = [one for one in found if one not in inside]
     yield Section(
         "Within each model",
-        paragraphs=tuple(within_words(measured, model) for model in models),
+        paragraphs=(
+            *(finding.words for finding in inside),
+            *(within_words(measured, model) for model in models),
+        ),
+        checks=tuple(check(finding) for finding in inside),
         figures=tuple(within_figures(dataset, measured)),
         tables=(within_table(measured),),
+        method=cka_method(dataset, QUARTERS),
     )
     if len(models) > 1:
         yield Section(
             "Across models",
-            paragraphs=tuple(
-                across_words(dataset, a, b) for i, a in enumerate(models) for b in models[i + 1 :]
+            paragraphs=(
+                *(finding.words for finding in between),
+                *(across_words(dataset, a, b) for a, b in combinations(models, 2)),
             ),
+            checks=tuple(check(finding) for finding in between),
             figures=tuple(across_figures(dataset, models)),
+            method=cka_method(dataset, MATCH),
         )
 
 
@@ -123,6 +128,7 @@ def within_figures(dataset: xr.Dataset, measured: Measured) -> Iterator[Figure]:
             caption="CKA between all layers of each network: trained above, the same "
             "architecture with its initial weights below. One colour scale.",
             data="cka",
+            models=[*twinned, *(measured.twins[model] for model in twinned)],
         )
     dots = [
         draw.Dot(name, model, model, value.value, value.low, value.high, trained=is_trained)
@@ -137,6 +143,7 @@ def within_figures(dataset: xr.Dataset, measured: Measured) -> Iterator[Figure]:
         alt="Numbers within each model. " + " ".join(within_words(measured, m) for m in models),
         caption="How alike the ends of each network are, and its two least similar layers; "
         "lines are 95 % intervals over batches of images.",
+        models=[*models, *measured.twins.values()],
     )
     limits = draw.scale(dataset)
     for model in models:
@@ -146,6 +153,8 @@ def within_figures(dataset: xr.Dataset, measured: Measured) -> Iterator[Figure]:
             alt=within_words(measured, model),
             caption=f"CKA between all layers of {model}.",
             data="cka",
+            explorer=draw.explorer(dataset, [model], [model], limits=limits),
+            models=[model],
         )
 
 
@@ -167,7 +176,7 @@ def across_words(dataset: xr.Dataset, a: str, b: str) -> str:
 
 def across_figures(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Figure]:
     """All pairs of models in one figure, then every pair's heatmap and best matches."""
-    pairs = [(a, b) for i, a in enumerate(models) for b in models[i + 1 :]]
+    pairs = list(combinations(models, 2))
     yield drawn(
         "all-pairs",
         draw.grid(dataset, models),
@@ -176,6 +185,8 @@ def across_figures(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Figur
         caption="CKA of every layer of every model with every other: each model with itself on "
         "the diagonal. One colour scale.",
         data="cka",
+        explorer=draw.explorer(dataset, models, models),
+        models=models,
     )
     limits = draw.scale(dataset)
     for a, b in pairs:
@@ -185,6 +196,8 @@ def across_figures(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Figur
             alt=across_words(dataset, a, b),
             caption=f"CKA of {b}'s layers (upward) with {a}'s (rightward).",
             data="cka",
+            explorer=draw.explorer(dataset, [b], [a], limits=limits),
+            models=[a, b],
         )
         yield drawn(
             f"match-{slug(b)}-{slug(a)}",
@@ -192,6 +205,7 @@ def across_figures(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Figur
             alt=f"For each layer of {b}, the layer of {a} it resembles most.",
             caption=f"For each layer of {b}, where in {a} its most similar layer lies.",
             data="cka",
+            models=[a, b],
         )
 
 

@@ -9,6 +9,7 @@ from analysis.similarity.findings import Measured, shown
 from storage.digest import slug
 from storage.reports import Section
 from tasks.drawn import drawn
+from tasks.methods import cka_method
 from tasks.relations import relations
 
 
@@ -55,6 +56,7 @@ def by_seed(dataset: xr.Dataset, seeds: Seeds) -> Section:
             )
             for one, text in zip(ceilings, words, strict=True)
         ),
+        method=cka_method(dataset),
     )
 
 

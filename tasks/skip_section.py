@@ -150,6 +150,7 @@ def figure(one: Looked) -> Figure:
         caption=f"Skip and branch at every residual sum of {one.model}; bands are 95 % intervals "
         "over images.",
         data=ANALYSIS,
+        models=[one.model],
     )
 
 

@@ -3,6 +3,7 @@
 from analysis.figures.agreements import Differences, agreement, differences
 from analysis.figures.curves import Curve, ceiling
 from analysis.figures.dot_plot import Dot, checks
+from analysis.figures.explorers import explorer
 from analysis.figures.fields import Field, pictures
 from analysis.figures.heads import Heads, heads_by_block
 from analysis.figures.heatmaps import across, against_untrained, beside, grid, scale, within
@@ -32,6 +33,7 @@ __all__ = [
     "checks",
     "colours",
     "differences",
+    "explorer",
     "grid",
     "heads_by_block",
     "panels",

@@ -1,6 +1,7 @@
 """A report needs nothing beside it, trusts no text, and is there whole or as it was."""
 
 import base64
+import gzip
 import html.parser
 import io
 from dataclasses import replace
@@ -12,7 +13,8 @@ from PIL import Image
 from storage import reports
 from storage.errors import StorageError
 from storage.folder import Folder
-from storage.reports import Check, Csv, Estimate, Figure, Group, Page, Section, Table
+from storage.origins import from_record
+from storage.reports import Check, Csv, Estimate, Figure, Group, Origin, Page, Section, Table
 
 HOSTILE = "<script>alert('vit')</script>"
 
@@ -64,12 +66,13 @@ PAGE = Page(
 
 
 class Parsed(html.parser.HTMLParser):
-    """Tags with their attributes, and the text outside style."""
+    """Tags with their attributes, the text outside style and script, and what is packed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.words: list[str] = []
+        self.packed: dict[str, bytes] = {}
         self._inside = ""
         self.feed(text)
 
@@ -78,8 +81,14 @@ class Parsed(html.parser.HTMLParser):
         self._inside = tag
 
     def handle_data(self, data):
-        if self._inside != "style":
+        name = self.tags[-1][1].get("data-name") if self._inside == "script" else None
+        if name is not None and data.strip():
+            self.packed[name] = gzip.decompress(base64.b64decode(data))
+        if self._inside not in ("style", "script"):
             self.words += data.split()
+
+    def handle_endtag(self, _tag):
+        self._inside = ""
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.tags if name == tag]
@@ -113,6 +122,7 @@ def test_the_page_and_the_files_beside_it(tmp_path):
         "figures/all-pairs.png",
         "figures/all-pairs.svg",
         "data/cka.csv",
+        "provenance.json",
     }
     assert found["figures/all-pairs.png"] == FIGURE.png
     assert found["figures/all-pairs.svg"] == SVG
@@ -127,13 +137,18 @@ def test_the_page_needs_nothing_beside_it(tmp_path):
         for name in ("src", "href", "srcset", "data", "action", "poster")
         if (address := attributes.get(name)) is not None
     ]
-    assert all(address.startswith(("data:", "#")) for address in links)
-    assert not page.all("script")
+    own = {"figures/all-pairs.png", "figures/all-pairs.svg", "data/cka.csv"}
+    assert all(address.startswith(("data:", "#")) or address in own for address in links)
+    # Those beside the page are in it as well: the script, the only one that runs, unpacks them.
+    assert {"figures/all-pairs.svg", "data/cka.csv"} == set(page.packed)
+    assert [kind for a in page.all("script") if (kind := a.get("type")) != "text/plain"] == [None]
     assert not page.all("link")
     assert len(page.all("style")) == 1
     text = (tmp_path / "index.html").read_text()
     assert "url(" not in text
     assert "@import" not in text
+    assert "http:" not in text
+    assert "https:" not in text
 
 
 def test_every_link_within_the_page_arrives(tmp_path):
@@ -141,7 +156,7 @@ def test_every_link_within_the_page_arrives(tmp_path):
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     inner = {a["href"] for a in page.all("a") if (a["href"] or "").startswith("#")}
-    assert {"#section-1", "#section-2", "#provenance", "#data", "#notes", "#data-cka"} <= inner
+    assert {"#section-1", "#section-2", "#provenance", "#data", "#notes", "#main"} <= inner
     assert {address.removeprefix("#") for address in inner} <= set(ids)
 
 
@@ -153,17 +168,73 @@ def test_pictures_and_numbers_are_embedded_unchanged(tmp_path):
     assert image["alt"] == "ViT is uniform"
     # Drawn at two pixels for each pixel of the page.
     assert (image["width"], image["height"]) == ("20", "10")
-    taken = {a["download"]: a["href"] for a in page.all("a") if "download" in a}
-    assert set(taken) == {"all-pairs.svg", "cka.csv"}
-    assert base64.b64decode(taken["cka.csv"].partition(";base64,")[2]).decode() == NUMBERS
-    assert base64.b64decode(taken["all-pairs.svg"].partition(";base64,")[2]) == SVG
+    taken = {a["download"]: a.get("data-packed") for a in page.all("a") if "download" in a}
+    assert set(taken) == {"all-pairs.png", "all-pairs.svg", "cka.csv"}
+    assert page.packed[taken["cka.csv"]].decode() == NUMBERS
+    assert page.packed[taken["all-pairs.svg"]] == SVG
+
+
+def test_bokeh_comes_once_with_the_first_explorer_and_not_without(tmp_path):
+    assert "bokeh" not in read(write(tmp_path / "a", PAGE)).packed
+    explored = [replace(FIGURE, name=name, explorer='{"doc": 1}') for name in ("a", "b")]
+    page = read(
+        write(tmp_path / "b", replace(PAGE, sections=(Section("s", figures=tuple(explored)),)))
+    )
+    names = [a["data-name"] for a in page.all("script") if "data-name" in a]
+    assert names.count("bokeh") == 1
+    assert page.packed["explorer/a"] == b'{"doc": 1}'
+    assert b"Bokeh" in page.packed["bokeh"]
+    # Nothing to press without the script, so its button is hidden until then.
+    assert all("hidden" in button for button in page.all("button"))
+
+
+def test_the_first_screen_has_a_verdict_on_every_claim_and_the_figure(tmp_path):
+    telling = replace(FIGURE, name="telling")
+    page = read(write(tmp_path, replace(PAGE, first=telling)))
+    assert (tmp_path / "figures" / "telling.png").exists()
+    (table,) = [a for a in page.all("table") if "verdicts" in (a.get("class") or "")]
+    assert table["role"] == "table"
+    verdict = "The ViT's quarters are more alike. ✗ does not hold vit 0.72 [0.70, 0.74]"
+    assert page.text.index(verdict) < page.text.index("Each panel compares two models.")
+
+
+def test_what_a_figure_was_drawn_from_stands_beside_it_and_is_kept_for_programs(tmp_path):
+    images = Origin("image set", "f00d", facts=(("source", "sample"),))
+    chain = Origin("comparisons", "abc", origins=(Origin("model", "w8", of="ViT"), images))
+    figure = replace(FIGURE, origins=(chain,))
+    folder = tmp_path / "r"
+    page = replace(PAGE, sections=(Section("s", figures=(figure,)),))
+    reports.write(str(folder), page, store="/data/store")
+    text = read(folder / "index.html").text
+    assert "What figure 1 was drawn from" in text
+    assert "comparisons abc model of ViT w8 image set f00d source: sample" in text
+    kept = reports.traces(str(folder))
+    assert kept is not None
+    assert kept["store"] == "/data/store"
+    assert [from_record(one) for one in kept["figures"]["all-pairs"]] == [chain]
+    assert reports.traces(str(tmp_path / "other")) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"format": 2}', "has format 2, this seelike writes format 1; draw it again"),
+        ("{", "is damaged; draw the report again"),
+        ("[]", "is damaged; draw the report again"),
+    ],
+)
+def test_traces_of_another_format_are_told_in_one_line(tmp_path, content, message):
+    (tmp_path / "provenance.json").write_text(content)
+    with pytest.raises(StorageError, match=message):
+        reports.traces(str(tmp_path))
 
 
 def test_numbers_too_long_to_embed_stay_beside_the_page(tmp_path):
-    long = "tap,cka\n" + "blocks.0,0.5\n" * 100_000
+    long = "tap,cka\n" + "blocks.0,0.5\n" * 400_000
     page = read(write(tmp_path, replace(PAGE, data=(Csv("cka", long),))))
     assert {a["href"] for a in page.all("a")} >= {"data/cka.csv"}
-    assert "1.3 MB, beside this page" in page.text
+    assert "data/cka.csv" not in page.packed
+    assert "5.2 MB, beside this page" in page.text
     assert (tmp_path / "data/cka.csv").read_text() == long
 
 
@@ -186,8 +257,9 @@ def test_everything_that_was_given_is_said(tmp_path):
 
 def test_numbers_stand_right_and_are_written_for_readers(tmp_path):
     page = read(write(tmp_path, PAGE))
-    cells = [attributes.get("class") for attributes in page.all("td")][:8]
-    assert cells == [None, "number", "number", "number"] * 2
+    cells = [a.get("class") for a in page.all("td") if a.get("role") != "cell"]
+    assert cells == ["number", "number", "number"] * 2
+    assert [a["scope"] for a in page.all("th")].count("row") == 2 + 1 + 1
     for shown in ("0.886", "612\N{NARROW NO-BREAK SPACE}346", "0.500 [0.250, 0.750]"):
         assert shown in (tmp_path / "index.html").read_text()
     assert "vit 0.886" in page.text
@@ -214,7 +286,8 @@ def test_hostile_text_is_shown_and_never_run(tmp_path):
         notes=(HOSTILE,),
     )
     found = read(write(tmp_path, page))
-    assert not found.all("script")
+    assert len([a for a in found.all("script") if "data-name" not in a]) == 1
+    assert HOSTILE not in (tmp_path / "index.html").read_text()
     assert not any("onload" in attributes for _, attributes in found.tags)
     (image,) = found.all("img")
     assert image["alt"] == attribute
@@ -268,7 +341,7 @@ def test_the_page_is_written_after_all_it_lists(tmp_path, monkeypatch):
     monkeypatch.setattr(Folder, "write", lambda _, key, __: order.append(key))
     write(tmp_path, PAGE)
     assert order[-1] == "index.html"
-    assert len(order) == 4
+    assert len(order) == 5
 
 
 def test_files_of_the_replaced_page_go_and_others_stay(tmp_path):
@@ -282,6 +355,7 @@ def test_files_of_the_replaced_page_go_and_others_stay(tmp_path):
         "figures/other.svg",
         "data/cka.csv",
         "data/mine.csv",
+        "provenance.json",
     }
 
 

@@ -49,8 +49,8 @@ PAGE = Page(
     sections=(
         Section("Claims", checks=(CHECK,)),
         Section("Within", figures=(figure("within-vit", png(8, 8)),), tables=(NUMBERS,)),
-        Section("Across", figures=(figure("all-pairs", png(600, 400)),)),
     ),
+    first=figure("all-pairs", png(600, 400)),
     warnings=("1 image was left out: a|b.png.",),
 )
 

@@ -1,0 +1,65 @@
+"""The frame of every report: the first screen's figure, and what each figure was drawn from."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from storage.origins import Origin, of_anatomy, of_comparison
+from storage.reports import Figure, Section
+from storage.store import open_store
+from tasks.references import AnatomyReference, ComparisonReference
+
+Origins = Callable[[Figure], Iterable[Origin]]
+
+
+def traced(section: Section, origins: Origins) -> Section:
+    """``section`` with what ``origins`` says of those of its figures that say nothing yet."""
+    return replace(section, figures=tuple(traced_figure(f, origins) for f in section.figures))
+
+
+def traced_figure(figure: Figure, origins: Origins) -> Figure:
+    """``figure`` with what it was drawn from, unless it says so already."""
+    return figure if figure.origins else replace(figure, origins=tuple(origins(figure)))
+
+
+def from_comparison(comparison: ComparisonReference) -> Origins:
+    """Of figures of ``comparison``: it, and the signatures of the models that they show."""
+    store = open_store(comparison.store)
+    signed: dict[str, str] = comparison.open().attrs["signatures"]
+
+    def origins(figure: Figure) -> Iterator[Origin]:
+        shown = {model: signed[model] for model in figure.models or signed}
+        yield of_comparison(store, comparison.name, shown)
+
+    return origins
+
+
+def from_anatomy(reference: AnatomyReference, analysis: str) -> Origins:
+    """Of figures of ``analysis``: what it found of the models shown, and of their twins."""
+    store = open_store(reference.store)
+
+    def origins(figure: Figure) -> Iterator[Origin]:
+        for one in reference.found:
+            whose = one.plan.subject.baseline_of or one.plan.name
+            if one.analysis == analysis and one.name and whose in (figure.models or (whose,)):
+                yield of_anatomy(store, one.name, kind=reference.kind)
+
+    return origins
+
+
+def foremost(
+    sections: Iterable[Section], names: Sequence[str]
+) -> tuple[Figure | None, tuple[Section, ...]]:
+    """The first of ``names`` that is a figure of ``sections``, and the sections without it.
+
+    It stands on the first screen; without any of ``names`` there is none.
+    """
+    each = tuple(sections)
+    figures = {figure.name: figure for section in each for figure in section.figures}
+    name = next((name for name in names if name in figures), None)
+    if name is None:
+        return None, each
+    without = (
+        replace(section, figures=tuple(f for f in section.figures if f.name != name))
+        for section in each
+    )
+    return figures[name], tuple(without)
