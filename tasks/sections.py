@@ -26,7 +26,7 @@ def sections(dataset: xr.Dataset, measured: Measured, found: list[Finding]) -> I
     """All sections, in reading order."""
     models = list(measured.families)
     inside = [one for one in found if one.trial.claim.experiment == "E1"]
-    between = [one for one in found if one not in inside]
+    between = [one for one in found if one.trial.claim.experiment != "E1"]
     yield Section(
         "Within each model",
         paragraphs=(
