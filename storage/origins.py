@@ -85,7 +85,7 @@ def of_anatomy(store: Store, name: str, *, kind: str = comparisons.ANATOMY) -> O
     model, images = str(about["model"]), about["images"]
     read = (
         ("source", str(images["source"])),
-        ("images read", str(images.get("used", images["count"]))),
+        ("images read", str(images["used"])),
     )
     return Origin(
         kind,
