@@ -108,6 +108,12 @@ def _study_verb(
             action="store_true",
             help="show how CKA depends on the number of images and the batch, beside exact CKA",
         )
+    if name == "report":
+        verb.add_argument(
+            "--trace",
+            metavar="FIGURE",
+            help="print what a figure was drawn from, back to models and images, and draw nothing",
+        )
     if name == "deploy":
         verb.add_argument("--cron", metavar="LINE", help="when to run, in UTC, such as '0 2 * * *'")
         verb.add_argument("--pool", default="local", help="work pool (default: local)")
@@ -215,6 +221,11 @@ def _plan(parsed: argparse.Namespace) -> None:
 
 
 def _report(parsed: argparse.Namespace) -> None:
+    if parsed.trace is not None:
+        from flows.trace import trace
+
+        print(trace(_study(parsed).report_folder, parsed.trace))
+        return
     from flows.compare import redraw
 
     print(redraw(_study(parsed)).report)

@@ -94,7 +94,10 @@ def transferred(
 ) -> tuple[Section, list[OfCast]]:
     """``section`` with what the second image set says, and the checks on it."""
     inner = Inner("E12", "", depth_probe_section)
-    second = depth_probe_section.section(of_some(transfer, found.casts[0]))
+    cast = of_some(transfer, found.casts[0])
+    second = traced(
+        depth_probe_section.section(cast), from_anatomy(cast, depth_probe_section.ANALYSIS)
+    )
     source = transfer.found[0].plan.identity["images"][:12]
     figures = tuple(
         replace(
