@@ -7,7 +7,7 @@ from typing import Any
 
 from dask.base import compute
 from dask.delayed import Delayed
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 from analysis.cores import cores
 
@@ -32,6 +32,7 @@ def one_blas_thread() -> Iterator[None]:
     global _holders, _limit
     with _held:
         if _holders == 0:
+            _take_over()
             blas = ThreadpoolController().select(internal_api=["openblas", "blis"])
             _limit = blas.limit(limits=1)
         _holders += 1
@@ -41,7 +42,14 @@ def one_blas_thread() -> Iterator[None]:
         with _held:
             _holders -= 1
             if _holders == 0 and _limit is not None:
+                _take_over()
                 _limit.restore_original_limits()
+                _take_over()
+
+
+def _take_over() -> None:
+    """Let this thread set limits: threadpoolctl heeds the thread that first did, and no other."""
+    OpenBLASController.clear_controlling_thread(force=True)
 
 
 def computed(steps: Iterable[Delayed]) -> tuple[Any, ...]:
