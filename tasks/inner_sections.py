@@ -98,12 +98,13 @@ def transferred(
     second = traced(
         depth_probe_section.section(cast), from_anatomy(cast, depth_probe_section.ANALYSIS)
     )
-    source = transfer.found[0].plan.identity["images"][:12]
+    one = transfer.open(transfer.found[0].plan.name)
+    source = one.attrs["images"]["source"]
     figures = tuple(
         replace(
             figure,
             name=f"{TRANSFER}-{figure.name}",
-            caption=f"{figure.caption} On the second image set ({source}).",
+            caption=f"{figure.caption} On the second image set, {source}.",
             data=TRANSFER,
         )
         for figure in second.figures
@@ -113,7 +114,10 @@ def transferred(
         figures=(*section.figures, *figures),
         tables=(
             *section.tables,
-            *(replace(t, caption=f"{t.caption} On the second image set.") for t in second.tables),
+            *(
+                replace(t, caption=f"{t.caption} On the second image set, {source}.")
+                for t in second.tables
+            ),
         ),
     )
     return both, [(cast, inner.checks(of_some(transfer, cast))) for cast in found.casts]
