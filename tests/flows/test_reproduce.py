@@ -70,7 +70,7 @@ def text(folder: Path) -> str:
 
 def verdicts(found: ReproductionReference) -> dict[str, str]:
     drawn = page(found)
-    return {check.id: check.verdict for section in drawn.sections[1:] for check in section.checks}
+    return {check.id: check.verdict for section in drawn.sections for check in section.checks}
 
 
 def things(store: str) -> dict[str, list[str]]:
