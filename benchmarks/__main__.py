@@ -16,6 +16,7 @@ from benchmarks import (
     probing,
     report,
     sanity,
+    sanity_at_once,
     writing,
 )
 from benchmarks.item import Item
@@ -31,6 +32,7 @@ ITEMS = (
     growth.ITEM,
     accuracy.ITEM,
     sanity.ITEM,
+    sanity_at_once.ITEM,
     probing.ITEM,
 )
 

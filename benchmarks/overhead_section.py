@@ -16,9 +16,12 @@ that; in a hook torch's own threads still spin beside them.
 looking at the mean.
 - The same in bands of rows up to the diagonal, 0.6 of the work; the mean taken out of blocks that \
 are mostly mean after their product, by a second one: 4.3.
-- As it is now, whether a block is mostly mean guessed from 64 of its features, and centred in a \
-buffer that the cache holds: 2.1. The networks are untrained, so that half of the taps have more \
-than 60 times as much energy in their mean as around it.
+- Whether a block is mostly mean guessed from 64 of its features, and centred in a buffer that the \
+cache holds: 2.1. The networks are untrained, so that half of the taps have more than 60 times as \
+much energy in their mean as around it.
+- As it is now, centred only where the mean has more than 128 times the energy, which was 16: one \
+thread's CPU seconds for 32 images go from 1.26 to 0.98 (never centred: 0.81; NumPy's symmetric \
+products: 0.55), and the error on hostile inputs from 3e-7 to at most 3e-5.
 
 Smaller than half of the peer's time it is only where its stored activations cost it more than \
 its products: the products themselves take it as long as here, since both reach torch's rate for \

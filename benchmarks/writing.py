@@ -63,7 +63,7 @@ def _model(
     }
     timed(calls["bare"], device=device)
     runs = interleaved(calls, repeats=size["repeats"], device=device)
-    found: list[Run] = runs["record"]
+    found = [Run(run.value["seconds"], run.value["found"]) for run in runs["record"]]
     return {
         "taps": len(plan.taps),
         "bare": spread(run.seconds for run in runs["bare"]),
@@ -95,24 +95,32 @@ def _bare(subject: Subject, pieces: Sequence[torch.Tensor], device: str) -> None
 def _recorded(
     plan: ModelPlan, images: ImageSet, size: dict[str, int], device: str
 ) -> dict[str, Any]:
-    """Everything the task does: loading, reading images, computing, writing, syncing."""
+    """Seconds of the task: loading, reading images, computing, writing, syncing.
+
+    And what it left on the disk, looked at after the clock has stopped.
+    """
     with tempfile.TemporaryDirectory() as folder:
         store = product.temporary_store(folder)
-        record_shard.fn(
-            plan,
-            images,
-            store=store.url,
-            keep="activations",
-            number=0,
-            shard=range(len(plan.bounds)),
+        run = timed(
+            partial(
+                record_shard.fn,
+                plan,
+                images,
+                store=store.url,
+                keep="activations",
+                number=0,
+                shard=range(len(plan.bounds)),
+                device=device,
+                forward_batch=size["forward_batch"],
+            ),
             device=device,
-            forward_batch=size["forward_batch"],
         )
         recording = open_recording(open_store(store.url), name(plan.identity))
-        return {
+        found = {
             "stored_bytes": recording.place.size(recording.key),
             "zstd": disk.zstd(recording, images=TRIED),
         }
+    return {"seconds": run.seconds, "found": found}
 
 
 def goals(result: Result) -> list[Goal]:

@@ -12,6 +12,7 @@ from analysis.networks.models import twin_name
 from analysis.networks.training import Recipe
 from analysis.probing import Probing
 from analysis.similarity.measures import measure
+from analysis.similarity.nulls import FEWEST, LEVEL
 from flows.errors import StudyError
 from flows.model import Model, Part
 from storage.digest import label
@@ -115,6 +116,12 @@ class Study(Part):
     permutations: int = Field(
         200, ge=0, description="permutations of the images for p values; 0 leaves them out"
     )
+    fit_permutations: int = Field(
+        20,
+        ge=0,
+        description="the same for measures that fit one layer to another (procrustes, svcca; twice "
+        "as many for pwcca, predictivity); one costs twice what such a measure itself does",
+    )
     anatomy: list[str] = Field(
         ["attention", "receptive_fields", "residuals"],
         min_length=1,
@@ -148,6 +155,17 @@ class Study(Part):
         for name in value:
             measure(name)
         return list(dict.fromkeys(["cka", *value]))
+
+    @field_validator("permutations", "fit_permutations")
+    @classmethod
+    def _enough(cls, value: int) -> int:
+        # Two draws each.
+        if 0 < value < FEWEST // 2:
+            raise ValueError(
+                f"{value} permutations, expected 0 or at least {FEWEST // 2}: with fewer no p "
+                f"value can be as low as {LEVEL:g}"
+            )
+        return value
 
     @field_validator("anatomy")
     @classmethod
@@ -217,6 +235,7 @@ class Study(Part):
         return Statistics(
             skip_degenerate=self.skip_degenerate,
             permutations=self.permutations,
+            fit_permutations=self.fit_permutations,
             memory=int(self.compute.memory * 1e9),
         )
 

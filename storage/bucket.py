@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 SCHEMES = ("s3", "gs", "az")
 
-# Requests under way at once: a bucket answers each late, but many together.
 _REQUESTS = 8
 # A group is there when this object of it is.
 _LAST = "zarr.json"
@@ -40,6 +39,11 @@ class Bucket:
 
     def __reduce__(self) -> tuple[Callable[[str], "Bucket"], tuple[str]]:
         return Bucket, (self.url,)
+
+    @property
+    def at_once(self) -> int:
+        """Requests under way at once: a bucket answers each late, but many together."""
+        return _REQUESTS
 
     @cached_property
     def _client(self) -> "ObjectStore":
@@ -90,6 +94,9 @@ class Bucket:
             return False
         buffer[:] = content[: buffer.nbytes]
         return True
+
+    def foresee(self, key: str) -> None:
+        """Nothing: a bucket answers many requests at once, but keeps none of them ready."""
 
     def write(self, key: str, content: bytes | memoryview | Path) -> None:
         """Put an object, in one request: it is there whole or not at all."""

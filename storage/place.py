@@ -26,6 +26,11 @@ class Place(Protocol):
         """What opens it again; ``url/key`` is what messages call a thing in it."""
         ...
 
+    @property
+    def at_once(self) -> int:
+        """How many keys it writes fastest at a time."""
+        ...
+
     def check(self) -> None:
         """Raise ``StorageError`` within 30 s where nothing can be kept, now or ever."""
         ...
@@ -48,6 +53,10 @@ class Place(Protocol):
 
     def read_into(self, key: str, buffer: memoryview) -> bool:
         """Fill ``buffer`` from the beginning of ``key``; False where there are fewer bytes."""
+        ...
+
+    def foresee(self, key: str) -> None:
+        """Say that ``key`` will be read soon, if it is there: a disk begins to read it."""
         ...
 
     def write(self, key: str, content: bytes | memoryview) -> None:

@@ -1,6 +1,6 @@
 """Recordings: the activations of one model at its taps on one image set, one array a tap."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,21 +20,22 @@ class Recording(Batched):
 
     def write(self, batch: int, activations: Mapping[str, np.ndarray]) -> None:
         """Keep one batch: float32 (images, *feature) for every tap, then its ledger row."""
+        self.complete(batch, {t: self.write_tap(batch, t, activations[t]) for t in self.taps})
+
+    def write_tap(self, batch: int, tap: str, activations: np.ndarray) -> int:
+        """Keep one tap of a batch, float32 (images, *feature), to the disk; its checksum."""
         start, stop = self.bounds[batch]
-        sums: list[int] = []
+        array = self.array(tap)
+        values = np.ascontiguousarray(activations, array.dtype)
+        if values.shape != (stop - start, *array.shape[1:]):
+            raise ValueError(f"{tap}: {values.shape} for {stop - start} of {array.shape}")
+        keys = self.chunks(array, start, stop, axis=0)
+        self.place.write_all(zip(keys, batched.pieces(values, array.chunks[0]), strict=True))
+        return checksum(values)
 
-        def chunks() -> Iterator[tuple[str, memoryview]]:
-            for tap in self.taps:
-                array = self.array(tap)
-                values = np.ascontiguousarray(activations[tap], array.dtype)
-                if values.shape != (stop - start, *array.shape[1:]):
-                    raise ValueError(f"{tap}: {values.shape} for {stop - start} of {array.shape}")
-                keys = self.chunks(array, start, stop, axis=0)
-                yield from zip(keys, batched.pieces(values, array.chunks[0]), strict=True)
-                sums.append(checksum(values))
-
-        self.place.write_all(chunks())
-        self.ledger.mark(batch, sums)
+    def complete(self, batch: int, checksums: Mapping[str, int]) -> None:
+        """Mark a batch whose taps are all written as complete."""
+        self.ledger.mark(batch, [checksums[tap] for tap in self.taps])
 
     def read(self, batch: int, tap: str) -> np.ndarray:
         """Activations (images, *feature) of one complete batch, checked against the ledger."""

@@ -62,6 +62,12 @@ class Signatures(Batched):
                 raise self.damaged(name, batch)
         return norms
 
+    def foresee(self, batch: int) -> None:
+        """Say that ``batch`` will be read soon, if there is one of that number."""
+        if batch < len(self.bounds):
+            for key in self.chunks(self.array("direction"), batch, batch + 1, axis=1):
+                self.place.foresee(key)
+
     @property
     def pairs(self) -> int:
         """Numbers of a tap's vector."""

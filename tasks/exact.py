@@ -1,6 +1,7 @@
 """CKA over all images at once, from recordings: a plan that fits, then Dask graphs of its steps."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,11 +13,24 @@ from analysis.errors import AnalysisError
 from analysis.similarity import exact
 from analysis.similarity.blocks import Layout, layout
 from analysis.similarity.cka import RBF_WIDTH
+from analysis.similarity.shuffledblocks import Shuffles
 from storage.recordings import Recording
 from tasks.threads import one_blas_thread
 
 MEMORY = 4_000_000_000
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Exact:
+    """CKA (T, T) float64, its ``interval`` (low, high), and under permutations (R, T, T) float32.
+
+    No interval with a single batch.
+    """
+
+    value: np.ndarray
+    interval: tuple[np.ndarray, np.ndarray] | None
+    drawn: np.ndarray
 
 
 def exact_cka(
@@ -27,14 +41,16 @@ def exact_cka(
     width: float = RBF_WIDTH,
     memory: int = MEMORY,
     present: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
-    """CKA (T, T) of all taps of all of ``kept`` over all images, and its interval.
+    permutations: int = 0,
+    seed: int = 0,
+) -> Exact:
+    """CKA (T, T) of all taps of all of ``kept`` over all images, its interval, and under shuffles.
 
     Of the taps ``present`` alone, indices into all of them, where they are given.
 
     ``estimator``, ``kernel`` and ``width`` are as in ``analysis.similarity.cka``, except that
     the median distance is that of the first 2048 images. Interval as in
-    ``analysis.similarity.exact.estimate``: low and high (T, T), or None with a single batch.
+    ``analysis.similarity.exact.estimate``. Images are shuffled within blocks of whole batches.
     ``memory`` bounds the bytes of the process. Raises ``AnalysisError`` where recordings are of
     other images, or the memory is too little, both before anything is read; ``StorageError``
     for a recording that is incomplete or damaged; ``DegenerateTaps`` with indices into T.
@@ -47,7 +63,8 @@ def exact_cka(
     every = [(one, tap) for one in kept for tap in one.taps]
     places = every if present is None else [every[int(i)] for i in present]
     of = layout_of(places)
-    plan = exact.plan(of, kernel=kernel, width=width, memory=memory)
+    shuffles = Shuffles(permutations, seed)
+    plan = exact.plan(of, kernel=kernel, width=width, memory=memory, shuffles=shuffles)
 
     def read(tap: int, block: int) -> np.ndarray:
         return read_block(*places[tap], of.batches[block])
@@ -57,7 +74,10 @@ def exact_cka(
 
     # The threads scheduler does not know of BLAS's own threads.
     with one_blas_thread():
-        return exact.estimate(plan.sums(read, run), estimator=estimator)
+        sums = plan.sums(read, run)
+        value, low, high = exact.estimate(sums, estimator=estimator)
+        drawn = exact.shuffled(sums, shuffles, estimator=estimator)
+    return Exact(value, None if low is None or high is None else (low, high), drawn)
 
 
 def layout_of(places: Sequence[tuple[Recording, str]]) -> Layout:

@@ -1,12 +1,15 @@
 """Measures that fit one tap to another: prepared once a tap, fitted once a pair, batch by batch."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from dask.delayed import delayed
 
-from analysis.similarity.measures import FitMeasure, measure
+from analysis.similarity.measures import FitMeasure
+from analysis.similarity.pairs import Order
+from analysis.similarity.permutations import order_of
 from storage.images import ImageSet
 from storage.recordings import Recording
 from tasks.references import ModelPlan
@@ -17,55 +20,74 @@ from tasks.threads import computed
 ROWS = 8
 
 
-def values_of(
-    name: str,
-    plans: Sequence[ModelPlan],
-    kept: Sequence[Recording],
-    images: ImageSet,
-    *,
-    present: np.ndarray,
-) -> np.ndarray:
-    """The measure of every pair of the ``present`` taps in every batch: (batches, T, T) float64.
+@dataclass(frozen=True)
+class Fits:
+    """Fits by one measure of every tap of all models to every other."""
 
-    Memory: what the measure prepares of all taps for one batch, at most a few n² numbers a tap,
-    and one tap's activations a thread.
-    """
-    places = [(plan, one, tap) for plan, one in zip(plans, kept, strict=True) for tap in one.taps]
-    chosen = [places[i] for i in present]
-    return np.stack([_batch(name, chosen, images, batch) for batch in range(len(plans[0].bounds))])
+    measure: FitMeasure
+    plans: Sequence[ModelPlan]
+    kept: Sequence[Recording]
+    images: ImageSet
+
+    def values(
+        self, *, present: np.ndarray, permutations: int = 0, seed: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Every pair of the ``present`` taps in every batch, and under permutations.
+
+        (batches, T, T) float64, and the mean over the batches with the second tap's images
+        shuffled within each: (permutations, T, T) float32, each as costly as the measure itself,
+        twice that of a symmetric one. Memory: what the measure prepares of all taps for one
+        batch, at most a few n² numbers a tap, and one tap's activations a thread.
+        """
+        every = [
+            (plan, one, tap)
+            for plan, one in zip(self.plans, self.kept, strict=True)
+            for tap in one.taps
+        ]
+        places = [every[int(i)] for i in present]
+        bounds = self.plans[0].bounds
+        values = np.empty((len(bounds), len(places), len(places)))
+        drawn = np.zeros((permutations, *values.shape[1:]), np.float32)
+        prepare = delayed(self._prepared, pure=False)
+        for batch, (start, stop) in enumerate(bounds):
+            prepared = computed([prepare(*place, batch) for place in places])
+            values[batch] = self._observed(prepared)
+            for number in range(permutations):
+                order = order_of(stop - start, seed=seed, permutation=number, batch=batch)
+                drawn[number] += self._fitted(prepared, order) / len(bounds)
+        return values, drawn
+
+    def _prepared(self, plan: ModelPlan, kept: Recording, tap: str, batch: int) -> Any:
+        with naming(plan.name, self.images, plan.bounds[batch][0]), at(tap):
+            return self.measure.prepare(kept.read(batch, tap))
+
+    def _observed(self, prepared: Sequence[Any]) -> np.ndarray:
+        values = self._fitted(prepared)
+        if self.measure.symmetric:
+            values = np.triu(values) + np.triu(values, 1).T
+        return values
+
+    def _fitted(self, prepared: Sequence[Any], order: Order | None = None) -> np.ndarray:
+        """The fits of all taps to all, whose images are in another ``order`` if one is given."""
+        step = delayed(self._rows, pure=False)
+        blocks = [range(i, min(i + ROWS, len(prepared))) for i in range(0, len(prepared), ROWS)]
+        # Passed as a whole: Dask would look for graphs in every list.
+        return np.concatenate(computed([step(_Held(prepared), rows, order) for rows in blocks]))
+
+    def _rows(self, held: "_Held", rows: range, order: Order | None) -> np.ndarray:
+        """The rows' fits to all taps; of a symmetric measure to those from the diagonal on."""
+        compare, second = self.measure.compare, held.prepared
+        if order is not None:
+            compare = self.measure.quick or compare
+            second = [self.measure.permute(one, order) for one in second]
+        block = np.zeros((len(rows), len(second)))
+        for i, row in enumerate(rows):
+            first = row if self.measure.symmetric and order is None else 0
+            for column in range(first, len(second)):
+                block[i, column] = compare(held.prepared[row], second[column])
+        return block
 
 
-def _batch(
-    name: str, places: Sequence[tuple[ModelPlan, Recording, str]], images: ImageSet, batch: int
-) -> np.ndarray:
-    prepare, fit = delayed(_prepared, pure=False), delayed(_fitted, pure=False)
-    prepared = computed([prepare(name, *place, images, batch) for place in places])
-    taps = len(places)
-    blocks = [range(start, min(start + ROWS, taps)) for start in range(0, taps, ROWS)]
-    values = np.concatenate(computed([fit(name, prepared, rows) for rows in blocks]))
-    if _fit_measure(name).symmetric:
-        values = np.triu(values) + np.triu(values, 1).T
-    return np.asarray(values)
-
-
-def _prepared(
-    name: str, plan: ModelPlan, kept: Recording, tap: str, images: ImageSet, batch: int
-) -> Any:
-    with naming(plan.name, images, plan.bounds[batch][0]), at(tap):
-        return _fit_measure(name).prepare(kept.read(batch, tap))
-
-
-def _fitted(name: str, prepared: Sequence[Any], rows: range) -> np.ndarray:
-    """The rows' fits to all taps; to those above the diagonal alone where that is enough."""
-    fit = _fit_measure(name)
-    block = np.zeros((len(rows), len(prepared)))
-    for i, row in enumerate(rows):
-        for column in range(row if fit.symmetric else 0, len(prepared)):
-            block[i, column] = fit.compare(prepared[row], prepared[column])
-    return block
-
-
-def _fit_measure(name: str) -> FitMeasure:
-    found = measure(name)
-    assert isinstance(found, FitMeasure), name
-    return found
+@dataclass(frozen=True)
+class _Held:
+    prepared: Sequence[Any]

@@ -1,7 +1,6 @@
 """The sections of a report beyond E1 and E2: chance, seeds, exactness, other measures, sweep."""
 
 from collections.abc import Iterator, Sequence
-from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -9,14 +8,12 @@ import xarray as xr
 
 from analysis import figures as draw
 from analysis.similarity.findings import Measured
-from storage import reports
 from storage.digest import slug
 from storage.reports import Section, Table
+from tasks.chance_section import chance
 from tasks.drawn import drawn
-from tasks.methods import chance_method
 from tasks.seed_sections import by_seed, seeds_of
 
-LEVEL = 0.05
 # Variants of CKA over all images stand beside the minibatch estimate, not among other measures.
 EXACT = "cka_exact"
 ALL_IMAGES = (EXACT, "cka_biased", "cka_rbf_exact", "cka_rbf_biased")
@@ -27,7 +24,7 @@ def further_sections(dataset: xr.Dataset, measured: Measured) -> Iterator[Sectio
     models = list(measured.families)
     names = list(dataset.attrs["measures"])
     if "cka_p" in dataset and len(models) > 1:
-        yield chance(dataset, models)
+        yield chance(dataset, models, names)
     seeds = seeds_of(dataset, measured)
     if seeds.architectures:
         yield by_seed(dataset, seeds)
@@ -41,54 +38,6 @@ def further_sections(dataset: xr.Dataset, measured: Measured) -> Iterator[Sectio
     others = [name for name in names if name != "cka" and name not in ALL_IMAGES]
     if others:
         yield other_measures(dataset, models, others)
-
-
-def chance(dataset: xr.Dataset, models: Sequence[str]) -> Section:
-    """What of the similarity across models is more than shuffled images would show."""
-    rows = [chance_row(dataset, a, b) for a, b in permutations(models, 2)]
-    return Section(
-        "Beyond chance",
-        paragraphs=(
-            f"Images of one model were shuffled within their batches "
-            f"{dataset.attrs['permutations']} times. A pair of layers is above chance where its p "
-            "value, adjusted for all pairs (false-discovery rate, Benjamini and Hochberg), is at "
-            f"most {LEVEL:g}; a best match where it is above the best matches under the same "
-            "shuffles; two models where their most similar layers are.",
-        ),
-        tables=(
-            Table(
-                (
-                    "layers of",
-                    "with those of",
-                    "pairs above chance",
-                    "best matches above chance",
-                    "largest CKA",
-                    "p of the largest",
-                    "mean calibrated CKA",
-                ),
-                tuple(rows),
-                caption="Calibrated CKA is 0 at the 95 % point of the shuffles and 1 at 1.",
-            ),
-        ),
-        method=chance_method(dataset),
-    )
-
-
-def chance_row(dataset: xr.Dataset, a: str, b: str) -> tuple[reports.Cell, ...]:
-    """The numbers of ``a``'s layers with those of ``b``."""
-    rows = np.flatnonzero(dataset["model_a"].values == a)
-    columns = np.flatnonzero(dataset["model_b"].values == b)
-    cells = dataset.isel(tap_a=rows, tap_b=columns)
-    best = cells["cka_best_p"].sel(other_model=b).values
-    return (
-        a,
-        b,
-        f"{int((cells['cka_q'].values <= LEVEL).sum())} of {cells['cka'].size}",
-        f"{int((best <= LEVEL).sum())} of {len(best)}",
-        float(cells["cka"].max()),
-        float(dataset["cka_block_p"].sel(own_model=a, other_model=b)),
-        float(cells["cka_calibrated"].mean()),
-    )
 
 
 def agreement(dataset: xr.Dataset, models: Sequence[str], name: str, reference: str) -> Section:

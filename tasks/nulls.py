@@ -1,71 +1,92 @@
 """The permutation null of a comparison, from the signatures in the store, on all cores."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
+from typing import Any
 
 import numpy as np
-from dask.base import compute
 from dask.delayed import delayed
 
 from analysis.cores import cores
-from analysis.errors import AnalysisError
+from analysis.similarity.corrections import calibrated, q_values
+from analysis.similarity.measures.deconfounded import regression
 from analysis.similarity.nulls import Null, PermutationTest, Tail
+from analysis.similarity.pairs import TRIANGLE, Pairs
 from analysis.similarity.permutations import batch_weights, unpadded
 from storage.signatures import Signatures
-from tasks.threads import one_blas_thread
+from tasks.threads import computed
+
+# Directions times weights of all taps in one batch after the other, from the first one anew.
+Batches = Callable[[], Iterator[np.ndarray]]
 
 
 def null_of(
-    kept: Sequence[Signatures],
-    observed: np.ndarray,
-    norms: np.ndarray,
+    test: PermutationTest,
+    batches: Batches,
     *,
-    model: Sequence[str],
-    permutations: int,
-    seed: int = 0,
+    pairs: Pairs = TRIANGLE,
     workers: int | None = None,
 ) -> Null:
-    """The null of ``observed`` (T, T), the CKA of all taps of ``kept`` that are not constant.
+    """The null of what ``test`` observed, from the ``batches`` of vectors over ``pairs``.
 
-    ``norms`` (batches, taps) are those of all taps; taps whose norms are zero in all batches are
-    left out of ``observed`` and ``model`` (T,). Each of ``workers`` threads, by default as many
-    as there are cores, takes its share of the permutations through all batches: the signatures
-    are read once a worker, and anew for every 2²³ / T² permutations. Memory of a worker: four
-    batches of T taps, 160 MB, and 5 % of the permutations in (T, T) float32 matrices, 5 times.
-    The numbers do not depend on ``workers``. Raises as ``PermutationTest``, and ``StorageError``
-    for signatures that are missing or damaged.
+    Each of ``workers`` threads, by default as many as there are cores, takes its share of the
+    permutations through all batches: the signatures are read once a worker, and anew for every
+    2²³ / T² permutations. Memory of a worker: three batches of T taps, 160 MB, and 5 % of the
+    permutations in (T, T) float32 matrices, 5 times. The numbers do not depend on ``workers``.
+    Raises as ``PermutationTest``, and ``StorageError`` for signatures that are missing or damaged.
     """
-    present = np.flatnonzero(norms.any(axis=0))
-    if len(present) != len(model):
-        raise AnalysisError(
-            f"{len(present)} taps are not constant, models are given for {len(model)}: leave the "
-            "constant taps out of both"
-        )
-    test = PermutationTest(observed, model, permutations, seed)
-    weights = batch_weights(norms[:, present])
-
-    def batches() -> Iterator[np.ndarray]:
-        return (_weighted(kept, batch, present, weight) for batch, weight in enumerate(weights))
-
-    threads = min(workers or cores(), permutations)
+    threads = min(workers or cores(), test.permutations)
     tail = delayed(test.tail, pure=False)
     # Shares of whole permutations, not of batches: no partial sums to keep or to add.
-    shares = [range(first, permutations, threads) for first in range(threads)]
-    with one_blas_thread():
-        tails: tuple[Tail, ...] = compute(  # type: ignore[no-untyped-call]
-            *(tail(batches, numbers) for numbers in shares),
-            scheduler="threads",
-            num_workers=threads,
-        )
+    shares = [range(first, test.permutations, threads) for first in range(threads)]
+    tails: tuple[Tail, ...] = computed(tail(batches, own, pairs=pairs) for own in shares)
     return test.result(reduce(Tail.joined, tails))
 
 
-def _weighted(
-    kept: Sequence[Signatures], batch: int, present: np.ndarray, weights: np.ndarray
-) -> np.ndarray:
-    """Directions times weights of the ``present`` taps of all models (T, pairs) float32."""
-    start, stop = kept[0].bounds[batch]
-    read = np.concatenate([one.read(batch)[0] for one in kept])
-    if len(present) < len(read):
-        read = read[present]
-    return unpadded(read, images=stop - start) * weights[:, None].astype(np.float32)
+def signed(
+    kept: Sequence[Signatures],
+    norms: np.ndarray,
+    *,
+    present: np.ndarray,
+    pairs: Pairs = TRIANGLE,
+) -> Batches:
+    """The signatures of the ``present`` taps of all of ``kept``; ``norms`` (batches, all taps)."""
+    weights = batch_weights(norms[:, present])
+
+    def batches() -> Iterator[np.ndarray]:
+        for batch, weight in enumerate(weights):
+            start, stop = kept[0].bounds[batch]
+            read = np.concatenate([one.read(batch)[0] for one in kept])
+            for one in kept:
+                one.foresee(batch + 1)
+            if len(present) < len(read):
+                read = read[present]
+            read = unpadded(read, images=stop - start, pairs=pairs)
+            yield read * weight[:, None].astype(np.float32)
+
+    return batches
+
+
+def residuals(batches: Batches, parts: np.ndarray) -> Batches:
+    """The same without their last tap, the confounder, which is regressed out of the others.
+
+    ``parts`` (batches, T + 1, T + 1) are the shares of CKA, as for ``deconfounded``. Residuals
+    are what is permuted (Freedman & Lane 1983; Legendre 2000 for matrices of similarities).
+    """
+    share, remaining = regression(parts.sum(axis=0))
+    length = np.sqrt(remaining)[:, None].astype(np.float32)
+    share = share[:, None].astype(np.float32)
+    return lambda: ((one[:-1] - share * one[-1]) / length for one in batches())
+
+
+def above_chance(test: PermutationTest, null: Null) -> dict[str, Any]:
+    """What shuffled images say of cells, best matches, and pairs of models: variables."""
+    cells = ("tap_a", "tap_b")
+    return {
+        "p": (cells, null.cells.p),
+        "q": (cells, q_values(null.cells.p, symmetric=test.symmetric)),
+        "critical": (cells, null.cells.critical),
+        "calibrated": (cells, calibrated(test.observed, null.cells.critical)),
+        "best_p": (("tap_a", "other_model"), null.matches.p),
+        "block_p": (("own_model", "other_model"), null.blocks.p),
+    }

@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from dask.delayed import delayed
 
+from analysis.cores import cores
 from analysis.similarity import batch_cosines
 from analysis.similarity.permutations import batch_weights
 from storage.signatures import Signatures
@@ -17,17 +19,25 @@ def products(kept: Sequence[Signatures]) -> tuple[np.ndarray, np.ndarray]:
 
     Memory beside the result: for each core the signatures of all taps in one batch.
     """
+    batches, taps = len(kept[0].bounds), sum(len(one.taps) for one in kept)
+    cosines = np.empty((batches, taps, taps), np.float32)
     product = delayed(_product, pure=False)
     # One operand a thread, for all of its batches: fresh memory costs as much as reading.
     operands = threading.local()
-    done = computed(product(kept, batch, operands) for batch in range(len(kept[0].bounds)))
-    return np.stack([c for c, _ in done]), np.stack([n for _, n in done])
+    # Not as arrays, which Dask would take into its graph.
+    steps = [product(kept, batch, operands, _Room(cosines[batch])) for batch in range(batches)]
+    return cosines, np.stack(computed(steps))
+
+
+@dataclass(frozen=True)
+class _Room:
+    cosines: np.ndarray
 
 
 def _product(
-    kept: Sequence[Signatures], batch: int, operands: threading.local
-) -> tuple[np.ndarray, np.ndarray]:
-    """All models' taps in one operand, so that a symmetric product serves every pair."""
+    kept: Sequence[Signatures], batch: int, operands: threading.local, room: _Room
+) -> np.ndarray:
+    """Fill the room with all pairs' cosines; norms (T,). All models' taps are one operand."""
     places = np.cumsum([0, *(len(one.taps) for one in kept)])
     if not hasattr(operands, "held"):
         operands.held = np.empty((int(places[-1]), kept[0].pairs), np.float32)
@@ -35,7 +45,11 @@ def _product(
         one.read_into(operands.held[start:stop], batch)
         for one, start, stop in zip(kept, places[:-1], places[1:], strict=True)
     ]
-    return batch_cosines(operands.held), np.concatenate(norms)
+    for one in kept:
+        # What this thread reads next comes from the disk while it computes.
+        one.foresee(batch + cores())
+    batch_cosines(operands.held, out=room.cosines)
+    return np.concatenate(norms)
 
 
 def shares(cosines: np.ndarray, norms: np.ndarray) -> np.ndarray:

@@ -2,12 +2,12 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -19,12 +19,13 @@ from analysis.networks.products import product
 from analysis.networks.recording import summarise
 from analysis.networks.tap import Tap
 from analysis.networks.transforms import transform
-from analysis.similarity import NonFinite, check_finite, unit
+from analysis.similarity import NonFinite, unit
 from analysis.similarity.gram import gram, gram_of_product
 from analysis.similarity.signature import packed
 from storage.batches import Bounds
 from storage.images import ImageSet
 from storage.recordings import Recording
+from tasks.behind import TapWriter, behind
 from tasks.progress import progress
 from tasks.references import ModelPlan
 from tasks.signing import Signing, at, naming, sign
@@ -55,51 +56,51 @@ def run_passes(
         tqdm(desc=f"record {plan.name}", total=total, unit="image") as bar,
         progress(step, total=total, unit="images") as show,
         one_blas_thread(),
-        _behind(kept.write) as write,
+        _keeping(plan, kept) as keeping,
     ):
         recorded: Iterator[dict[str, Any]] = summarise(
             network,
             chosen_taps(network, plan.subject),
             _batches(network, images, bounds, forward_batch=forward_batch),
             reduction=plan.reduction,
-            summary=_summary(plan, kept),
+            summary=keeping.summary,
         )
         for batch, (start, stop) in zip(missing, bounds, strict=True):
+            keeping.begin(batch)
             with naming(plan.name, images, start):
                 values = {tap: settled(tap, value) for tap, value in next(recorded).items()}
-            write(batch, values)
+            keeping.write(batch, values)
             bar.update(stop - start)
             show(stop - start)
 
 
+@dataclass(frozen=True)
+class _Keeping:
+    """What is made of a tap's activations inside the hook, and where it goes when all are there."""
+
+    summary: Callable[[Tap, Tensor], Any]
+    write: Callable[[int, dict[str, Any]], None]
+    begin: Callable[[int], None] = lambda _: None
+
+
 @contextmanager
-def _behind(write: Callable[..., None]) -> Iterator[Callable[..., None]]:
-    """``write`` on a thread of its own while the next batch runs; one batch waits at most.
+def _keeping(plan: ModelPlan, kept: Recording | Signing) -> Iterator[_Keeping]:
+    """Signatures are kept batch by batch, activations tap by tap, both behind the passes."""
 
-    A write that failed is raised by the next one, or at the end.
-    """
-    waiting: list[Future[None]] = []
+    def unless_stopped(made: Callable[[Tap, Tensor], Any]) -> Callable[[Tap, Tensor], Any]:
+        def summary(tap: Tap, x: Tensor) -> Any:
+            check(f"recording {plan.name}")
+            return made(tap, x)
 
-    def following(*arguments: Any) -> None:
-        for future in waiting:
-            future.result()
-        waiting[:] = [writer.submit(write, *arguments)]
+        return summary
 
-    with ThreadPoolExecutor(1) as writer:
-        yield following
-        for future in waiting:
-            future.result()
-
-
-def _summary(plan: ModelPlan, kept: Recording | Signing) -> Callable[[Tap, Tensor], Any]:
-    """What is made of a tap's activations inside the hook: their copy, or their signature."""
-    made = signer(plan.measures) if isinstance(kept, Signing) else _copied
-
-    def unless_stopped(tap: Tap, x: Tensor) -> Any:
-        check(f"recording {plan.name}")
-        return made(tap, x)
-
-    return unless_stopped
+    if isinstance(kept, Signing):
+        with behind(kept.write) as write:
+            yield _Keeping(unless_stopped(signer(plan.measures)), write)
+    else:
+        with TapWriter(kept) as writer:
+            taken = unless_stopped(lambda tap, x: writer.take(tap.name, x))
+            yield _Keeping(taken, writer.finish, writer.begin)
 
 
 def signer(measures: Sequence[str]) -> Callable[[Tap, Tensor], Any]:
@@ -130,16 +131,6 @@ def settled(tap: str, value: Any) -> Any:
             raise NonFinite(row)
         product, energy = value.product()
         return {"cka": unit(packed(gram_of_product(product, mean_energy=energy)))}
-
-
-def _copied(tap: Tap, activations: Tensor) -> np.ndarray:
-    """Activations to keep: a copy, since the tensor changes after the hook; finite."""
-    # By torch, whose threads are awake: NumPy copies and sums on one core.
-    values = torch.empty(activations.shape, dtype=activations.dtype).copy_(activations)
-    if not torch.isfinite(values.sum()):
-        with at(tap.name):
-            check_finite(values.numpy())
-    return values.numpy()
 
 
 def _batches(

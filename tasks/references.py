@@ -8,7 +8,7 @@ import xarray as xr
 
 from analysis.networks.layouts import Layout
 from analysis.networks.models import ModelSpec
-from analysis.similarity.measures import pair_measure
+from analysis.similarity.measures import FitMeasure, Measure, pair_measure
 from storage import comparisons, recordings, signatures
 from storage.batches import Bounds, block
 from storage.errors import StorageError
@@ -110,7 +110,7 @@ class ModelPlan:
     def signature_bytes(self) -> int:
         """Bytes of the signatures of all measures in float32."""
         longest = max(stop - start for start, stop in self.bounds)
-        numbers = sum(pair_measure(name).length(longest) for name in self.measures)
+        numbers = sum(pair_measure(name).pairs.length(longest) for name in self.measures)
         return 4 * len(self.taps) * len(self.bounds) * numbers
 
 
@@ -128,13 +128,24 @@ class Statistics:
 
     skip_degenerate: bool = False
     permutations: int = 200
+    fit_permutations: int = 20
     memory: int = 4 * 10**9
+
+    def shuffles(self, measure: Measure) -> int:
+        """How many permutations ``measure`` gets: fewer where each costs a fit of every pair.
+
+        Twice as many where they give one draw, not two, so that as small a p can be had.
+        """
+        if not isinstance(measure, FitMeasure):
+            return self.permutations
+        return min(self.permutations, self.fit_permutations) * (1 if measure.symmetric else 2)
 
     def identity(self) -> dict[str, Any]:
         """What of it determines a result."""
         return {
             "skip_degenerate": self.skip_degenerate,
             "permutations": self.permutations,
+            "fit_permutations": self.fit_permutations,
         }
 
 

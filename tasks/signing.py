@@ -50,7 +50,7 @@ def signing(plan: ModelPlan, *, store: Store) -> Signing:
                 plan.signed_identity(name),
                 taps=[tap.name for tap in plan.taps],
                 bounds=plan.bounds,
-                length=pair_measure(name).length,
+                length=pair_measure(name).pairs.length,
                 attributes={"model": plan.name, "facts": plan.facts, "measure": name},
             )
             for name in plan.measures

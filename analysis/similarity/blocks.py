@@ -128,8 +128,9 @@ class Sums:
 
     ``diagonal`` (T, n) has k_ii; ``rows`` (T, G, n) the sum of k_ij over the j != i of a group;
     ``products`` (T, T) the sum of k_ij l_ij over all i != j; ``lost`` (G, T, T) the part of it
-    with i or j in a group. All float64. A kernel may differ by a_i + a_j from what it stands
-    for: centring and U-centring take that out.
+    with i or j in a group. All float64. ``shuffled`` (R, T, T) float32 are the products with the
+    images of the second tap in another order, if any were asked for. A kernel may differ by
+    a_i + a_j from what it stands for: centring and U-centring take that out.
     """
 
     layout: Layout
@@ -137,6 +138,7 @@ class Sums:
     rows: Array
     products: Array
     lost: Array
+    shuffled: Float32
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,7 @@ def _sums(of: Layout, sets: Sequence[range], read: Read, run: Run) -> Sums:
         rows=np.empty((taps, len(groups), of.images)),
         products=np.empty((taps, taps)),
         lost=np.empty((len(groups), taps, taps)),
+        shuffled=np.empty((0, taps, taps), np.float32),
     )
     run([partial(_add_margins, images, sums, tap) for tap in range(taps)])
     images.check_varying(sums.diagonal)

@@ -15,12 +15,16 @@ import numpy.typing as npt
 
 from analysis.errors import AnalysisError
 from analysis.similarity import crossproducts, gramblocks
-from analysis.similarity.blocks import Layout, Plan, Sums, best
+from analysis.similarity.blocks import Float32, Layout, Plan, Sums, best
 from analysis.similarity.cka import ESTIMATORS, KERNELS, RBF_WIDTH, cka_from_hsic
 from analysis.similarity.gram import Array
+from analysis.similarity.gramblocks import NONE
+from analysis.similarity.pairs import Order
+from analysis.similarity.shuffledblocks import Shuffles
 
 # Own HSIC, as a share of the terms that make it, below which it is rounding of float32 products.
 NOISE = 1e-6
+EVERY = slice(None)
 # Student's t, 97.5 %, for 1 to 15 degrees of freedom.
 T_975 = (
     *(12.7062047, 4.3026527, 3.1824463, 2.7764451, 2.5705818, 2.4469119, 2.3646243, 2.3060041),
@@ -29,14 +33,20 @@ T_975 = (
 
 
 def plan(
-    of: Layout, *, kernel: str = "linear", width: float = RBF_WIDTH, memory: int = 4 * 10**9
+    of: Layout,
+    *,
+    kernel: str = "linear",
+    width: float = RBF_WIDTH,
+    memory: int = 4 * 10**9,
+    shuffles: Shuffles = NONE,
 ) -> Plan:
     """The cheaper of the ways to the sums that serve ``kernel`` and fit ``memory`` bytes.
 
-    Raises ``AnalysisError`` with both numbers where none fits.
+    Sums under permutations come by Gram blocks alone. Raises ``AnalysisError`` with both numbers
+    where none fits.
     """
-    plans = [gramblocks.plan(of, kernel=kernel, width=width, memory=memory)]
-    if kernel == "linear":
+    plans = [gramblocks.plan(of, kernel=kernel, width=width, memory=memory, shuffles=shuffles)]
+    if kernel == "linear" and not shuffles.count:
         plans.append(crossproducts.plan(of, memory=memory))
     chosen = best(plans, memory=memory)
     if chosen.peak > memory:
@@ -94,6 +104,21 @@ def estimate(sums: Sums, *, estimator: str) -> tuple[Array, Array | None, Array 
     return value, low, high
 
 
+def shuffled(sums: Sums, shuffles: Shuffles, *, estimator: str) -> Float32:
+    """CKA (R, T, T) over all images, those of the second tap in the order of each permutation.
+
+    From the ``sums`` of a plan that was made with these ``shuffles``. Own HSICs stay as they are.
+    """
+    length = np.sqrt(np.diag(_hsic(_terms(sums, estimator))))
+    rows = sums.rows.sum(axis=1)
+    found = np.empty_like(sums.shuffled)
+    for number, products in enumerate(sums.shuffled):
+        order = shuffles.order(sums.layout, number)
+        terms = _written_out(products, rows, sums.diagonal, estimator, order=order)
+        found[number] = _hsic(terms) / length / length[:, None]
+    return found
+
+
 def _hsic(terms: list[Array]) -> Array:
     return terms[0] + terms[1] + terms[2]
 
@@ -117,14 +142,26 @@ def _terms(sums: Sums, estimator: str, *, without: int | None = None) -> list[Ar
         rows = np.delete(rows - sums.rows[:, without], own, axis=1)
         diagonal = np.delete(diagonal, own, axis=1)
         products = products - sums.lost[without]
+    return _written_out(products, rows, diagonal, estimator)
+
+
+def _written_out(
+    products: npt.NDArray[np.floating],
+    rows: Array,
+    diagonal: Array,
+    estimator: str,
+    *,
+    order: Order | slice = EVERY,
+) -> list[Array]:
+    """HSIC's terms from the sums; ``order`` is that of the second tap's images."""
     n = rows.shape[1]
     if estimator == "biased":
         # Gretton et al. (2005): tr(K H L H), written out.
         rows = rows + diagonal
         total = rows.sum(axis=1)
-        crossed, outer = -2 / n * (rows @ rows.T), np.outer(total, total) / n**2
-        return [products + diagonal @ diagonal.T, crossed, outer]
+        crossed, outer = -2 / n * (rows @ rows[:, order].T), np.outer(total, total) / n**2
+        return [products + diagonal @ diagonal[:, order].T, crossed, outer]
     # Song et al. (2012), eq. 5.
     total = rows.sum(axis=1)
-    crossed = -2 / (n - 2) * (rows @ rows.T)
+    crossed = -2 / (n - 2) * (rows @ rows[:, order].T)
     return [products, crossed, np.outer(total, total) / ((n - 1) * (n - 2))]

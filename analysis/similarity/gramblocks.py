@@ -14,7 +14,6 @@ import numpy as np
 
 from analysis.similarity.blockkernels import Distances, Gaussian, Kernel, Linear
 from analysis.similarity.blocks import (
-    Float32,
     Images,
     Layout,
     Plan,
@@ -26,6 +25,8 @@ from analysis.similarity.blocks import (
 )
 from analysis.similarity.cka import RBF_WIDTH, DegenerateTaps
 from analysis.similarity.gram import Array
+from analysis.similarity.shuffledblocks import Shuffles, add_shuffled
+from analysis.similarity.tiles import Cells, cell_count, cells_of, fill, panels
 
 # Images whose distances give the RBF kernel its width: the first ones. The order of an image
 # set is a seeded shuffle, so they are a random sample.
@@ -38,12 +39,16 @@ STRIPE = 64
 MULTIPLY_ADDS_AN_ENTRY = 64
 # Sides of tiles that are tried: the images cut in up to this many.
 CUTS = 64
-
-Cells = dict[tuple[int, int], Float32]
+NONE = Shuffles()
 
 
 def plan(
-    of: Layout, *, kernel: str = "linear", width: float = RBF_WIDTH, memory: int = 4 * 10**9
+    of: Layout,
+    *,
+    kernel: str = "linear",
+    width: float = RBF_WIDTH,
+    memory: int = 4 * 10**9,
+    shuffles: Shuffles = NONE,
 ) -> Plan:
     """The least costly plan by Gram blocks within ``memory`` bytes, or the smallest there is.
 
@@ -52,22 +57,34 @@ def plan(
     holds h blocks of a tap of p features and reads another; with an RBF kernel 20 (m + b)² for
     each worker, m images for the median. Multiply-adds: (P + 64 T) n (n + b) / 2 + T² n² / 4 for
     P features together. Bytes read: 4 n P in each of two passes before; then 4 P b for every
-    block in a tile's rows, and in its columns as often as the rows are cut in h.
+    block in a tile's rows, and in its columns as often as the rows are cut in h. ``shuffles``
+    add what their methods say.
     """
     count = len(of.blocks)
+    of_kernel = partial(_plan, of, kernel=kernel, width=width, memory=memory, shuffles=shuffles)
     plans = [
-        _plan(of, side=side, workers=workers, kernel=kernel, width=width, memory=memory)
+        of_kernel(side=side, workers=workers)
         for side in sorted({ceil(count / cuts) for cuts in (*range(1, CUTS + 1), count)})
         for workers in range(1, of.workers + 1)
     ]
     return best(plans, memory=memory)
 
 
-def _plan(of: Layout, *, side: int, workers: int, kernel: str, width: float, memory: int) -> Plan:
+def _plan(
+    of: Layout,
+    *,
+    side: int,
+    workers: int,
+    kernel: str,
+    width: float,
+    memory: int,
+    shuffles: Shuffles,
+) -> Plan:
     taps, count, n, b = len(of.features), len(of.blocks), of.images, of.largest
     features = np.array(of.features)
     cells = side * (side + 1) // 2 if side >= count else side**2
     fixed = of.held_bytes(workers=workers) + 4 * taps * cells * b**2
+    fixed += shuffles.held_bytes(of, workers=workers)
     if kernel == "rbf":
         fixed += workers * 20 * (min(n, MEDIAN_IMAGES) + b) ** 2
     held = np.clip((memory - fixed) // workers // (4 * features * b) - 2, 1, side)
@@ -78,9 +95,10 @@ def _plan(of: Layout, *, side: int, workers: int, kernel: str, width: float, mem
         peak=fixed + workers * int((4 * features * b * (held + 2)).max()),
         workers=workers,
         multiply_adds=(int(features.sum()) + MULTIPLY_ADDS_AN_ENTRY * taps) * n * (n + b) / 2
-        + taps**2 * n**2 / 4,
+        + taps**2 * n**2 / 4
+        + shuffles.multiply_adds(of),
         bytes_read=4.0 * (2 * n * int(features.sum()) + b * int(features @ blocks)),
-        sums=partial(_sums, of, side, held.tolist(), kernel, width),
+        sums=partial(_sums, of, side, held.tolist(), kernel, width, shuffles, workers),
     )
 
 
@@ -92,7 +110,15 @@ def _blocks_read(count: int, side: int, panel: int) -> int:
 
 
 def _sums(
-    of: Layout, side: int, held: Sequence[int], kernel: str, width: float, read: Read, run: Run
+    of: Layout,
+    side: int,
+    held: Sequence[int],
+    kernel: str,
+    width: float,
+    shuffles: Shuffles,
+    workers: int,
+    read: Read,
+    run: Run,
 ) -> Sums:
     """The sums over all images, tile by tile, with ``held`` blocks of each tap at once."""
     taps = len(of.features)
@@ -108,73 +134,27 @@ def _sums(
         rows=np.zeros((taps, of.group_count, of.images)),
         products=np.zeros((taps, taps)),
         lost=np.zeros((of.group_count, taps, taps)),
+        shuffled=np.zeros((shuffles.count, taps, taps), np.float32),
     )
+    # Shares of whole permutations: no two steps add to the same products.
+    shares = [range(first, shuffles.count, workers) for first in range(workers)]
     sides = [range(i, min(i + side, len(of.blocks))) for i in range(0, len(of.blocks), side)]
     tiles = [(rows, columns) for rows in sides for columns in sides if rows.start <= columns.start]
-    buffer = np.empty(max(_cell_count(of, *tile) for tile in tiles) * taps, np.float32)
+    buffer = np.empty(max(cell_count(of, *tile) for tile in tiles) * taps, np.float32)
     for rows, columns in tiles:
-        cells = _cells(of, rows, columns, buffer, taps)
-        steps = [(tap, panel) for tap in range(taps) for panel in _panels(rows, held[tap])]
+        cells = cells_of(of, rows, columns, buffer, taps)
+        steps = [(tap, panel) for tap in range(taps) for panel in panels(rows, held[tap])]
         # The longest steps first: they should not be what the others wait for.
         steps.sort(key=lambda step: -of.features[step[0]] * len(step[1]))
         own = [{pair: cell[tap] for pair, cell in cells.items()} for tap in range(taps)]
-        run([partial(_fill, images, entries, own[tap], tap, p, columns) for tap, p in steps])
+        run([partial(fill, images, entries, own[tap], tap, p, columns) for tap, p in steps])
         adding = [partial(_add_products, sums, cells, i) for i in range(0, taps, STRIPE)]
         run([*adding, *(partial(_add_rows, sums, own[tap], tap) for tap in range(taps))])
+        if shuffles.count:
+            run([partial(add_shuffled, sums.shuffled, cells, of, shuffles, n) for n in shares])
     for product in (sums.products, *sums.lost):
         product[:] = np.triu(product) + np.triu(product, 1).T
     return sums
-
-
-def _panels(rows: range, size: int) -> list[range]:
-    """``rows`` cut into the blocks that are held at once."""
-    return [range(i, min(i + size, rows.stop)) for i in range(rows.start, rows.stop, size)]
-
-
-def _cell_count(of: Layout, rows: range, columns: range) -> int:
-    """Kernel entries of one tap in a tile."""
-    sizes = [stop - start for start, stop in of.blocks]
-    return sum(sizes[i] * sizes[j] for i in rows for j in columns if i <= j)
-
-
-def _cells(of: Layout, rows: range, columns: range, buffer: Float32, taps: int) -> Cells:
-    """The arrays (T, images of i, images of j) of a tile, one after the other in ``buffer``."""
-    sizes, start, cells = [stop - begin for begin, stop in of.blocks], 0, {}
-    for i, j in ((i, j) for i in rows for j in columns if i <= j):
-        stop = start + taps * sizes[i] * sizes[j]
-        cells[i, j] = buffer[start:stop].reshape(taps, sizes[i], sizes[j])
-        start = stop
-    return cells
-
-
-def _fill(
-    images: Images, kernel: Kernel, cells: Cells, tap: int, panel: range, columns: range
-) -> None:
-    """Kernel entries of ``tap`` between the blocks ``panel`` and ``columns`` into its cells."""
-    held = {i: images.block(tap, i) for i in panel}
-    for j in columns:
-        if j >= panel.start:
-            column = held[j] if j in held else images.block(tap, j)
-            _fill_column(images.layout, kernel, cells, tap, held, j, column)
-            # Not to be held while the next one is read.
-            del column
-
-
-def _fill_column(
-    of: Layout,
-    kernel: Kernel,
-    cells: Cells,
-    tap: int,
-    held: dict[int, Float32],
-    j: int,
-    column: Float32,
-) -> None:
-    for i, row in held.items():
-        if i <= j:
-            np.matmul(row, column.T, out=cells[i, j])
-            kernel.apply(cells[i, j], tap, of.images_of(i), of.images_of(j))
-            if i == j:
-                np.fill_diagonal(cells[i, j], 0.0)
 
 
 def _add_products(sums: Sums, cells: Cells, start: int) -> None:
@@ -224,10 +204,10 @@ def _median_and_level(
     """
     of, count = images.layout, min(images.layout.images, MEDIAN_IMAGES)
     blocks = range(sum(start < count for start, _ in of.blocks))
-    buffer = np.empty(_cell_count(of, blocks, blocks), np.float32)
-    cells = {pair: cell[0] for pair, cell in _cells(of, blocks, blocks, buffer, 1).items()}
-    for panel in _panels(blocks, held):
-        _fill(images, distances, cells, tap, panel, blocks)
+    buffer = np.empty(cell_count(of, blocks, blocks), np.float32)
+    cells = {pair: cell[0] for pair, cell in cells_of(of, blocks, blocks, buffer, 1).items()}
+    for panel in panels(blocks, held):
+        fill(images, distances, cells, tap, panel, blocks)
     squared = np.empty((of.blocks[blocks[-1]][1],) * 2, np.float32)
     for (i, j), cell in cells.items():
         squared[of.images_of(i), of.images_of(j)] = cell

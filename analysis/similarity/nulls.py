@@ -1,11 +1,10 @@
 """Permutation nulls: how alike two taps look when the images of one of them are shuffled.
 
-For every measure in which two taps are as alike as two vectors over pairs of images: CKA's
-signatures, RSA's centred dissimilarities. All taps share the permutations, so that the largest
-similarity over a model's layers, which is what a best match reports, has its null too.
+For every measure, from the similarities it gives under each permutation. All taps share the
+permutations, so that the largest similarity over a model's layers, which is what a best match
+reports, has its null too.
 """
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -16,16 +15,17 @@ import numpy.typing as npt
 
 from analysis.errors import AnalysisError
 from analysis.similarity.gram import Array
+from analysis.similarity.pairs import TRIANGLE, Pairs, Places
 from analysis.similarity.permutations import check_finite, draws
 from analysis.similarity.signature import Float32
 
 LEVEL = 0.05
-# Two draws a permutation, and p = (1 + 0) / (1 + 20) is below the level.
-FEWEST = 10
+# With so many draws p = (1 + 0) / (1 + 20) is below the level.
+FEWEST = 20
 # A value this little below another may equal it but for float32 rounding: it counts as reached.
 ROUNDING = 1e-6
-# Stands for the similarity of a tap with itself, which is no match: the least a cosine can be.
-LEAST = np.float32(-1)
+# Stands for the similarity of a tap with itself, which is no match: less than any other.
+LEAST = np.float32(-np.inf)
 # Numbers that draws may hold before they are counted: 32 MB.
 HELD = 2**23
 
@@ -92,16 +92,19 @@ class Null:
 class PermutationTest:
     """The test of the ``observed`` similarities (T, T) of taps whose models are ``model`` (T,).
 
-    A permutation gives every statistic two draws, of <K_a, pi K_b> and <K_b, pi K_a>: those of
-    pi and of its inverse, equal in distribution. They are nearly uncorrelated where K_a and K_b
-    are unrelated, as the null says, and one draw where K_a is K_b. Raises ``AnalysisError`` for
-    shapes that differ and for too few permutations.
+    Under a permutation pi the similarity of a and b is that of a and b with b's images shuffled.
+    Where the measure is ``symmetric`` this gives every statistic two draws, of <K_a, pi K_b> and
+    <K_b, pi K_a>: those of pi and of its inverse, equal in distribution. They are nearly
+    uncorrelated where K_a and K_b are unrelated, as the null says, and one draw where K_a is
+    K_b. Otherwise (a, b) and (b, a) are tested each by its own draws, one a permutation. Raises
+    ``AnalysisError`` for shapes that differ and for too few permutations.
     """
 
     observed: Array
     model: Sequence[str]
     permutations: int
     seed: int = 0
+    symmetric: bool = True
 
     def __post_init__(self) -> None:
         taps = len(self.model)
@@ -111,26 +114,53 @@ class PermutationTest:
                 f"({taps}, {taps})"
             )
         check_finite(self.observed, "observed similarities")
-        if self.permutations < FEWEST:
+        if self.draws < FEWEST:
             raise AnalysisError(
-                f"{self.permutations} permutations, expected {FEWEST} or more: with fewer no p "
-                f"value can be as low as {LEVEL:g}"
+                f"{self.permutations} permutations, expected {FEWEST // self._each} or more: with "
+                f"fewer no p value can be as low as {LEVEL:g}"
             )
+
+    @property
+    def draws(self) -> int:
+        """How many draws of every statistic the permutations give."""
+        return self.permutations * self._each
+
+    @property
+    def _each(self) -> int:
+        return 2 if self.symmetric else 1
 
     def null(self, batches: Sequence[Float32]) -> Null:
         """The null from all permutations; ``batches`` as for ``draws``."""
         return self.result(self.tail(lambda: batches, range(self.permutations)))
 
-    def tail(self, batches: Callable[[], Iterable[Float32]], numbers: Sequence[int]) -> Tail:
+    def null_of(self, drawn: Float32) -> Null:
+        """The null from the similarities under all permutations, (permutations, T, T)."""
+        starts = range(0, len(drawn), self._together)
+        tails = (self._counted(drawn[start : start + self._together]) for start in starts)
+        return self.result(reduce(Tail.joined, tails))
+
+    def tail(
+        self,
+        batches: Callable[[], Iterable[Float32]],
+        numbers: Sequence[int],
+        *,
+        pairs: Pairs = TRIANGLE,
+    ) -> Tail:
         """The tail under some of the permutations, whose ``numbers`` are 0 to permutations - 1.
 
-        ``batches()`` is asked for its batches anew for every ``HELD`` / T² permutations. Memory:
-        four batches, 160 MB, and 3 tails of ``LEVEL`` x permutations (T, T) matrices.
+        ``batches()``, directions over ``pairs``, is asked for its batches anew for every ``HELD``
+        / T² permutations. Memory: three batches, 160 MB, and 3 tails of ``LEVEL`` x permutations
+        (T, T) matrices.
         """
-        together = max(1, HELD // len(self.model) ** 2)
+        together = self._together
         groups = (numbers[i : i + together] for i in range(0, len(numbers), together))
-        drawn = (draws(batches(), numbers=group, seed=self.seed) for group in groups)
+        drawn = (draws(batches(), numbers=own, seed=self.seed, pairs=pairs) for own in groups)
         return reduce(Tail.joined, map(self._counted, drawn))
+
+    @property
+    def _together(self) -> int:
+        """Permutations that are held at once."""
+        return max(1, HELD // len(self.model) ** 2)
 
     def result(self, tail: Tail) -> Null:
         """What ``tail``, of all the permutations, says."""
@@ -144,11 +174,14 @@ class PermutationTest:
             raise AnalysisError(
                 f"batches of {drawn.shape[1]} taps, observed similarities of {len(self.observed)}"
             )
-        both = np.concatenate([self._statistics(drawn), self._statistics(drawn.swapaxes(1, 2))])
-        reached = (both >= self._statistics(self.observed[None]) - ROUNDING).sum(axis=0)
+        check_finite(drawn, "similarities of shuffled images")
+        found = self._statistics(drawn)
+        if self.symmetric:
+            found = np.concatenate([found, self._statistics(drawn.swapaxes(1, 2))])
+        reached = (found >= self._statistics(self.observed[None]) - ROUNDING).sum(axis=0)
         # p is at most the level where fewer draws than these reach the value.
-        kept = int(LEVEL * (1 + 2 * self.permutations))
-        return Tail(len(both), reached, _largest(both, kept), kept)
+        kept = int(LEVEL * (1 + self.draws))
+        return Tail(len(found), reached, _largest(found, kept), kept)
 
     def _statistics(self, similarity: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """All that is tested of ``similarity`` (draws, T, T): cells, matches, blocks (draws, S)."""
@@ -157,76 +190,27 @@ class PermutationTest:
         members = [np.flatnonzero(np.asarray(self.model) == name) for name in self._models]
         matches = np.stack([apart[:, :, own].max(axis=2) for own in members], axis=2)
         blocks = np.stack([matches[:, own].max(axis=1) for own in members], axis=1)
-        cells = similarity[:, *np.triu_indices(taps)]
+        cells = similarity[:, *self._tested]
         return np.concatenate([a.reshape(len(a), -1) for a in (cells, matches, blocks)], axis=1)
 
     def _unpacked(self, statistics: Array) -> tuple[Array, Array, Array]:
         """Cells (T, T), matches (T, models) and blocks (models, models) of ``statistics`` (S,)."""
         taps, models = len(self.model), len(self._models)
-        packed, matches, blocks = np.split(
-            statistics, np.cumsum([math.comb(taps + 1, 2), taps * models])
-        )
-        rows, columns = np.triu_indices(taps)
+        rows, columns = self._tested
+        packed, matches, blocks = np.split(statistics, np.cumsum([len(rows), taps * models]))
         cells = np.empty((taps, taps))
-        cells[rows, columns] = cells[columns, rows] = packed
+        cells[rows, columns] = packed
+        if self.symmetric:
+            cells[columns, rows] = packed
         return cells, matches.reshape(taps, models), blocks.reshape(models, models)
+
+    @property
+    def _tested(self) -> tuple[Places, Places]:
+        """Rows and columns of the cells that are tested."""
+        everything = np.ones((len(self.model),) * 2, bool)
+        rows, columns = np.nonzero(np.triu(everything) if self.symmetric else everything)
+        return rows, columns
 
     @property
     def _models(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self.model))
-
-
-def benjamini_hochberg(p: npt.ArrayLike) -> Array:
-    """Adjusted p values, q (m,), of one family of p values (m,): Benjamini & Hochberg (1995).
-
-    Rejecting q <= level keeps the expected share of false rejections at the level, for tests
-    that are independent or positively dependent. Raises ``AnalysisError`` for p outside [0, 1].
-    """
-    values = np.asarray(p, np.float64)
-    if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
-        raise AnalysisError(f"p values {values.shape}, expected (m,) between 0 and 1")
-    order = np.argsort(values)[::-1]
-    scaled = values[order] * (len(values) / np.arange(len(values), 0, -1))
-    q = np.empty_like(values)
-    q[order] = np.minimum.accumulate(scaled)
-    return q
-
-
-def q_values(p: npt.ArrayLike, *, families: npt.ArrayLike | None = None) -> Array:
-    """Adjusted p values, q (T, T) symmetric, of the pairs of taps with p values ``p`` (T, T).
-
-    Every pair counts once; all are one family, or those with one label in ``families`` (T, T)
-    are. The diagonal, which is no test, keeps its p. Raises ``AnalysisError`` for other shapes.
-    """
-    values = np.asarray(p, np.float64)
-    labels = np.zeros(values.shape) if families is None else np.asarray(families)
-    if values.ndim != 2 or len(set(values.shape + labels.shape)) > 1:
-        raise AnalysisError(f"p values {values.shape}, families {labels.shape}: expected (T, T)")
-    rows, columns = np.triu_indices(len(values), 1)
-    q = values.copy()
-    for label in np.unique(labels[rows, columns]):
-        own = labels[rows, columns] == label
-        i, j = rows[own], columns[own]
-        q[i, j] = q[j, i] = benjamini_hochberg(values[i, j])
-    return q
-
-
-def calibrated(similarity: npt.ArrayLike, critical: npt.ArrayLike) -> Array:
-    """``similarity`` on a scale from its ``critical`` value, 0, to 1: float64, of their shape.
-
-    max((s - tau) / (1 - tau), 0) of Gröger, Wen & Brbić (2026), eq. 12; with critical values of
-    matches, eq. 17. Their tau counts the observed value as a draw, which changes tau only
-    where both are zero. Raises ``AnalysisError`` for shapes that differ and for a tau of 1.
-    """
-    s, tau = np.asarray(similarity, np.float64), np.asarray(critical, np.float64)
-    if s.shape != tau.shape:
-        raise AnalysisError(f"similarities {s.shape}, critical values {tau.shape}: not the same")
-    check_finite(s, "similarities")
-    check_finite(tau, "critical values")
-    if (tau >= 1 - ROUNDING).any():
-        where = tuple(int(i) for i in np.argwhere(tau >= 1 - ROUNDING)[0])
-        raise AnalysisError(
-            f"the critical value at {where} is 1: so few images that shuffles repeat them; use "
-            "larger batches"
-        )
-    return np.asarray(np.maximum((s - tau) / (1 - tau), 0.0))

@@ -1,6 +1,5 @@
 """Shuffling the images of one side: null similarities from signatures, batch by batch."""
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -9,9 +8,11 @@ import numpy.typing as npt
 
 from analysis.errors import AnalysisError
 from analysis.similarity.gram import Array
+from analysis.similarity.pairs import TRIANGLE, Order, Pairs, Places
 from analysis.similarity.signature import Float32
 
-Order = npt.NDArray[np.intp]
+# Numbers that are gathered at a time: 1 MB, which the cache holds.
+GATHERED = 2**18
 
 
 def batch_weights(norms: npt.ArrayLike) -> Array:
@@ -28,22 +29,26 @@ def batch_weights(norms: npt.ArrayLike) -> Array:
     return np.asarray(relative / np.sqrt((relative**2).sum(axis=0)))
 
 
-def unpadded(directions: Float32, *, images: int) -> Float32:
-    """``directions`` (T, pairs) without the zeros that pad a short batch: (T, n (n - 1) / 2).
+def unpadded(
+    directions: npt.NDArray[Any], *, images: int, pairs: Pairs = TRIANGLE
+) -> npt.NDArray[Any]:
+    """``directions`` (..., numbers) without the zeros that pad a short batch.
 
     Raises ``AnalysisError`` where they are not directions of so many images.
     """
-    pairs = math.comb(images, 2)
-    if directions.ndim != 2 or directions.shape[1] < pairs or directions[:, pairs:].any():
+    length = pairs.length(images)
+    if directions.shape[-1] < length or directions[..., length:].any():
         raise AnalysisError(
             f"directions {directions.shape} are not those of {images} images, expected "
-            f"(taps, {pairs}), or zeros after the first {pairs} pairs"
+            f"(taps, {length}), or zeros after the first {length} pairs"
         )
-    return directions[:, :pairs]
+    return directions[..., :length]
 
 
-def permuted(directions: Float32, permutation: npt.ArrayLike) -> Float32:
-    """``directions`` (T, pairs) float32 of the images in the order ``permutation`` (n,).
+def permuted(
+    directions: npt.NDArray[Any], permutation: npt.ArrayLike, *, pairs: Pairs = TRIANGLE
+) -> npt.NDArray[Any]:
+    """``directions`` (..., numbers), any dtype, of the images in the order ``permutation`` (n,).
 
     ``permuted(signature(x), order)`` is ``signature(x[order])``; zeros that pad a short batch
     stay. Raises ``AnalysisError`` for what is no permutation, or is of another number of images.
@@ -51,32 +56,29 @@ def permuted(directions: Float32, permutation: npt.ArrayLike) -> Float32:
     order = np.asarray(permutation)
     if not np.array_equal(np.sort(order), np.arange(len(order))):
         raise AnalysisError(f"{order.tolist()} is no permutation of 0 to {len(order) - 1}")
-    kept = unpadded(directions, images=len(order))
+    kept = unpadded(directions, images=len(order), pairs=pairs)
     result = np.zeros_like(directions)
-    result[:, : kept.shape[1]] = kept[:, next(_places([order]))]
+    result[..., : kept.shape[-1]] = kept[..., pairs.places(order)]
     return result
 
 
-def permuted_products(directions: Float32, orders: Iterable[Order]) -> Iterator[Float32]:
-    """For each order of the images the products <d_a, permuted d_b> of all taps: (T, T) float32.
+def permuted_products(directions: Float32, places: Iterable[Places]) -> Iterator[Float32]:
+    """For each of ``places`` (m,) the products <d_a, d_b[places]> of all taps: (T, T) float32.
 
-    ``directions`` (T, n (n - 1) / 2) have no padding. Memory: two copies of ``directions``.
+    ``directions`` (T, m) have no padding. Memory: a copy of ``directions``, and 1 MB.
     """
+    taps, length = directions.shape
     # A pair's row of all taps is gathered at once: 2 to 4 times faster than tap by tap.
     by_pair = np.ascontiguousarray(directions.T)
-    for places in _places(orders):
-        yield directions @ np.take(by_pair, places, axis=0)
-
-
-def _places(orders: Iterable[Order]) -> Iterator[Order]:
-    """Where the pairs of each order (n,) of one batch's images stood among the packed pairs."""
-    table = np.zeros((0, 0), np.intp)
-    for order in orders:
-        if not len(table):
-            rows, columns = np.triu_indices(len(order), 1)
-            table = np.zeros((len(order), len(order)), np.intp)
-            table[rows, columns] = table[columns, rows] = np.arange(len(rows))
-        yield table[order[rows], order[columns]]
+    step = max(64, GATHERED // taps)
+    room = np.empty((step, taps), np.float32)
+    for moved in places:
+        total = np.zeros((taps, taps), np.float32)
+        for start in range(0, length, step):
+            some = moved[start : start + step]
+            gathered = np.take(by_pair, some, axis=0, out=room[: len(some)], mode="clip")
+            total += directions[:, start : start + step] @ gathered
+        yield total
 
 
 def order_of(images: int, *, seed: int, permutation: int, batch: int) -> Order:
@@ -87,25 +89,28 @@ def order_of(images: int, *, seed: int, permutation: int, batch: int) -> Order:
     return np.random.default_rng([seed, permutation, batch]).permutation(images)
 
 
-def draws(batches: Iterable[Float32], *, numbers: Sequence[int], seed: int) -> Float32:
+def draws(
+    batches: Iterable[Float32], *, numbers: Sequence[int], seed: int, pairs: Pairs = TRIANGLE
+) -> Float32:
     """Null similarities (len(numbers), T, T) float32: cell (r, a, b) is the sum of <K_a, pi_r K_b>.
 
-    ``batches`` are directions times weights (T, n (n - 1) / 2), whose images are permuted within
-    each. Memory: the result and three batches.
+    ``batches`` are directions times weights (T, numbers of ``pairs``), whose images are permuted
+    within each. Memory: the result and three batches.
     """
     total: Float32 | None = None
     for index, weighted in enumerate(batches):
-        taps, pairs = weighted.shape
-        images = (1 + math.isqrt(1 + 8 * pairs)) // 2
+        taps, length = weighted.shape
+        images = pairs.images(length)
         total = np.zeros((len(numbers), taps, taps), np.float32) if total is None else total
-        if math.comb(images, 2) != pairs or taps != total.shape[1]:
+        if pairs.length(images) != length or taps != total.shape[1]:
             raise AnalysisError(
                 f"batch {index} is {weighted.shape}, expected {total.shape[1]} taps and the pairs "
                 "of a number of images: cut the padding off"
             )
         check_finite(weighted, f"directions of batch {index}")
         orders = (order_of(images, seed=seed, permutation=r, batch=index) for r in numbers)
-        for drawn, product in zip(total, permuted_products(weighted, orders), strict=True):
+        moved = map(pairs.places, orders)
+        for drawn, product in zip(total, permuted_products(weighted, moved), strict=True):
             drawn += product
     if total is None:
         raise AnalysisError("no batches were given")

@@ -46,6 +46,9 @@ def unit(vector: Array) -> tuple[Float32, float]:
     return (scaled / length).astype(np.float32), length * largest
 
 
-def batch_cosines(directions: Float32) -> Float32:
-    """Cosines (T, T) of the unit signatures (T, pairs) of one batch, by one symmetric product."""
-    return np.asarray(directions @ directions.T)
+def batch_cosines(directions: Float32, *, out: Float32 | None = None) -> Float32:
+    """Cosines (T, T) of the unit signatures (T, pairs) of one batch, by one symmetric product.
+
+    Written to ``out`` where it is given.
+    """
+    return np.matmul(directions, directions.T, out=out)

@@ -24,8 +24,8 @@ from flows.compare import compare
 from flows.errors import StudyError
 from flows.store import removed
 from storage.errors import StorageError
-from storage.recordings import Recording
 from tasks import stopping
+from tasks.behind import TapWriter
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -112,6 +112,7 @@ def test_every_measure_goes_the_whole_way(tmp_path: Path) -> None:
         sweep=True,
         baseline=False,
         permutations=20,
+        fit_permutations=10,
         images={"source": "sample", "count": 64},
         batch=32,
     )
@@ -119,16 +120,24 @@ def test_every_measure_goes_the_whole_way(tmp_path: Path) -> None:
     for name in [*names, "cka_rbf_0.2"]:
         for suffix in ("", "_low", "_high"):
             assert np.isfinite(dataset[name + suffix]).all(), name
+        # Two draws a permutation; twice as many permutations where they give one.
+        least = 1 / (1 + 2 * (10 if name in ("procrustes", "predictivity") else 20))
+        assert (dataset[f"{name}_p"] >= least - 1e-12).all(), name
+        assert float(dataset[f"{name}_p"].min()) == pytest.approx(least), name
+        assert (dataset[f"{name}_q"] >= dataset[f"{name}_p"] - 1e-12).all(), name
+        above = dataset[name] > dataset[f"{name}_critical"] - 1e-6
+        np.testing.assert_array_equal(above, dataset[f"{name}_p"] <= 0.05, name)
+        np.testing.assert_array_equal(above, dataset[f"{name}_calibrated"] > 0, name)
+        assert dataset[f"{name}_best_p"].dims == ("tap_a", "other_model")
+        assert dataset[f"{name}_block_p"].dims == ("own_model", "other_model")
     np.testing.assert_array_less(np.abs(dataset["cka"] - dataset["cka_exact"]).mean(), 0.2)
-    assert ((dataset["cka_p"] > 0) & (dataset["cka_p"] <= 1)).all()
-    assert (dataset["cka_q"] >= dataset["cka_p"] - 1e-12).all()
-    assert set(dataset["cka_best_p"].dims) == {"tap_a", "other_model"}
     # All 64 images in one batch: the minibatch estimate is the exact one.
     last = dataset["sweep_error_max"].sel(images=64, batch_size=64)
     assert float(last) < 1e-5
     page = (tmp_path / "report" / "index.html").read_text()
     for words in (
         "Beyond chance",
+        "The same by the other measures, over the layers",
         "How many images",
         "By other measures",
         "in batches against CKA over all",
@@ -147,7 +156,7 @@ def test_cca_goes_the_whole_way_where_it_is_defined(tmp_path: Path) -> None:
 
 
 KILLED = """
-import os, signal, sys
+import os, signal, sys, time
 from flows.steps import images_of, subjects_of, surveyed
 from flows.study import Study
 from storage.recordings import Recording
@@ -156,13 +165,16 @@ from storage.store import make_store
 from tasks.record import record_shard
 
 study = Study.model_validate(sys.argv[1])
-write = Recording.write
-def killed(self, batch, values):
-    if batch == 2:
+write = Recording.write_tap
+def killed(self, batch, tap, values):
+    # In the middle of a batch, after the one before was marked.
+    if batch == 2 and tap == self.taps[1]:
+        while len(self.missing()) > 2:
+            time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGKILL)
-    write(self, batch, values)
+    return write(self, batch, tap, values)
 if sys.argv[2] == "kill":
-    Recording.write = killed
+    Recording.write_tap = killed
 make_store(study.store)
 images = images_of(study)
 plan = surveyed(subjects_of(study)[0], study, images)
@@ -203,6 +215,7 @@ def test_a_killed_recording_goes_on_and_ends_with_the_same_bytes(tmp_path: Path)
         ({"models": [{"name": "m", "timm": "resnet5"}]}, AnalysisError, "resnet50"),
         ({"models": [{"name": "m", "zoo": "resnte"}]}, StorageError, "nearest: 'resnet'"),
         ({"similarity": ["procrutes"]}, ParameterTypeError, "nearest: 'procrustes'"),
+        ({"permutations": 9}, ParameterTypeError, "9 permutations, expected 0 or at least 10"),
         (
             {"similarity": ["rsa", "pwcca"], "keep": "signatures"},
             ParameterTypeError,
@@ -237,18 +250,19 @@ def test_a_report_folder_that_is_a_file_is_refused_before_any_work(tmp_path: Pat
 def test_an_interrupt_ends_recordings_at_the_next_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, written = Recording.write, []
+    finish, finished = TapWriter.finish, []
 
-    def interrupted(self: Recording, batch: int, values: Any) -> None:
-        write(self, batch, values)
-        written.append(batch)
+    def interrupted(self: TapWriter, batch: int, sums: Any) -> None:
+        finish(self, batch, sums)
+        finished.append(self.kept)
         # What Ctrl-C does to the flow's own thread, while recordings run on others.
         stopping.stop()
 
-    monkeypatch.setattr(Recording, "write", interrupted)
+    monkeypatch.setattr(TapWriter, "finish", interrupted)
     with pytest.raises(AnalysisError, match="was interrupted; the same run goes on"):
         compare(study(tmp_path, baseline=False))
-    assert len(written) < 4
+    # The batch that was finished is not lost.
+    assert [one.missing() for one in finished] == [[1, 2, 3]]
     with pytest.raises(KeyboardInterrupt), stopping.stopping_on_interrupt():
         assert not stopping.stopped()
         raise KeyboardInterrupt

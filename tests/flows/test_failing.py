@@ -113,14 +113,14 @@ def test_the_command_line_tells_it_and_ends_with_a_status_of_its_own(
 def test_a_fault_while_recording_leaves_the_other_models(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = Recording.write
+    write = Recording.write_tap
 
-    def full(self: Recording, batch: int, values: Any) -> None:
+    def full(self: Recording, batch: int, tap: str, values: Any) -> int:
         if batch and self.group.attrs["model"] == "ResNet":
             raise OSError(errno.ENOSPC, "No space left on device")
-        write(self, batch, values)
+        return write(self, batch, tap, values)
 
-    monkeypatch.setattr(Recording, "write", full)
+    monkeypatch.setattr(Recording, "write_tap", full)
     with pytest.raises(Incomplete, match=r"'ResNet': OSError: .*No space left") as said:
         compare(study(tmp_path))
     assert not said.value.mistakes

@@ -85,6 +85,8 @@ def test_what_is_written_is_there_until_it_is_removed(place: Place) -> None:
 
 def test_a_buffer_is_filled_from_the_beginning_or_not_at_all(place: Place) -> None:
     place.write("chunk", b"0123456789")
+    place.foresee("chunk")
+    place.foresee("none")
     buffer = np.zeros(4, np.uint8)
     assert place.read_into("chunk", buffer.data)
     assert buffer.tobytes() == b"0123"

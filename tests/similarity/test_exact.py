@@ -17,6 +17,7 @@ from analysis.errors import AnalysisError
 from analysis.similarity import DegenerateTaps, cka, crossproducts, exact, gramblocks
 from analysis.similarity.blockkernels import Distances, Gaussian, Linear
 from analysis.similarity.blocks import PROCESS_BYTES, Layout, Plan, Read, Sums, layout
+from analysis.similarity.shuffledblocks import Shuffles
 
 PLENTY = 4 * 10**9
 
@@ -197,7 +198,8 @@ def sums_of(matrices: np.ndarray, of: Layout) -> Sums:
         kept = np.delete(np.delete(off, own, axis=1), own, axis=2)
         lost.append(products - np.einsum("aij,bij->ab", kept, kept))
     rows = np.stack([off[:, :, own].sum(axis=2) for own in members], axis=1)
-    return Sums(of, np.diagonal(matrices, axis1=1, axis2=2), rows, products, np.stack(lost))
+    none = np.empty((0, *products.shape), np.float32)
+    return Sums(of, np.diagonal(matrices, axis1=1, axis2=2), rows, products, np.stack(lost), none)
 
 
 @settings(max_examples=20, deadline=None)
@@ -367,6 +369,21 @@ def test_the_peak_is_within_the_memory_stated(
     assert peak <= stated
     # A bound of many times the need would make memory that is enough look too little.
     assert peak >= stated / 4
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_memory_with_shuffles_is_what_the_plan_states(workers: int) -> None:
+    taps = made(480, [30] * 12)
+    of, read = laid_out(taps, 240, workers=workers)
+    shuffles = Shuffles(300)
+    plan = gramblocks.plan(of, memory=0, shuffles=shuffles)
+    tracemalloc.start()
+    sums = plan.sums(read, partial(in_threads, workers=plan.workers))
+    exact.shuffled(sums, shuffles, estimator="debiased")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    stated = plan.peak - PROCESS_BYTES
+    assert stated / 4 <= peak <= stated
 
 
 @pytest.mark.parametrize("way", ["Gram blocks", "cross-products"])

@@ -10,13 +10,9 @@ from scipy import stats
 
 from analysis.errors import AnalysisError
 from analysis.similarity import batch_cosines, cka_matrix, nulls, permutations, signature, unit
-from analysis.similarity.nulls import (
-    Null,
-    PermutationTest,
-    benjamini_hochberg,
-    calibrated,
-    q_values,
-)
+from analysis.similarity.corrections import benjamini_hochberg, calibrated, q_values
+from analysis.similarity.nulls import Null, PermutationTest
+from analysis.similarity.pairs import TRIANGLE
 from analysis.similarity.permutations import (
     batch_weights,
     draws,
@@ -80,7 +76,7 @@ def test_products_are_those_of_permuted_directions(seed: int) -> None:
     rng = np.random.default_rng(seed)
     directions = rng.normal(size=(5, 66)).astype(np.float32)
     orders = [np.arange(12), rng.permutation(12), rng.permutation(12)]
-    found = list(permuted_products(directions, orders))
+    found = list(permuted_products(directions, map(TRIANGLE.places, orders)))
     np.testing.assert_allclose(found[0], batch_cosines(directions), rtol=1e-5, atol=1e-5)
     for product, order in zip(found, orders, strict=True):
         exact = directions.astype(np.float64) @ permuted(directions, order).T

@@ -9,6 +9,7 @@ import pytest
 
 from analysis.errors import AnalysisError
 from analysis.similarity import DegenerateTaps, cka
+from analysis.similarity.shuffledblocks import Shuffles
 from storage import recordings
 from storage.batches import batches
 from storage.errors import StorageError
@@ -71,11 +72,11 @@ def test_recordings_give_what_their_activations_give(
     store: Store, batch: int, kernel: str, estimator: str
 ) -> None:
     kept = [recorded(store, model, batch=batch) for model in SHAPES]
-    value, low, high = exact_cka(kept, estimator=estimator, kernel=kernel)
+    found = exact_cka(kept, estimator=estimator, kernel=kernel)
     taps = [x for model in SHAPES for x in activations(model).values()]
     expected = [[cka(x, y, estimator=estimator, kernel=kernel) for y in taps] for x in taps]
-    np.testing.assert_allclose(value, expected, atol=2e-6)
-    assert (low is None, high is None) == (batch == COUNT, batch == COUNT)
+    np.testing.assert_allclose(found.value, expected, atol=2e-6)
+    assert (found.interval is None) == (batch == COUNT)
 
 
 def test_blocks_are_whole_batches_in_order(store: Store) -> None:
@@ -91,12 +92,28 @@ def test_blocks_are_whole_batches_in_order(store: Store) -> None:
 
 def test_the_width_is_a_multiple_of_the_median_distance(store: Store) -> None:
     kept = [recorded(store, "vit")]
-    wide, *_ = exact_cka(kept, kernel="rbf", width=100.0)
-    linear, *_ = exact_cka(kept)
-    narrow, *_ = exact_cka(kept, kernel="rbf")
+    wide = exact_cka(kept, kernel="rbf", width=100.0).value
+    linear = exact_cka(kept).value
+    narrow = exact_cka(kept, kernel="rbf").value
     # exp(-d²) of small d is 1 - d², and that is the linear kernel once it is centred.
     np.testing.assert_allclose(wide, linear, atol=1e-2)
     assert abs(narrow - linear)[0, 1] > 3e-2
+
+
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+def test_shuffles_are_of_whole_images_within_blocks(store: Store, kernel: str) -> None:
+    kept = [recorded(store, model, batch=10) for model in SHAPES]
+    plain = exact_cka(kept, kernel=kernel)
+    found = exact_cka(kept, kernel=kernel, permutations=4, seed=3)
+    # With shuffles linear sums come by Gram blocks, without by cross-products.
+    np.testing.assert_allclose(found.value, plain.value, atol=1e-5)
+    assert plain.drawn.shape == (0, *plain.value.shape)
+    taps = [x.reshape(COUNT, -1) for model in SHAPES for x in activations(model).values()]
+    of = layout_of([(one, tap) for one in kept for tap in one.taps])
+    for number, drawn in enumerate(found.drawn):
+        order = Shuffles(4, 3).order(of, number)
+        expected = [[cka(x, y[order], kernel=kernel) for y in taps] for x in taps]
+        np.testing.assert_allclose(drawn, expected, atol=5e-6)
 
 
 def no_reading(*_: object) -> np.ndarray:
@@ -157,9 +174,9 @@ def test_constant_taps_are_counted_over_all_models(store: Store) -> None:
 
 def test_taps_that_are_left_out_change_nothing_else(store: Store) -> None:
     kept = [recorded(store, "vit"), recorded(store, "resnet")]
-    whole, *_ = exact_cka(kept)
+    whole = exact_cka(kept).value
     some = np.array([0, len(whole) - 1])
-    value, *_ = exact_cka(kept, present=some)
+    value = exact_cka(kept, present=some).value
     np.testing.assert_allclose(value, whole[np.ix_(some, some)], atol=1e-7)
 
 

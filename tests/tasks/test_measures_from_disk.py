@@ -4,26 +4,28 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from analysis.errors import AnalysisError
 from analysis.networks.models import ModelSpec
 from analysis.similarity import cka_from_hsic, mean_interval, signature
-from analysis.similarity.measures import similarity
+from analysis.similarity.measures import PREDICTIVITY, PROCRUSTES, similarity
 from storage import comparisons
 from storage.batches import batches
 from storage.images import ImageSet, from_folder
 from storage.recordings import Recording
 from storage.store import Store, make_store
 from tasks import fit
+from tasks.behind import TapWriter, behind
 from tasks.compare import compare_measure
 from tasks.confounder import signed_images
-from tasks.passes import _behind
 from tasks.record import prepare
 from tasks.references import ModelPlan, SignaturesReference, Statistics, Subject, TapPlan
 from tasks.sign import sign_recording
 
 COUNT, BATCH = 58, 20
+FITS = {"procrustes": PROCRUSTES, "predictivity": PREDICTIVITY}
 SHAPES = {"vit": {"a": (4, 3), "b": (5,)}, "resnet": {"c": (2, 3, 3), "d": (7,)}}
 
 
@@ -84,14 +86,21 @@ def test_fits_of_every_pair_are_the_plain_measure_of_each_batch(
     plans = [plan_of(model, images) for model in SHAPES]
     kept = [recorded(store, plan) for plan in plans]
     present = np.array([0, 2, 3])
-    values = fit.values_of(name, plans, kept, images, present=present)
+    fits = fit.Fits(FITS[name], plans, kept, images)
+    values, drawn = fits.values(present=present, permutations=2, seed=6)
     every = [x for model in SHAPES for x in activations(model).values()]
     chosen = [every[i] for i in present]
+    expected = np.zeros((2, 3, 3))
     for number, (start, stop) in enumerate(plans[0].bounds):
         for i, x in enumerate(chosen):
             for j, y in enumerate(chosen):
                 plain = similarity(x[start:stop], y[start:stop], measure=name)
                 assert values[number, i, j] == pytest.approx(plain, abs=1e-9)
+                for r in range(2):
+                    order = np.random.default_rng([6, r, number]).permutation(stop - start)
+                    shuffled = similarity(x[start:stop], y[start:stop][order], measure=name)
+                    expected[r, i, j] += shuffled / len(values)
+    np.testing.assert_allclose(drawn, expected, atol=2e-6)
 
 
 def test_deconfounded_is_cka_of_residuals_from_the_pixels(tmp_path: Path, images: ImageSet) -> None:
@@ -164,15 +173,52 @@ def test_a_write_that_fails_behind_is_raised_and_order_is_kept() -> None:
             raise OSError(28, "No space left on device")
         written.append(number)
 
-    with pytest.raises(OSError, match="No space"), _behind(write) as following:
+    with pytest.raises(OSError, match="No space"), behind(write) as following:
         for number in range(5):
             following(number)
     assert written == [0, 1]
     written.clear()
-    with _behind(write) as following:
+    with behind(write) as following:
         following(0)
         following(1)
     assert written == [0, 1]
-    with pytest.raises(AnalysisError, match="from inside"), _behind(write) as following:
+    with pytest.raises(AnalysisError, match="from inside"), behind(write) as following:
         following(0)
         raise AnalysisError("from inside")
+
+
+def test_a_tap_that_cannot_be_written_leaves_its_batch_and_those_after_it_unmarked(
+    tmp_path: Path, images: ImageSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of("vit", images)
+    kept = prepare(plan, store=make_store(str(tmp_path / "store")), keep="activations")
+    assert isinstance(kept, Recording)
+    write = Recording.write_tap
+
+    def full(self: Recording, batch: int, tap: str, values: np.ndarray) -> int:
+        if (batch, tap) == (1, "a"):
+            raise OSError(28, "No space left on device")
+        return write(self, batch, tap, values)
+
+    monkeypatch.setattr(Recording, "write_tap", full)
+
+    def record() -> None:
+        with TapWriter(kept) as writer:
+            for batch, (start, stop) in enumerate(kept.bounds):
+                writer.begin(batch)
+                sums = {}
+                for tap, values in activations("vit").items():
+                    live = torch.from_numpy(values[start:stop])
+                    sums[tap] = writer.take(tap, live)
+                    live.zero_()  # As the next operation in its place would.
+                writer.finish(batch, sums)
+
+    with pytest.raises(OSError, match="No space"):
+        record()
+    assert kept.missing() == [1, 2]
+    np.testing.assert_array_equal(kept.read(0, "b"), activations("vit")["b"][:BATCH])
+    monkeypatch.undo()
+    record()
+    assert kept.missing() == []
+    for tap, x in activations("vit").items():
+        np.testing.assert_array_equal(kept.read_images(0, COUNT, tap), x)

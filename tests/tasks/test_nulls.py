@@ -9,6 +9,7 @@ import pytest
 
 from analysis.errors import AnalysisError
 from analysis.similarity import cka_from_hsic, nulls, signature, unit
+from analysis.similarity.measures import deconfounded
 from analysis.similarity.nulls import Null, PermutationTest
 from analysis.similarity.permutations import batch_weights
 from storage import signatures
@@ -16,14 +17,14 @@ from storage.batches import batches
 from storage.errors import StorageError
 from storage.signatures import Signatures
 from storage.store import Store, make_store
-from tasks.compare import products, shares
-from tasks.nulls import null_of
+from tasks.nulls import null_of, residuals, signed
+from tasks.pairs import products, shares
 
 BOUNDS = batches(31, 12)
 TAPS = {"A": ("stem", "constant", "norm"), "B": ("stem", "blocks.0", "norm")}
 # The constant tap of A is left out.
 MODEL = ["A", "A", "B", "B", "B"]
-PRESENT = [0, 2, 3, 4, 5]
+PRESENT = np.array([0, 2, 3, 4, 5])
 
 
 def kept_in(store: Store, *, without: int | None = None) -> list[Signatures]:
@@ -38,8 +39,8 @@ def kept_in(store: Store, *, without: int | None = None) -> list[Signatures]:
         one = signatures.create(store, {"m": name}, taps=taps, bounds=BOUNDS, attributes={})
         for batch, (start, stop) in enumerate(BOUNDS):
             if batch != without:
-                signed = {t: unit(signature(x[start:stop])) for t, x in activations.items()}
-                one.write(batch, signed)
+                made = {t: unit(signature(x[start:stop])) for t, x in activations.items()}
+                one.write(batch, made)
         kept.append(one)
     return kept
 
@@ -75,32 +76,47 @@ def test_the_null_from_the_store_is_the_plain_one(
     plain = PermutationTest(observed, MODEL, permutations=25, seed=4).null(weighted)
     assert 1 / 51 < plain.cells.p.max() <= 1
     monkeypatch.setattr(nulls, "HELD", held)
-    found = null_of(kept, observed, norms, model=MODEL, permutations=25, seed=4, workers=workers)
+    test = PermutationTest(observed, MODEL, permutations=25, seed=4)
+    found = null_of(test, signed(kept, norms, present=PRESENT), workers=workers)
     assert_same(found, plain)
 
 
 def test_another_seed_gives_another_null(tmp_path: Path) -> None:
     kept = kept_in(make_store(str(tmp_path / "store")))
     observed, norms = compared(kept)
-    one, two = (
-        null_of(kept, observed, norms, model=MODEL, permutations=25, seed=seed) for seed in (0, 1)
-    )
+    batches = signed(kept, norms, present=PRESENT)
+    one, two = (null_of(PermutationTest(observed, MODEL, 25, seed), batches) for seed in (0, 1))
     assert (one.cells.critical != two.cells.critical).any()
 
 
-def test_mistakes_are_named(tmp_path: Path) -> None:
+def test_other_taps_than_were_observed_are_named(tmp_path: Path) -> None:
     kept = kept_in(make_store(str(tmp_path / "store")))
     observed, norms = compared(kept)
-    with pytest.raises(AnalysisError, match="5 taps are not constant, models are given for 6"):
-        null_of(kept, observed, norms, model=["A", *MODEL], permutations=25)
-    with pytest.raises(AnalysisError, match=r"observed similarities \(4, 4\) of 5 taps"):
-        null_of(kept, observed[:4, :4], norms, model=MODEL, permutations=25)
-    with pytest.raises(AnalysisError, match="0 permutations"):
-        null_of(kept, observed, norms, model=MODEL, permutations=0)
+    test = PermutationTest(observed, MODEL, permutations=25)
+    with pytest.raises(AnalysisError, match="batches of 4 taps, observed similarities of 5"):
+        null_of(test, signed(kept, norms, present=PRESENT[1:]))
+    with pytest.raises(AnalysisError, match=r"norms of taps \[1\] are zero"):
+        signed(kept, norms, present=np.arange(6))
 
 
 def test_signatures_that_are_missing_are_an_error(tmp_path: Path) -> None:
     observed, norms = compared(kept_in(make_store(str(tmp_path / "store"))))
     holed = kept_in(make_store(str(tmp_path / "holed")), without=1)
+    test = PermutationTest(observed, MODEL, permutations=25)
     with pytest.raises(StorageError, match=r"batch 1 .* never completed"):
-        null_of(holed, observed, norms, model=MODEL, permutations=25)
+        null_of(test, signed(holed, norms, present=PRESENT))
+
+
+def test_residuals_are_what_is_left_beside_the_confounder(tmp_path: Path) -> None:
+    kept = kept_in(make_store(str(tmp_path / "store")))
+    cosines, norms = products(kept)
+    # The last tap of all is taken as the confounder of the others.
+    parts = shares(cosines[:, PRESENT][:, :, PRESENT], norms[:, PRESENT])
+    batches = signed(kept, norms, present=PRESENT)
+    found = np.concatenate(list(residuals(batches, parts)()), axis=1)
+    whole = np.concatenate(list(batches()), axis=1).astype(np.float64)
+    for tap, vector in enumerate(whole[:-1]):
+        fitted = np.linalg.lstsq(whole[-1:].T, vector, rcond=None)[0] * whole[-1]
+        left = vector - fitted
+        np.testing.assert_allclose(found[tap], left / np.linalg.norm(left), atol=1e-5)
+    np.testing.assert_allclose(found @ found.T, cka_from_hsic(deconfounded(parts)), atol=1e-5)

@@ -11,15 +11,17 @@ from analysis.similarity.measures.measure import (
     PairMeasure,
     ResidualMeasure,
     Undefined,
-    pairs_of_images,
 )
 from analysis.similarity.measures.neighbours import mutual_knn
-from analysis.similarity.measures.procrustes import angular_distance
+from analysis.similarity.measures.predictivity import PREDICTIVITY
+from analysis.similarity.measures.procrustes import PROCRUSTES, angular_distance
 from analysis.similarity.measures.registry import MEASURES, measure, pair_measure
 from analysis.similarity.measures.value import similarity
 
 __all__ = [
     "MEASURES",
+    "PREDICTIVITY",
+    "PROCRUSTES",
     "Confounded",
     "Constant",
     "ExactMeasure",
@@ -33,7 +35,6 @@ __all__ = [
     "measure",
     "mutual_knn",
     "pair_measure",
-    "pairs_of_images",
     "pwcca",
     "rbf",
     "similarity",

@@ -9,7 +9,6 @@ from analysis.errors import AnalysisError
 from analysis.similarity.cka import RBF_WIDTH, DegenerateTaps, rbf_gram
 from analysis.similarity.gram import Array, gram
 from analysis.similarity.measures.measure import ExactMeasure, PairMeasure, Undefined
-from analysis.similarity.measures.permutations import permute_triangle
 from analysis.similarity.signature import packed, signature
 
 CKA = PairMeasure(
@@ -18,7 +17,6 @@ CKA = PairMeasure(
     source="Kornblith et al. (2019); unbiased HSIC of Song et al. (2012); minibatches of "
     "Nguyen, Raghu & Kornblith (2021)",
     vector=signature,
-    permute=permute_triangle,
     weighted=True,
 )
 
@@ -36,7 +34,6 @@ def rbf(width: float = RBF_WIDTH) -> PairMeasure:
         title=f"RBF CKA{_of_width(width)}",
         source="Kornblith et al. (2019), section 3; unbiased HSIC of Song et al. (2012)",
         vector=partial(_rbf_vector, width=width),
-        permute=permute_triangle,
         weighted=True,
     )
 

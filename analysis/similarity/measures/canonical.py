@@ -30,6 +30,7 @@ def svcca(variance: float = VARIANCE) -> FitMeasure:
         source="Raghu, Gilmer, Yosinski & Sohl-Dickstein (2017)",
         prepare=partial(leading, variance=_share(variance)),
         compare=mean_correlation,
+        permute=Components.permuted,
         symmetric=True,
     )
 
@@ -48,6 +49,7 @@ def pwcca(variance: float = VARIANCE) -> FitMeasure:
         source="Morcos, Raghu & Bengio (2018)",
         prepare=partial(leading, variance=_share(variance)),
         compare=weighted_correlation,
+        permute=Components.permuted,
         symmetric=False,
     )
 

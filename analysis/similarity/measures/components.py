@@ -1,12 +1,13 @@
 """Principal components of a tap over the images, from its Gram matrix."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from analysis.similarity.gram import Array
 from analysis.similarity.measures.features import dual_gram
+from analysis.similarity.pairs import Order
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,10 @@ class Components:
     def images(self) -> int:
         """How many images there are."""
         return len(self.directions)
+
+    def permuted(self, order: Order) -> "Components":
+        """Those of the images in another order."""
+        return replace(self, directions=self.directions[order])
 
     def first(self, count: int) -> "Components":
         """The ``count`` largest."""

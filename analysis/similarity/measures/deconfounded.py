@@ -53,7 +53,7 @@ def deconfounded(parts: npt.ArrayLike) -> Array:
         )
     if not np.isfinite(hsic).all():
         raise AnalysisError("parts are not finite: compare taps whose activations are")
-    share, remaining = _regression(hsic.sum(axis=0))
+    share, remaining = regression(hsic.sum(axis=0))
     if (remaining <= REMAINING).any():
         raise Confounded([int(i) for i in np.flatnonzero(remaining <= REMAINING)])
     return np.stack([_residual(batch, share) for batch in hsic])
@@ -65,8 +65,11 @@ def _residual(batch: Array, share: Array) -> Array:
     return np.asarray(batch[:-1, :-1] - fitted - fitted.T + explained)
 
 
-def _regression(total: Array) -> tuple[Array, Array]:
-    """βᵢ (T,) and the share of each tap's own HSIC that the confounder leaves (T,)."""
+def regression(total: Array) -> tuple[Array, Array]:
+    """βᵢ (T,) and the share of each tap's own HSIC that the confounder leaves (T,).
+
+    ``total`` (T + 1, T + 1) are HSICs, the confounder's last. Raises as ``deconfounded``.
+    """
     own, confounder = np.diag(total)[:-1], total[-1, -1]
     if confounder <= 0:
         raise AnalysisError(

@@ -4,19 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 import numpy.typing as npt
 
 from analysis.errors import AnalysisError
 from analysis.similarity.gram import Array
-
-Vectors = npt.NDArray[np.floating]
-Permutation = npt.NDArray[np.integer]
-
-
-def pairs_of_images(images: int) -> int:
-    """How many pairs ``images`` make: the length of a packed upper triangle."""
-    return images * (images - 1) // 2
+from analysis.similarity.pairs import TRIANGLE, Order, Pairs
 
 
 @dataclass(frozen=True)
@@ -24,20 +16,19 @@ class PairMeasure:
     """A measure in which two taps are as alike as two vectors over pairs of images: their cosine.
 
     ``vector``: activations (n, ...) to (m,) float64, m fixed by n; all zeros for a tap that does
-    not vary over the images. ``permute``: vectors (..., m) and a permutation (n,) to the vectors
-    of the permuted images, ``permute(vector(x), p) == vector(x[p])``, in the vectors' dtype.
-    ``weighted``: batches are joined by their vectors' lengths, a ratio of sums (CKA); otherwise
-    every batch counts alike, a mean of cosines. ``length``: n to m.
+    not vary over the images. ``weighted``: batches are joined by their vectors' lengths, a ratio
+    of sums (CKA); otherwise every batch counts alike, a mean of cosines. ``pairs``: those of
+    images that the m numbers belong to.
     """
 
     name: str
     title: str
     source: str
     vector: Callable[[npt.ArrayLike], Array]
-    permute: Callable[[Vectors, Permutation], Vectors]
     weighted: bool
-    length: Callable[[int], int] = pairs_of_images
+    pairs: Pairs = TRIANGLE
     reads_activations: ClassVar[bool] = False
+    symmetric: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -47,7 +38,9 @@ class FitMeasure:
     ``prepare``: activations (n, ...) to what ``compare`` needs of them, O(n²) numbers however
     many the features. ``compare``: what was prepared of two taps on the same images to a
     number, 1 is alike, in O(n³) at most. ``symmetric``: their order does not matter; otherwise
-    the second is fitted by the first.
+    the second is fitted by the first. ``permute``: what was prepared of ``x`` and an order (n,)
+    to what ``compare`` takes as its second of ``x[order]``. ``quick``: ``compare`` to seven
+    digits, where that is faster, for the many comparisons of a permutation null.
     """
 
     name: str
@@ -55,7 +48,9 @@ class FitMeasure:
     source: str
     prepare: Callable[[npt.ArrayLike], Any]
     compare: Callable[[Any, Any], float]
+    permute: Callable[[Any, Order], Any]
     symmetric: bool
+    quick: Callable[[Any, Any], float] | None = None
     reads_activations: ClassVar[bool] = True
 
 
@@ -70,6 +65,7 @@ class ExactMeasure:
     kernel: str
     width: float
     reads_activations: ClassVar[bool] = True
+    symmetric: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -80,6 +76,7 @@ class ResidualMeasure:
     title: str
     source: str
     reads_activations: ClassVar[bool] = False
+    symmetric: ClassVar[bool] = True
 
 
 Measure = PairMeasure | FitMeasure | ExactMeasure | ResidualMeasure

@@ -9,7 +9,7 @@ from analysis.errors import AnalysisError
 from analysis.similarity.gram import Array
 from analysis.similarity.measures.distances import cosine_distances
 from analysis.similarity.measures.measure import PairMeasure, Undefined
-from analysis.similarity.measures.permutations import permute_square
+from analysis.similarity.pairs import SQUARE
 
 NEIGHBOURS = 10
 
@@ -29,14 +29,9 @@ def mutual_knn(neighbours: int = NEIGHBOURS) -> PairMeasure:
         title=f"mutual {neighbours} nearest neighbours",
         source="Huh, Cheung, Wang & Isola (2024)",
         vector=partial(neighbour_graph, neighbours=neighbours),
-        permute=permute_square,
         weighted=False,
-        length=_square,
+        pairs=SQUARE,
     )
-
-
-def _square(images: int) -> int:
-    return images**2
 
 
 def neighbour_graph(x: npt.ArrayLike, *, neighbours: int = NEIGHBOURS) -> Array:

@@ -1,6 +1,6 @@
 """Linear predictivity: how much of a tap a ridge regression from another explains."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +8,7 @@ import numpy.typing as npt
 from analysis.similarity.gram import Array, centre
 from analysis.similarity.measures.features import dual_gram
 from analysis.similarity.measures.measure import FitMeasure, Undefined
+from analysis.similarity.pairs import Order
 
 # Every other image is fitted, those between are held out: sets that are in the order of classes
 # or of time then have all of them in both halves.
@@ -51,13 +52,23 @@ def halves(x: npt.ArrayLike) -> Halves:
                 f"the activations do not vary over the {len(kernel[half])} images that are {what}:"
                 " take more images a batch, or another measure"
             )
-    rows = kernel[FITTED].mean(axis=0)
-    kernel = kernel - rows - rows[:, None] + rows[FITTED].mean()
+    kernel = _about_the_fitted(kernel)
     fitted = kernel[FITTED, FITTED]
     contrasts = np.linalg.svd(np.ones((1, len(fitted))))[2][1:]
     values, mixing = np.linalg.eigh(contrasts @ fitted @ contrasts.T)
     vectors = contrasts.T @ mixing
     return Halves(kernel, np.maximum(values, 0.0), vectors, kernel[HELD_OUT, FITTED] @ vectors)
+
+
+def _about_the_fitted(kernel: Array) -> Array:
+    """``kernel`` (n, n) of features about the mean of the fitted images."""
+    rows = kernel[FITTED].mean(axis=0)
+    return np.asarray(kernel - rows - rows[:, None] + rows[FITTED].mean())
+
+
+def permuted_target(y: Halves, order: Order) -> Halves:
+    """``y`` as a target, of the images in another order; as a predictor it is not to be used."""
+    return replace(y, gram=_about_the_fitted(y.gram[np.ix_(order, order)]))
 
 
 def explained(x: Halves, y: Halves) -> float:
@@ -96,5 +107,6 @@ PREDICTIVITY = FitMeasure(
     "cross-validation, Golub, Heath & Wahba (1979)",
     prepare=halves,
     compare=explained,
+    permute=permuted_target,
     symmetric=False,
 )

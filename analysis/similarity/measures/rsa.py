@@ -6,7 +6,6 @@ import numpy.typing as npt
 from analysis.similarity.gram import Array
 from analysis.similarity.measures.distances import correlation_distances
 from analysis.similarity.measures.measure import PairMeasure, Undefined
-from analysis.similarity.measures.permutations import permute_triangle
 
 
 def ranked_dissimilarities(x: npt.ArrayLike) -> Array:
@@ -51,6 +50,5 @@ RSA = PairMeasure(
     title="RSA, Spearman's rho of correlation distances",
     source="Kriegeskorte, Mur & Bandettini (2008)",
     vector=ranked_dissimilarities,
-    permute=permute_triangle,
     weighted=False,
 )

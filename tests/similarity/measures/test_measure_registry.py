@@ -23,6 +23,7 @@ from analysis.similarity.measures import (
     similarity,
     svcca,
 )
+from analysis.similarity.permutations import permuted
 
 NAMES = ["cka", "cka_rbf", "rsa", "mutual_knn", "procrustes", "svcca", "pwcca", "predictivity"]
 # Over all images at once: these take no batches, and are cka() on arrays.
@@ -33,6 +34,7 @@ ALL_IMAGES = {
     "cka_rbf_biased": ("biased", "rbf"),
 }
 PAIRS = ["cka", "cka_rbf", "rsa", "mutual_knn"]
+FITS = ["procrustes", "svcca", "pwcca", "predictivity"]
 ROTATED = [name for name in NAMES if name != "rsa"]
 SHIFTED = [name for name in NAMES if name not in ("rsa", "mutual_knn")]
 # Measures that take any invertible map of the first, of the second tap as no change.
@@ -104,7 +106,7 @@ def test_deconfounding_needs_the_images() -> None:
 @pytest.mark.parametrize("name", PAIRS)
 def test_vectors_are_as_long_as_the_measure_says(name: str) -> None:
     for n in (16, 25):
-        assert len(pair_measure(name).vector(pair(0, n)[0])) == pair_measure(name).length(n)
+        assert len(pair_measure(name).vector(pair(0, n)[0])) == pair_measure(name).pairs.length(n)
     with pytest.raises(TypeError, match="procrustes compares no vectors"):
         pair_measure("procrustes")
 
@@ -235,9 +237,10 @@ def test_permute_does_to_vectors_what_permuted_images_do(name: str, seed: int, n
     vectors = np.stack([one.vector(x), one.vector(y)])
     assert vectors.dtype == np.float64
     expected = np.stack([one.vector(x[order]), one.vector(y[order])])
-    np.testing.assert_allclose(one.permute(vectors, order), expected, atol=1e-10)
-    np.testing.assert_allclose(one.permute(vectors[0], order), expected[0], atol=1e-10)
-    assert one.permute(vectors.astype(np.float32), order).dtype == np.float32
+    np.testing.assert_allclose(permuted(vectors, order, pairs=one.pairs), expected, atol=1e-10)
+    single = permuted(vectors[0].astype(np.float32), order, pairs=one.pairs)
+    np.testing.assert_allclose(single, expected[0], atol=1e-6)
+    assert single.dtype == np.float32
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -245,10 +248,25 @@ def test_only_permutations_permute(name: str) -> None:
     x, _ = pair(0, 20)
     one = measure(name)
     assert isinstance(one, PairMeasure)
-    with pytest.raises(AnalysisError, match="every number below 20 once"):
-        one.permute(one.vector(x), np.zeros(20, int))
+    with pytest.raises(AnalysisError, match="no permutation of 0 to 19"):
+        permuted(one.vector(x), np.zeros(20, int), pairs=one.pairs)
     with pytest.raises(AnalysisError, match="19 images"):
-        one.permute(one.vector(x), np.arange(19))
+        permuted(one.vector(x), np.arange(19), pairs=one.pairs)
+
+
+@pytest.mark.parametrize("name", FITS)
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10**6), st.integers(24, 40))
+def test_what_was_prepared_is_shuffled_as_the_images_are(name: str, seed: int, n: int) -> None:
+    x, y = pair(seed, n)
+    one = measure(name)
+    assert isinstance(one, FitMeasure)
+    order = np.random.default_rng(seed).permutation(n)
+    shuffled = one.permute(one.prepare(y), order)
+    expected = one.compare(one.prepare(x), one.prepare(y[order]))
+    assert one.compare(one.prepare(x), shuffled) == pytest.approx(expected, abs=1e-9)
+    if one.quick:
+        assert one.quick(one.prepare(x), shuffled) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)
