@@ -19,7 +19,7 @@ from storage.store import locate, make_store
 from tasks.anatomy import look_into
 from tasks.anatomy_report import write_anatomy
 from tasks.cluster import workers
-from tasks.references import AnatomyReference, Found, ModelPlan
+from tasks.references import AnatomyReference, Chosen, Found, ModelPlan
 from tasks.run_log import run_log
 from tasks.stopping import stopping_on_interrupt
 
@@ -93,6 +93,7 @@ def looked_into(
 def _submitted(
     plan: ModelPlan, analysis: str, study: Study, images: ImageSet, *, dask: str | None
 ) -> PrefectFuture[Found]:
+    tokens = tuple((row, column) for row, column in study.localization_tokens)
     most = study.receptive_field_images if analysis == "receptive_fields" else len(images)
     return look_into.submit(
         plan,
@@ -103,5 +104,6 @@ def _submitted(
         store=study.store,
         device=study.compute.device,
         forward_batch=study.compute.forward_batch or 64,
+        chosen=Chosen(tokens=tokens),
         dask=dask,
     )

@@ -3,7 +3,7 @@
 import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, field_validator, model_validator
@@ -87,6 +87,9 @@ class Reproduction(Part):
     )
 
 
+Token = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
+
+
 class Study(Part):
     """What is asked: images, models, taps, measures."""
 
@@ -123,10 +126,15 @@ class Study(Part):
         "as many for pwcca, predictivity); one costs twice what such a measure itself does",
     )
     anatomy: list[str] = Field(
-        ["attention", "receptive_fields", "residuals"],
+        ["attention", "receptive_fields", "residuals", "localization"],
         min_length=1,
         description="what `seelike anatomy` looks into: attention, receptive_fields, residuals, "
-        "ablation, which takes a forward pass a block",
+        "localization, ablation, which takes a forward pass a block",
+    )
+    localization_tokens: list[Token] = Field(
+        [],
+        description="tokens of the last layer's grid whose similarities are drawn, each [row, "
+        "column] from 0 at the top left; some over the grid if left out",
     )
     receptive_field_images: int = Field(
         32, ge=4, description="images a receptive field is averaged over: the first of the set"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 import numpy as np
+import torch
 import xarray as xr
 from torch import Tensor
 
@@ -13,11 +14,9 @@ from analysis.networks.recording import summarise
 from analysis.networks.residuals import Residual, residuals
 from analysis.networks.tap import Tap
 from analysis.similarity import Resampled, resampled, signature
-from tasks.seen import Seen, finding, put
+from tasks.seen import GRAM, LEAST, Seen, finding, put
 from tasks.survey import chosen_taps
 
-# Images a Gram, and a forward pass: its unbiased estimate takes at least four.
-GRAM, LEAST = 64, 4
 INTACT = "intact"
 
 
@@ -81,12 +80,15 @@ def _pass(
     handle = seen.network.module.register_forward_hook(lambda _, __, put_out: out.append(put_out))
     try:
         made = summarise(
-            seen.network, taps, [batch], summary=lambda _, x: signature(x.cpu().numpy())
+            seen.network,
+            taps,
+            [seen.pieces(batch)],
+            summary=lambda _, x: signature(x.cpu().numpy()),
         )
         signatures = next(made)
     finally:
         handle.remove()
-    return out[0].float().cpu().numpy(), signatures
+    return torch.cat(out).float().cpu().numpy(), signatures
 
 
 def _products(

@@ -11,7 +11,7 @@ from storage import reports
 from storage.digest import slug
 from storage.reports import Csv, Figure, Section, Table
 from tasks.drawn import drawn
-from tasks.looked import Looked, cell, lacking, lines, looked, numbers
+from tasks.looked import Looked, cell, framed, lines, looked, numbers
 from tasks.references import AnatomyReference
 
 ANALYSIS = "ablation"
@@ -21,16 +21,15 @@ SHARES = {"accuracy": "share of right predictions", "agreement": "share of same 
 def section(reference: AnatomyReference) -> Section:
     """What was found of networks without skips."""
     each = looked(reference, ANALYSIS)
-    return Section(
+    return framed(
+        reference,
+        ANALYSIS,
         "Without the skips of one block",
-        paragraphs=(
-            "The trained network, its skips around one block taken away at inference. The study "
-            "trains networks anew without them (E7), so its numbers are no check of these.",
-            *(words(one) for one in each),
-            *lacking(reference, ANALYSIS),
-        ),
-        figures=tuple(figure(one) for one in each),
-        tables=(table(each),) if each else (),
+        "The trained network, its skips around one block taken away at inference. The study "
+        "trains networks anew without them (E7), so its numbers are no check of these.",
+        sentences=map(words, each),
+        figures=map(figure, each),
+        table=table(each) if each else None,
     )
 
 

@@ -19,7 +19,8 @@ from analysis.networks.residuals import residual_norms, residuals
 from analysis.networks.tap import Tap
 from analysis.similarity import Resampled, resampled
 from tasks.ablated import ablation
-from tasks.seen import GROUP, Seen, finding, put, usable
+from tasks.localized import localization
+from tasks.seen import GRAM, GROUP, Seen, finding, put, usable
 from tasks.survey import chosen_taps
 
 
@@ -99,7 +100,8 @@ def fields(seen: Seen) -> xr.Dataset:
             [side.tap for side in sides],
             lambda some: receptive_fields_by_batch(seen.network, some, [seen.few()]),
         )
-    parts = receptive_fields_by_batch(seen.network, taps, seen.batches(size=GROUP))
+    groups = map(seen.pieces, seen.batches(size=GROUP))
+    parts = receptive_fields_by_batch(seen.network, taps, groups)
     kept = [side for side in sides if side.tap in taps]
     patches = [centre_patch(seen.network, tap) for tap in taps]
     dataset = xr.Dataset(
@@ -130,11 +132,25 @@ def fields(seen: Seen) -> xr.Dataset:
     return dataset
 
 
-ANALYSES: dict[str, Callable[[Seen], xr.Dataset]] = {
-    "attention": attention,
-    "receptive_fields": fields,
-    "residuals": skips,
-    "ablation": ablation,
+@dataclass(frozen=True)
+class Analysis:
+    """How a network is looked into.
+
+    ``group`` images are resampled together, and go through the network at a time. Where it
+    ``reads_taps`` it looks at those of the study.
+    """
+
+    look: Callable[[Seen], xr.Dataset]
+    group: int = 1
+    reads_taps: bool = False
+
+
+ANALYSES: dict[str, Analysis] = {
+    "attention": Analysis(attention),
+    "receptive_fields": Analysis(fields, GROUP, reads_taps=True),
+    "residuals": Analysis(skips),
+    "localization": Analysis(localization, GRAM, reads_taps=True),
+    "ablation": Analysis(ablation, GRAM, reads_taps=True),
 }
 
 

@@ -11,22 +11,35 @@ from analysis.claims import RULE, tally
 from storage import reports
 from storage.digest import slug
 from storage.reports import Group, Page, Table
-from tasks import ablation_section, attention_section, field_section, skip_section
-from tasks.ablated import GRAM, LEAST
+from tasks import (
+    ablation_section,
+    attention_section,
+    field_section,
+    localization_section,
+    skip_section,
+)
 from tasks.frame import foremost, from_anatomy, traced
 from tasks.references import AnatomyReference
 from tasks.report import NOTHING, listed
 from tasks.retries import RETRIED
-from tasks.seen import GROUP
+from tasks.seen import GRAM, GROUP, LEAST
 
 # In reading order.
 SECTIONS = {
-    one.ANALYSIS: one for one in (attention_section, field_section, skip_section, ablation_section)
+    one.ANALYSIS: one
+    for one in (
+        attention_section,
+        field_section,
+        skip_section,
+        localization_section,
+        ablation_section,
+    )
 }
 
 # One of their numbers, and how many images it takes until there is an interval.
 RESAMPLED_IN_GROUPS = {
     field_section.ANALYSIS: ("centre_share", GROUP + 1),
+    localization_section.ANALYSIS: ("share", GRAM + LEAST),
     ablation_section.ANALYSIS: ("cka", GRAM + LEAST),
 }
 

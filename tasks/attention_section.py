@@ -18,7 +18,7 @@ from tasks.looked import (
     Side,
     check,
     curves,
-    lacking,
+    framed,
     lines,
     looked,
     mean_of,
@@ -39,18 +39,16 @@ def section(reference: AnatomyReference) -> Section:
     """What was found of attention distance."""
     each = looked(reference, ANALYSIS)
     found = all_claims(each)
-    return Section(
+    return framed(
+        reference,
+        ANALYSIS,
         "Attention distance",
-        paragraphs=(
-            "How far, in pixels of the input, a head's patches attend on average; patches alone "
-            "have a place. What goes to a class token counts as no distance, or rows are "
-            "renormalised without it.",
-            *(words(one) for one in found),
-            *lacking(reference, ANALYSIS),
-        ),
-        checks=tuple(found),
-        figures=tuple(figure for model in each for figure in figures(model)),
-        tables=(table(each),) if each else (),
+        "How far, in pixels of the input, a head's patches attend on average; patches alone "
+        "have a place. What goes to a class token counts as no distance, or rows are "
+        "renormalised without it.",
+        checks=found,
+        figures=(figure for model in each for figure in figures(model)),
+        table=table(each) if each else None,
     )
 
 

@@ -17,8 +17,8 @@ from tasks.looked import (
     check,
     curves,
     first,
+    framed,
     having,
-    lacking,
     lines,
     looked,
     mean_of,
@@ -41,19 +41,17 @@ def section(reference: AnatomyReference) -> Section:
     """What was found of receptive fields."""
     each = looked(reference, ANALYSIS)
     found = list(claims(each))
-    return Section(
+    return framed(
+        reference,
+        ANALYSIS,
         "Effective receptive fields",
-        paragraphs=(
-            "The absolute gradient of a layer's centre location with respect to the input, "
-            "averaged over images: which pixels that location depends on. After a residual sum, "
-            "and before it, of the branch alone. The centre patch is what the location stands "
-            "for, the input cut into as many pieces as the layer has locations.",
-            *(words(one) for one in found),
-            *lacking(reference, ANALYSIS),
-        ),
-        checks=tuple(found),
-        figures=tuple(figures(each)),
-        tables=(table(each),) if each else (),
+        "The absolute gradient of a layer's centre location with respect to the input, "
+        "averaged over images: which pixels that location depends on. After a residual sum, "
+        "and before it, of the branch alone. The centre patch is what the location stands "
+        "for, the input cut into as many pieces as the layer has locations.",
+        checks=found,
+        figures=figures(each),
+        table=table(each) if each else None,
     )
 
 

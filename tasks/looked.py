@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from analysis.networks.models import twin_name
 from analysis.similarity import Estimate, Resampled
 from analysis.similarity.findings import shown
 from storage import reports
-from storage.reports import Check
+from storage.reports import Check, Figure, Section, Table
 from tasks.references import AnatomyReference
 
 
@@ -69,6 +69,35 @@ def lacking(reference: AnatomyReference, analysis: str) -> Iterator[str]:
             also = [other for other in left_out if other != name]
             more = f" Likewise left out: {', '.join(also)}." if also else ""
             yield f"Left out of {one.plan.name}: {name} ({why}).{more}"
+
+
+def framed(
+    reference: AnatomyReference,
+    analysis: str,
+    title: str,
+    about: str,
+    *,
+    checks: Sequence[Check] = (),
+    sentences: Iterable[str] = (),
+    figures: Iterable[Figure] = (),
+    table: Table | None = None,
+) -> Section:
+    """A section: what it is about, what the numbers say, and who lacks the part.
+
+    ``sentences`` stand for checks where an analysis has none.
+    """
+    return Section(
+        title,
+        paragraphs=(
+            about,
+            *map(words, checks),
+            *sentences,
+            *lacking(reference, analysis),
+        ),
+        checks=tuple(checks),
+        figures=tuple(figures),
+        tables=() if table is None else (table,),
+    )
 
 
 def first(each: Sequence[Looked], family: str) -> Looked | None:

@@ -169,6 +169,20 @@ class ComparisonReference:
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """Which parts a study looks at closely: an attention by number, tokens by row and column.
+
+    Without ``tokens`` some are taken that are spread over the grid.
+    """
+
+    head_block: int = 0
+    tokens: tuple[tuple[int, int], ...] = ()
+
+
+USUAL = Chosen()
+
+
+@dataclass(frozen=True)
 class Found:
     """One analysis of one model: its digest in a store, or what the model ``lacks`` for it."""
 

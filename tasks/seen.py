@@ -11,18 +11,21 @@ from tqdm import tqdm
 
 from analysis.errors import AnalysisError
 from analysis.networks.network import Network
+from analysis.networks.recording import Batch
 from analysis.networks.residuals import Residual
 from analysis.networks.tap import Tap
 from analysis.similarity import Resampled
 from storage.images import ImageSet
 from tasks.passes import forward_batches
 from tasks.progress import progress
-from tasks.references import Subject
+from tasks.references import USUAL, Chosen, Subject
 from tasks.stopping import check
 
 P = TypeVar("P", Tap, Residual)
 # Images a backward pass: its graph is kept, and such groups of images are what is resampled.
 GROUP = 4
+# Images a Gram, which are resampled together; an unbiased estimate takes at least four.
+GRAM, LEAST = 64, 4
 
 
 class Lacks(AnalysisError):
@@ -31,7 +34,10 @@ class Lacks(AnalysisError):
 
 @dataclass(frozen=True)
 class Seen:
-    """A network, and the first ``count`` images as it takes them; ``step`` names it in messages."""
+    """A network, and the first ``count`` images as it takes them; ``step`` names it in messages.
+
+    ``chosen`` are the parts that are to be looked at closely.
+    """
 
     network: Network
     subject: Subject
@@ -39,6 +45,7 @@ class Seen:
     count: int
     forward_batch: int
     step: str
+    chosen: Chosen = USUAL
 
     def batches(self, *, size: int | None = None, at_least: int = 1) -> Iterator[Tensor]:
         """All images (n, c, h, w), ``size`` at a time; ends early where the run is to end.
@@ -60,6 +67,10 @@ class Seen:
                 yield batch
                 bar.update(len(piece))
                 show(len(piece))
+
+    def pieces(self, batch: Tensor) -> Batch:
+        """``batch`` in pieces of a forward pass each."""
+        return batch if len(batch) <= self.forward_batch else batch.split(self.forward_batch)
 
     def few(self) -> Tensor:
         """The first images, to try out which parts an analysis can take."""

@@ -17,14 +17,13 @@ from tasks.looked import (
     check,
     curves,
     first,
+    framed,
     having,
-    lacking,
     lines,
     looked,
     mean_of,
     numbers,
     side,
-    words,
 )
 from tasks.references import AnatomyReference
 
@@ -37,17 +36,15 @@ def section(reference: AnatomyReference) -> Section:
     """What was found of skip connections."""
     each = looked(reference, ANALYSIS)
     found = list(claims(each))
-    return Section(
+    return framed(
+        reference,
+        ANALYSIS,
         "Skip connections",
-        paragraphs=(
-            "The norm of the skip over the norm of the branch that is added to it, and the cosine "
-            "between them: of the class token, and the mean over patches or pixels.",
-            *(words(one) for one in found),
-            *lacking(reference, ANALYSIS),
-        ),
-        checks=tuple(found),
-        figures=tuple(figure(one) for one in each),
-        tables=(table(each),) if each else (),
+        "The norm of the skip over the norm of the branch that is added to it, and the cosine "
+        "between them: of the class token, and the mean over patches or pixels.",
+        checks=found,
+        figures=map(figure, each),
+        table=table(each) if each else None,
     )
 
 

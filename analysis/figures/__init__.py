@@ -9,6 +9,7 @@ from analysis.figures.heads import Heads, heads_by_block
 from analysis.figures.heatmaps import across, against_untrained, beside, grid, scale, within
 from analysis.figures.matches import best_match
 from analysis.figures.panels import Panel, panels
+from analysis.figures.places import Place, token_maps
 from analysis.figures.rendering import png, svg
 from analysis.figures.style import colours
 from analysis.figures.sweeps import sweep
@@ -23,6 +24,7 @@ __all__ = [
     "Heads",
     "Panel",
     "TokenMap",
+    "Place",
     "across",
     "against_untrained",
     "agreement",

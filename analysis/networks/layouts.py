@@ -37,7 +37,7 @@ class Layouts:
     def __init__(self, network: Network) -> None:
         module = network.module
         self.height, self.width = network.input_size[1:]
-        self.grid = _grid(module)
+        self.embedding, self.grid = _embedding(module)
         self.class_token = bool(getattr(module, "has_class_token", _has_class_token(module)))
         self.prefix = int(getattr(module, "num_prefix_tokens", self.class_token))
         self.channels_last = getattr(module, "output_fmt", "NCHW") == "NHWC"
@@ -103,10 +103,11 @@ class Layouts:
         )
 
 
-def _grid(module: nn.Module) -> tuple[int, int] | None:
-    embed = getattr(module, "patch_embed", getattr(module, "stem", None))
-    grid = getattr(embed, "grid_size", None)
-    return (int(grid[0]), int(grid[1])) if grid is not None else None
+def _embedding(module: nn.Module) -> tuple[str | None, tuple[int, int] | None]:
+    """The name of what embeds a network's patches, and their grid."""
+    name = "patch_embed" if hasattr(module, "patch_embed") else "stem"
+    grid = getattr(getattr(module, name, None), "grid_size", None)
+    return (None, None) if grid is None else (name, (int(grid[0]), int(grid[1])))
 
 
 def _has_class_token(module: nn.Module) -> bool:

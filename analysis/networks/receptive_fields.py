@@ -13,32 +13,33 @@ from torch import Tensor
 
 from analysis.errors import AnalysisError
 from analysis.networks.field_numbers import Patch
-from analysis.networks.layouts import Layout, Layouts
+from analysis.networks.layouts import Layout
 from analysis.networks.network import Network
-from analysis.networks.recording import checked, full_precision, hooked
+from analysis.networks.recording import Batch, checked, full_precision, hooked
 from analysis.networks.tap import Tap
+from analysis.networks.tokens import Grid, grid
 
 Array = npt.NDArray[np.float64]
 # A sum below this share of the magnitudes that it adds up is rounding, in float32.
 ROUNDING = 1e-5
 
 
-def receptive_field(network: Network, tap: Tap, batches: Iterable[Tensor]) -> Array:
+def receptive_field(network: Network, tap: Tap, batches: Iterable[Batch]) -> Array:
     """The effective receptive field of one tap: (height, width), as ``receptive_fields``."""
     field: Array = receptive_fields(network, [tap], batches)[0]
     return field
 
 
-def receptive_fields(network: Network, taps: Sequence[Tap], batches: Iterable[Tensor]) -> Array:
+def receptive_fields(network: Network, taps: Sequence[Tap], batches: Iterable[Batch]) -> Array:
     """The effective receptive fields of ``taps``: (tap, height, width), float64, each of sum 1.
 
     A field is the absolute gradient of the sum over channels of the tap's centre location with
     respect to the input, averaged over input channels and images. Of h x w locations the
     centre is row h // 2, column w // 2, counted from 0: of an even number the lower or right
-    one of the two in the middle. ``batches`` are transformed images (n, c, h, w). A batch takes
-    one forward pass, whose graph is kept, and a backward pass a tap: memory grows with the
-    batch, not with their number or the taps. Raises ``AnalysisError`` for a tap without
-    locations, and where a gradient is zero, rounding or not finite.
+    one of the two in the middle. ``batches`` are transformed images as in ``record``. A batch, or
+    each of its pieces, takes one forward pass, whose graph is kept, and a backward pass a tap:
+    memory grows with it, not with their number or the taps. Raises ``AnalysisError`` for a tap
+    without locations, and where a gradient is zero, rounding or not finite.
     """
     fields = _fields(network, taps)
     for _ in _passes(network, fields, batches):
@@ -47,7 +48,7 @@ def receptive_fields(network: Network, taps: Sequence[Tap], batches: Iterable[Te
 
 
 def receptive_fields_by_batch(
-    network: Network, taps: Sequence[Tap], batches: Iterable[Tensor]
+    network: Network, taps: Sequence[Tap], batches: Iterable[Batch]
 ) -> Array:
     """What each batch adds to ``receptive_fields``: (batch, tap, height, width), float64.
 
@@ -72,20 +73,23 @@ def _fields(network: Network, taps: Sequence[Tap]) -> dict[str, "_Field"]:
 
 
 def _passes(
-    network: Network, fields: dict[str, "_Field"], batches: Iterable[Tensor]
+    network: Network, fields: dict[str, "_Field"], batches: Iterable[Batch]
 ) -> Iterator[Array]:
     """Run every batch forward, and backward for every field: their gradients (tap, h, w)."""
     *all_but_last, last = fields.values()
     taps = [field.tap for field in fields.values()]
     for batch in batches:
-        images = network.placed(checked(batch, network))
-        with torch.inference_mode(False), torch.enable_grad(), full_precision():
-            leaf = images.detach().clone().requires_grad_()
-            with hooked(network, taps, lambda tap, live: fields[tap.name].see(live)):
-                network.module(leaf.clone())  # A leaf itself can't be overwritten.
-            parts = [field.add(leaf, keep_graph=True) for field in all_but_last]
-            parts.append(last.add(leaf, keep_graph=False))
-        yield torch.stack(parts).cpu().numpy()
+        whole: list[Array] = []
+        for piece in (batch,) if isinstance(batch, Tensor) else batch:
+            images = network.placed(checked(piece, network))
+            with torch.inference_mode(False), torch.enable_grad(), full_precision():
+                leaf = images.detach().clone().requires_grad_()
+                with hooked(network, taps, lambda tap, live: fields[tap.name].see(live)):
+                    network.module(leaf.clone())  # A leaf itself can't be overwritten.
+                parts = [field.add(leaf, keep_graph=True) for field in all_but_last]
+                parts.append(last.add(leaf, keep_graph=False))
+            whole.append(torch.stack(parts).cpu().numpy())
+        yield np.sum(whole, axis=0)
 
 
 class _Field:
@@ -94,7 +98,7 @@ class _Field:
     def __init__(self, network: Network, tap: Tap) -> None:
         self.network = network.name
         self.tap = tap
-        self.grid = _grid(network, tap)
+        self.grid = grid(network, tap)
         self.total: Tensor | None = None
         self.sums: list[Tensor] = []
         self.sizes: list[Tensor] = []
@@ -141,36 +145,14 @@ class _Field:
         return AnalysisError(f"tap {self.tap.name!r} of {self.network} {why}")
 
 
-def _grid(network: Network, tap: Tap) -> tuple[int, int]:
-    """How many rows and columns of locations a tap has."""
-    kind, shape = tap.layout.kind, tap.shape
-    if kind == "map":
-        return shape[1], shape[2]
-    if kind == "map_last":
-        return shape[0], shape[1]
-    if kind in ("tokens", "tokens_last"):
-        count = (shape[0] if kind == "tokens" else shape[1]) - tap.layout.prefix
-        patches = Layouts(network).grid
-        if patches is not None and patches[0] * patches[1] == count:
-            return patches
-        _, height, width = network.input_size
-        rows = round((count * height / width) ** 0.5)
-        if rows and count % rows == 0:
-            return rows, count // rows
-    raise AnalysisError(
-        f"tap {tap.name!r} of {network.name} of shape {shape} has no centre: it is no map and no "
-        f"tokens of patches; give a tap that is, see taps(network)"
-    )
-
-
-def _centre(live: Tensor, layout: Layout, grid: tuple[int, int]) -> Tensor:
+def _centre(live: Tensor, layout: Layout, of: Grid) -> Tensor:
     """The features (n, channels) of the centre location.
 
     Taken out by plain indexing: where the gradient of a single image comes back transposed,
     torch 2.13's batch norm on a CPU takes channels for pixels without a word.
     """
-    row, column = grid[0] // 2, grid[1] // 2
-    token = layout.prefix + row * grid[1] + column
+    row, column = of[0] // 2, of[1] // 2
+    token = layout.prefix + row * of[1] + column
     if layout.kind == "map":
         return live[:, :, row, column]
     if layout.kind == "map_last":
@@ -183,6 +165,6 @@ def centre_patch(network: Network, tap: Tap) -> Patch:
 
     Raises ``AnalysisError`` for a tap without locations.
     """
-    rows, columns = _grid(network, tap)
+    rows, columns = grid(network, tap)
     height, width = network.input_size[1] / rows, network.input_size[2] / columns
     return Patch(rows // 2 * height, columns // 2 * width, height, width)

@@ -10,8 +10,7 @@ from analysis.errors import AnalysisError
 from analysis.networks.layouts import Layouts
 from analysis.networks.network import Network
 from analysis.networks.recording import Batch, record
-from analysis.networks.reduction import reduced_shape
-from analysis.networks.tap import Tap
+from analysis.networks.tap import Tap, taps
 
 Float32 = npt.NDArray[np.float32]
 Grid = tuple[int, int]
@@ -22,21 +21,24 @@ def grid(network: Network, tap: Tap) -> Grid:
 
     Raises ``AnalysisError`` for a tap that is neither a map nor tokens of patches.
     """
-    if tap.layout.kind == "vector":
-        raise _no_grid(network, tap)
-    count = reduced_shape(tap, "tokens")[0]  # Refuses what has no tokens or pixels.
-    if tap.layout.kind == "map":
-        return tap.shape[1], tap.shape[2]
-    if tap.layout.kind == "map_last":
-        return tap.shape[0], tap.shape[1]
-    patches = Layouts(network).grid
-    if patches is not None and patches[0] * patches[1] == count:
-        return patches
-    _, height, width = network.input_size
-    rows = round((count * height / width) ** 0.5)
-    if rows < 1 or count % rows:
-        raise _no_grid(network, tap)
-    return rows, count // rows
+    kind, shape = tap.layout.kind, tap.shape
+    if kind == "map":
+        return shape[1], shape[2]
+    if kind == "map_last":
+        return shape[0], shape[1]
+    if kind in ("tokens", "tokens_last"):
+        count = (shape[0] if kind == "tokens" else shape[1]) - tap.layout.prefix
+        patches = Layouts(network).grid
+        if patches is not None and patches[0] * patches[1] == count:
+            return patches
+        _, height, width = network.input_size
+        rows = round((count * height / width) ** 0.5)
+        if rows and count % rows == 0:
+            return rows, count // rows
+    raise AnalysisError(
+        f"tap {tap.name!r} of {network.name} of shape {shape} is neither a map nor tokens of "
+        f"patches, so it has no locations; give a tap that is, such as those of 'blocks'"
+    )
 
 
 def tokens(network: Network, tap: Tap, batches: Iterable[Batch]) -> Iterator[Float32]:
@@ -84,6 +86,30 @@ def grouped(x: npt.ArrayLike, of: Grid, onto: Grid) -> Float32:
     return np.ascontiguousarray(cells).reshape(n, rows * columns, down * across * features)
 
 
+def coarsened(of: Grid, *, most: int) -> Grid:
+    """The finest grid of at most ``most`` square cells that divides the grid ``of``.
+
+    The grid itself where none does.
+    """
+    height, width = of
+    sides = (k for k in range(1, max(of) + 1) if height % k == 0 and width % k == 0)
+    cells = ((height // side, width // side) for side in sides)
+    return next((each for each in cells if each[0] * each[1] <= most), of)
+
+
+def inside(of: Grid) -> npt.NDArray[np.intp]:
+    """The indices of the places that are not at the rim of a grid."""
+    rows, columns = np.divmod(np.arange(of[0] * of[1]), of[1])
+    inner = (rows > 0) & (rows < of[0] - 1) & (columns > 0) & (columns < of[1] - 1)
+    return np.flatnonzero(inner)
+
+
+def embedding(network: Network) -> Tap | None:
+    """The tap where a network has embedded its patches; None for one that embeds none."""
+    name = Layouts(network).embedding
+    return None if name is None else taps(network, [name])[0]
+
+
 def place(row: int, column: int, *, of: Grid) -> int:
     """The index of a token by its row and column, each from 0 at the top left.
 
@@ -96,10 +122,3 @@ def place(row: int, column: int, *, of: Grid) -> int:
             f"to {rows - 1}, columns from 0 to {columns - 1}"
         )
     return row * columns + column
-
-
-def _no_grid(network: Network, tap: Tap) -> AnalysisError:
-    return AnalysisError(
-        f"tap {tap.name!r} of {network.name} of shape {tap.shape} is neither a map nor tokens of "
-        f"patches; give a tap that is, such as those of 'blocks'"
-    )

@@ -1,5 +1,6 @@
 """How well a layer keeps locations, as numbers: do tokens resemble their own patches most?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from analysis.errors import AnalysisError
 from analysis.similarity.gram import Array
 from analysis.similarity.intervals import LEVEL, REPEATS, SEED, Estimate, resamples
 from analysis.similarity.localization import Hsics, resampled_ckas
+from analysis.similarity.resampled import Resampled
 
 # CKAs that differ by no more are tied: their float32 products leave as much to rounding.
 TIE = 2e-6
@@ -18,6 +20,7 @@ HELD = 2**21
 FEWEST_PATCHES = 3
 
 Places = npt.NDArray[np.intp]
+Groups = Sequence[slice | Places]
 
 
 @dataclass(frozen=True)
@@ -39,15 +42,37 @@ class Scores:
     """How well a layer keeps locations: means over its tokens of ``TokenScores``.
 
     Of P patches that vary, chance is a ``share`` of 1 / P, a ``rank`` of (P + 1) / 2, ``z`` 0.
-    ``tokens`` of them count; ``left_out`` do not: they, or their own patches, are constant.
+    ``numbers`` are these three, in this order. ``tokens`` of them count; ``left_out`` do not:
+    they, or their own patches, are constant.
     """
 
-    share: Estimate
-    rank: Estimate
-    z: Estimate
+    numbers: Resampled
+    level: float
     tokens: int
     patches: int
     left_out: tuple[int, ...]
+
+    @property
+    def share(self) -> Estimate:
+        """The share of tokens that resemble their own patch most."""
+        return self._estimate(0)
+
+    @property
+    def rank(self) -> Estimate:
+        """The mean rank of the own patch."""
+        return self._estimate(1)
+
+    @property
+    def z(self) -> Estimate:
+        """The mean standard score of the own patch."""
+        return self._estimate(2)
+
+    def _estimate(self, column: int) -> Estimate:
+        value, drawn = float(self.numbers.value[column]), self.numbers.drawn
+        if drawn is None:
+            return Estimate(value)
+        low, high = np.quantile(drawn[:, column], [(1 - self.level) / 2, (1 + self.level) / 2])
+        return Estimate(value, float(low), float(high))
 
 
 def score(
@@ -64,29 +89,53 @@ def score(
     resample the tokens and patches count that vary in it. An interval has the spread of the
     resamples, its middle moved from their median to the value: they repeat batches, and the
     noise of fewer images makes any token's own patch stand out less. Raises ``AnalysisError``
-    where fewer than 3 patches vary or no token counts, and for other ``own``.
+    where fewer than 3 patches vary or no token counts, in a resample too, and for other ``own``.
+    """
+    (every,) = scores(hsics, [slice(None)], own=own, repeats=repeats, level=level, seed=seed)
+    return every
+
+
+def scores(
+    hsics: Hsics,
+    groups: Groups,
+    *,
+    own: npt.ArrayLike | None = None,
+    repeats: int = REPEATS,
+    level: float = LEVEL,
+    seed: int = SEED,
+) -> list[Scores]:
+    """The scores of each of ``groups`` of tokens, such as those inside; else as ``score``.
+
+    The ``tokens`` and ``left_out`` of each are counted within all tokens.
     """
     _, tokens, others = hsics.crossed.shape
     places = _checked(own, tokens=tokens, patches=others)
     patches = others - len(hsics.constant_patches)
     cka = hsics.cka()
-    counted = np.isfinite(cka[np.arange(tokens), places])
-    if patches < FEWEST_PATCHES or not counted.any():
-        raise AnalysisError(
-            f"{patches} patches and {int(counted.sum())} tokens with a patch of their own vary "
-            f"over the images, scores need at least {FEWEST_PATCHES} and 1; take more images"
+    known = np.isfinite(cka[np.arange(tokens), places])
+    for group in groups:
+        if patches < FEWEST_PATCHES or not known[group].any():
+            raise AnalysisError(
+                f"{patches} patches and {int(known[group].sum())} tokens with a patch of their own "
+                f"vary over the images, scores need at least {FEWEST_PATCHES} and 1; take more "
+                "images"
+            )
+    values = _means(cka[None], places, groups)[0]
+    drawn = _resampled(hsics, places, groups, repeats=repeats, seed=seed)
+    if drawn is not None:
+        least, most = np.array([0, 1, -np.inf]), np.array([1, patches, np.inf])
+        drawn = np.clip(values + drawn - np.median(drawn, axis=0), least, most)
+    each = np.arange(tokens)
+    return [
+        Scores(
+            numbers=Resampled(values[at], None if drawn is None else drawn[:, at]),
+            level=level,
+            tokens=int(known[group].sum()),
+            patches=patches,
+            left_out=tuple(each[group][~known[group]].tolist()),
         )
-    share, rank, z = _means(cka[None], places)[0]
-    drawn = _resampled(hsics, places, repeats=repeats, seed=seed)
-    left_out = tuple(np.flatnonzero(~counted).tolist())
-    return Scores(
-        share=_estimate(share, drawn[:, 0], level, least=0, most=1),
-        rank=_estimate(rank, drawn[:, 1], level, least=1, most=patches),
-        z=_estimate(z, drawn[:, 2], level),
-        tokens=int(counted.sum()),
-        patches=patches,
-        left_out=left_out,
-    )
+        for at, group in enumerate(groups)
+    ]
 
 
 def token_scores(cka: Array, *, own: npt.ArrayLike | None = None) -> TokenScores:
@@ -136,38 +185,37 @@ def _checked(own: npt.ArrayLike | None, *, tokens: int, patches: int) -> Places:
     return places.astype(np.intp)
 
 
-def _means(cka: Array, own: Places) -> Array:
-    """Share, rank and z (resamples, 3): means over the tokens that vary, NaN where none does."""
-    scores = token_scores(cka, own=own)
-    columns = np.stack([scores.localized, scores.rank, scores.z], axis=-1)
+def _means(cka: Array, own: Places, groups: Groups) -> Array:
+    """Share, rank and z (resamples, groups, 3): means over a group's tokens that vary, or NaN."""
+    found = token_scores(cka, own=own)
+    columns = np.stack([found.localized, found.rank, found.z], axis=-1)
     known = np.isfinite(columns)  # The same tokens in all three.
-    count = known.sum(axis=1)
-    total = np.where(known, columns, 0.0).sum(axis=1)
-    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+    means = []
+    for group in groups:
+        count = known[:, group].sum(axis=1)
+        total = np.where(known[:, group], columns[:, group], 0.0).sum(axis=1)
+        means.append(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+    return np.stack(means, axis=1)
 
 
-def _resampled(hsics: Hsics, own: Places, *, repeats: int, seed: int) -> Array:
-    """``_means`` of every resample of the batches in which a token varies; none of one batch."""
+def _resampled(
+    hsics: Hsics, own: Places, groups: Groups, *, repeats: int, seed: int
+) -> Array | None:
+    """``_means`` of every resample of the batches; None of one batch."""
     batches, tokens, patches = hsics.crossed.shape
     if batches < 2:
-        return np.empty((0, 3))
+        return None
     weights = resamples(batches, repeats=repeats, seed=seed)
     step = max(1, HELD // (tokens * patches))
     drawn = np.concatenate(
         [
-            _means(resampled_ckas(hsics, weights[start : start + step]), own)
+            _means(resampled_ckas(hsics, weights[start : start + step]), own, groups)
             for start in range(0, repeats, step)
         ]
     )
-    return np.asarray(drawn[np.isfinite(drawn).all(axis=1)])
-
-
-def _estimate(
-    value: float, drawn: Array, level: float, *, least: float = -np.inf, most: float = np.inf
-) -> Estimate:
-    """``value`` with the spread of ``drawn`` around it, within the bounds of what is measured."""
-    if not len(drawn):
-        return Estimate(float(value))
-    ends = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    low, high = np.clip(value + ends - np.median(drawn), least, most)
-    return Estimate(float(value), float(low), float(high))
+    if not np.isfinite(drawn).all():
+        raise AnalysisError(
+            "in some batches no token or no patch of its own varies, so that there is no "
+            "interval; take more images"
+        )
+    return drawn

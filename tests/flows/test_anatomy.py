@@ -248,7 +248,7 @@ def test_parts_that_cannot_be_measured_are_left_out_and_named(tmp_path: Path) ->
     assert "the norm of the branch is 0" in page
     fields = result.open("silent", "receptive_fields")
     assert "fc" not in fields["tap"].values
-    assert "has no centre" in fields.attrs["left_out"]["fc"]
+    assert "no locations" in fields.attrs["left_out"]["fc"]
     assert "Left out of silent: " in page
     # Four images are one group: nothing to resample.
     assert "Too few images for intervals of receptive fields: 5 or more" in page

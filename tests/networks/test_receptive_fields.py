@@ -272,16 +272,16 @@ def test_a_tap_without_a_centre_is_named(name: str) -> None:
     if name == "norm:input":  # Tokens: it has one.
         assert field(network, name).shape == (32, 32)
         return
-    with pytest.raises(AnalysisError, match=f"tap '{name}' of vit of shape .* has no centre"):
+    with pytest.raises(AnalysisError, match=f"tap '{name}' of vit of shape .* no locations"):
         field(network, name)
-    with pytest.raises(AnalysisError, match="has no centre"):
+    with pytest.raises(AnalysisError, match="no locations"):
         centre_patch(network, one(network, name))
 
 
 def test_class_tokens_alone_have_no_centre() -> None:
     small = {"img_size": 32, "patch_size": 8, "depth": 1, "embed_dim": 24, "num_heads": 2}
     network = load(ModelSpec("cait", timm="cait_xxs24_224", arguments=small))
-    with pytest.raises(AnalysisError, match=r"tap 'blocks_token_only.0' of cait .* has no centre"):
+    with pytest.raises(AnalysisError, match=r"tap 'blocks_token_only.0' of cait .* no locations"):
         field(network, "blocks_token_only.0")
 
 

@@ -12,7 +12,16 @@ from analysis.networks.models import ModelSpec, load
 from analysis.networks.network import Network
 from analysis.networks.recording import record
 from analysis.networks.tap import Tap, taps
-from analysis.networks.tokens import grid, grouped, pixel_patches, place, tokens
+from analysis.networks.tokens import (
+    coarsened,
+    embedding,
+    grid,
+    grouped,
+    inside,
+    pixel_patches,
+    place,
+    tokens,
+)
 from analysis.similarity.localization import localize
 from analysis.similarity.localization_scores import score
 
@@ -171,15 +180,38 @@ def test_a_place_outside_of_the_grid_is_refused(row: int, column: int) -> None:
     assert [place(r, c, of=(4, 6)) for r in range(4) for c in range(6)] == list(range(24))
 
 
+@pytest.mark.parametrize(
+    ("of", "expected"),
+    [((7, 7), (7, 7)), ((28, 28), (14, 14)), ((56, 28), (14, 7)), ((17, 19), (17, 19))],
+)
+def test_a_fine_grid_is_put_together_onto_one_that_divides_it(
+    of: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    assert coarsened(of, most=200) == expected
+    grouped(np.zeros((4, of[0] * of[1], 1), np.float32), of, expected)
+
+
+def test_places_inside_are_not_at_the_rim() -> None:
+    assert inside((3, 4)).tolist() == [5, 6]
+    assert inside((2, 9)).tolist() == []
+
+
+def test_patches_are_embedded_where_a_network_embeds_them(
+    vit: Network, mixer: Network, resnet: Network
+) -> None:
+    names = [tap and tap.name for tap in map(embedding, (vit, mixer, resnet))]
+    assert names == ["patch_embed", "stem", None]
+
+
 def test_taps_without_locations_are_refused_before_anything_runs(
     resnet: Network, mixer: Network
 ) -> None:
     with pytest.raises(AnalysisError, match=r"'global_pool' of resnet18 of shape \(16,\) is neit"):
         tokens(resnet, tap(resnet, "global_pool"), [])
-    with pytest.raises(AnalysisError, match=r"mlp_tokens.fc1' of shape .* no axis known"):
+    with pytest.raises(AnalysisError, match=r"mlp_tokens.fc1' of .* no locations"):
         grid(mixer, tap(mixer, "blocks.1.mlp_tokens.fc1"))
     cait = network("cait_xxs24_224", img_size=32, patch_size=8, depth=1, embed_dim=24, num_heads=2)
-    with pytest.raises(AnalysisError, match="only class tokens"):
+    with pytest.raises(AnalysisError, match="no locations"):
         grid(cait, tap(cait, "blocks_token_only.0"))
 
 

@@ -1,0 +1,258 @@
+"""The section on localization (E8, E9): what tokens resemble, scores by depth, claims."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import xarray as xr
+
+from analysis import figures as draw
+from analysis.similarity import Resampled
+from storage import reports
+from storage.digest import slug
+from storage.reports import Check, Csv, Figure, Section, Table
+from tasks.drawn import drawn
+from tasks.localized import EMBEDDING, PIXELS, SCORES
+from tasks.looked import (
+    Looked,
+    check,
+    curves,
+    framed,
+    having,
+    lines,
+    looked,
+    mean_of,
+    numbers,
+    side,
+    words,
+)
+from tasks.references import AnatomyReference
+
+ANALYSIS = "localization"
+PANELS = {
+    "share": ("Own patch is the first", "share of tokens"),
+    "place": ("Place of the own patch", "0 the first, 1 the last"),
+    "z": ("Own patch above the others", "standard deviations"),
+}
+# Of the place of the own patch and its standard score, where tokens know nothing of patches.
+CHANCE = {"place": 0.5, "z": 0.0}
+
+
+def section(reference: AnatomyReference) -> Section:
+    """What was found of localization."""
+    each = looked(reference, ANALYSIS)
+    return framed(
+        reference,
+        ANALYSIS,
+        "Where tokens look",
+        "CKA of every token of a layer, or location of a map, with every patch of the input over "
+        "the same images. A layer keeps locations where a token's own patch is the one it "
+        "resembles most. Maps finer than 16 x 16 are put together onto a grid that divides them.",
+        checks=list(claims(each)),
+        figures=figures(each),
+        table=table(each) if each else None,
+    )
+
+
+def data(reference: AnatomyReference) -> Iterator[Csv]:
+    """A line a layer and kind of patches."""
+    text = lines(
+        reference,
+        ANALYSIS,
+        labels=("tap", "patches", "depth", "rows", "columns", "varying"),
+        variables=(*SCORES, "inside_share"),
+    )
+    yield Csv("localization", text, "one line a layer and kind of patches: scores of its tokens")
+
+
+def claims(each: Sequence[Looked]) -> Iterator[Check]:
+    """What the study says of ViT, of ResNet, and of a ViT classified by its mean."""
+    vits = [having(one, looked_at) for one in each if one.family == "vit"]
+    with_class_token = next((one for one in vits if one and has_class_token(one.own)), None)
+    pooled = next((one for one in vits if one and not has_class_token(one.own)), None)
+    resnets = (having(one, looked_at) for one in each if one.family == "resnet")
+    resnet = next((one for one in resnets if one), None)
+    vit = with_class_token or pooled
+    if vit is not None:
+        yield check(
+            "E8-own",
+            f"share of {vit.model}'s tokens not at the rim, in its last block but one, of which "
+            "the own patch is the most similar of all; most is taken to be above half",
+            side(vit, "tokens inside", partial(_score, name="inside_share")),
+            side(vit, "half", _half),
+        )
+    if vit is not None and resnet is not None:
+        yield check(
+            "E8-resnet",
+            "share of tokens, or locations, of which the own patch is the most similar",
+            side(vit, f"{vit.model}, last block but one", _score),
+            side(resnet, f"{resnet.model}, last unit", _score),
+        )
+    if with_class_token is not None and pooled is not None:
+        yield check(
+            "E9-pooled",
+            "share of tokens of the last block but one of which the own patch is the most similar",
+            side(with_class_token, f"{with_class_token.model}, class token", _score),
+            side(pooled, f"{pooled.model}, mean", _score),
+        )
+
+
+def _score(dataset: xr.Dataset, name: str = "share") -> Resampled:
+    rows = looked_at(dataset)
+    return numbers(dataset, name).of(lambda each: each[:, rows].mean(axis=1))
+
+
+def _half(dataset: xr.Dataset) -> Resampled:
+    return _score(dataset).of(lambda each: np.full(len(each), 0.5))
+
+
+def has_class_token(dataset: xr.Dataset) -> bool:
+    """Whether the network has a class token in its blocks."""
+    return bool(dataset["has_class_token"].values.any())
+
+
+def blocks_of(dataset: xr.Dataset, *, patches: str = PIXELS) -> np.ndarray:
+    """Which rows are blocks (all taps, where none is known to be one) against such patches."""
+    blocks: np.ndarray = dataset["is_block"].values
+    chosen: np.ndarray = dataset["patches"].values == patches
+    return chosen & blocks if blocks.any() else chosen
+
+
+def looked_at(dataset: xr.Dataset) -> np.ndarray:
+    """The one row that is looked at closely: the last block but one, of a map the last.
+
+    The last block of a transformer is read out at its class token alone.
+    """
+    rows = np.flatnonzero(blocks_of(dataset))
+    chosen = np.zeros(dataset.sizes["layer"], bool)
+    if len(rows):
+        several = len(rows) > 1 and dataset["kind"].values[rows[-1]] == "tokens"
+        chosen[rows[-2 if several else -1]] = True
+    return chosen
+
+
+def figures(each: Sequence[Looked]) -> Iterator[Figure]:
+    """Scores of all models along depth, then of each model heatmaps of the tokens chosen."""
+    if each:
+        placed = [
+            replace(one, own=_placed(one.own), twin=None if one.twin is None else _placed(one.twin))
+            for one in each
+        ]
+        yield drawn(
+            "localization-by-depth",
+            draw.panels(
+                [
+                    draw.Panel(
+                        title,
+                        unit,
+                        [
+                            curve
+                            for one in placed
+                            for curve in curves(one, name, one.model, at="depth", where=blocks_of)
+                        ],
+                        level=CHANCE.get(name),
+                    )
+                    for name, (title, unit) in PANELS.items()
+                ],
+                along="depth (0 input, 1 output)",
+                level="by chance",
+            ),
+            alt=" ".join(words(found) for found in claims(each)) or "Localization by depth.",
+            caption="How well each block's tokens keep their locations, against raw pixels; bands "
+            "are 95 % intervals over groups of images. The share is by chance one over the "
+            "number of patches.",
+            data=ANALYSIS,
+        )
+    for one in each:
+        yield drawn(
+            f"tokens-{slug(one.model)}",
+            draw.token_maps(list(_maps(one))),
+            alt=f"CKA of chosen tokens of {one.model} with every patch of the input.",
+            caption=f"CKA of tokens of {one.model} with every patch of the input; the own patch is "
+            "outlined. One colour scale.",
+        )
+
+
+def _placed(dataset: xr.Dataset) -> xr.Dataset:
+    """With the mean rank of the own patch as a place from 0 to 1, whatever the grid."""
+    of = dataset["varying"] - 1
+    ends = [end for end in ("", "_low", "_high") if f"rank{end}" in dataset]
+    return dataset.assign({f"place{end}": (dataset[f"rank{end}"] - 1) / of for end in ends})
+
+
+def _maps(one: Looked) -> Iterator[tuple[str, list[draw.Place]]]:
+    """A low, a middle and the row looked at closely, where their grids are one; then the twin's."""
+    at = int(np.flatnonzero(looked_at(one.own))[0])
+    grids = list(zip(one.own["rows"].values, one.own["columns"].values, strict=True))
+    rows = [row for row in np.flatnonzero(blocks_of(one.own)) if grids[row] == grids[at]]
+    lower = [row for row in rows if row < at]
+    for row in dict.fromkeys([*lower[1:2], *lower[len(lower) // 2 :][:1], at]):
+        yield str(one.own["tap"].values[row]), _tokens(one.own, int(row))
+    if one.twin is not None:
+        same = looked_at(one.twin)
+        if same.any():
+            row = int(np.flatnonzero(same)[0])
+            yield f"untrained {one.twin['tap'].values[row]}", _tokens(one.twin, row)
+
+
+def _tokens(dataset: xr.Dataset, row: int) -> list[draw.Place]:
+    """The tokens chosen for pictures, the class token first."""
+    layer = dataset.isel(layer=row)
+    of = int(layer["rows"]), int(layer["columns"])
+    count = of[0] * of[1]
+    places = []
+    if np.isfinite(layer["class_token"].values[:count]).any():
+        places.append(
+            draw.Place("class token", layer["class_token"].values[:count].reshape(of), None)
+        )
+    for down, across in dataset["shown"].values.tolist():
+        cka = layer["cka"].values[down * of[1] + across, :count].reshape(of)
+        if np.isfinite(cka).any():
+            places.append(draw.Place(f"row {down}, column {across}", cka, (down, across)))
+    return places
+
+
+def table(each: Sequence[Looked]) -> Table:
+    """By block: the scores against both kinds of patches, and the untrained twin's."""
+    rows: list[tuple[reports.Cell, ...]] = []
+    for one in each:
+        for row in np.flatnonzero(blocks_of(one.own)):
+            tap = one.own["tap"].values[row]
+            pixels, embedded = (_same(one.own, tap, kind) for kind in (PIXELS, EMBEDDING))
+            rows.append(
+                (
+                    one.model,
+                    str(tap),
+                    f"{one.own['rows'].values[row]} x {one.own['columns'].values[row]}",
+                    mean_of(one.own, "share", pixels),
+                    None
+                    if one.twin is None
+                    else mean_of(one.twin, "share", _same(one.twin, tap, PIXELS)),
+                    mean_of(one.own, "share", embedded),
+                    mean_of(one.own, "rank", pixels),
+                    mean_of(one.own, "z", pixels),
+                )
+            )
+    return Table(
+        (
+            "model",
+            "block",
+            "grid",
+            "own patch first",
+            "untrained twin",
+            "of embedded patches",
+            "mean rank",
+            "z-score",
+        ),
+        tuple(rows),
+        caption="Share of tokens whose own patch is the most similar of all, against pixels and "
+        "against embedded patches, mean rank and standard score of the own patch against pixels, "
+        "with 95 % intervals over groups of images.",
+        decimals=2,
+    )
+
+
+def _same(dataset: xr.Dataset, tap: str, patches: str) -> np.ndarray:
+    rows: np.ndarray = (dataset["tap"].values == tap) & (dataset["patches"].values == patches)
+    return rows
