@@ -11,7 +11,7 @@ from torch import Tensor
 from analysis.errors import AnalysisError
 from analysis.networks.ablation import without_skip
 from analysis.networks.recording import summarise
-from analysis.networks.residuals import Residual, residuals
+from analysis.networks.residuals import Residual, passed_over, residuals
 from analysis.networks.tap import Tap
 from analysis.similarity import Resampled, resampled, signature
 from tasks.seen import GRAM, LEAST, Seen, finding, put
@@ -54,7 +54,7 @@ def ablation(seen: Seen) -> xr.Dataset:
             "tap": ("pair", [tap.name for _ in blocks for tap in taps]),
             "depth": ("pair", [tap.depth for _ in blocks for tap in taps]),
         },
-        attrs={"images_a_gram": GRAM},
+        attrs={"images_a_gram": GRAM, "left_out": passed_over(seen.network)},
     )
     put(dataset, "agreement", "network", resampled((answers == answers[0]).T))
     labels = seen.images.labels

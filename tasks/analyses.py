@@ -15,7 +15,7 @@ from analysis.networks.attention import attention_distance, uniform_distance
 from analysis.networks.attention_maps import attention_blocks
 from analysis.networks.field_numbers import by_distance, centre_share, radius_within
 from analysis.networks.receptive_fields import centre_patch, receptive_fields_by_batch
-from analysis.networks.residuals import residual_norms, residuals
+from analysis.networks.residuals import passed_over, residual_norms, residuals
 from analysis.networks.tap import Tap
 from analysis.similarity import Resampled, resampled
 from tasks.ablated import ablation
@@ -77,7 +77,7 @@ def skips(seen: Seen) -> xr.Dataset:
             "depth": ("sum", [r.depth for _, r in rows]),
             "image": list(seen.images.ids[: seen.count]),
         },
-        attrs={"left_out": why_not},
+        attrs={"left_out": passed_over(seen.network) | why_not},
     )
     for name in ("ratio", "cosine"):
         each = np.concatenate([getattr(norms, name) for norms in found.values()])

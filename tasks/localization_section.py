@@ -18,6 +18,7 @@ from tasks.looked import (
     Looked,
     check,
     curves,
+    first,
     framed,
     having,
     lines,
@@ -28,6 +29,7 @@ from tasks.looked import (
     words,
 )
 from tasks.references import AnatomyReference
+from tasks.relations import Relations
 
 ANALYSIS = "localization"
 PANELS = {
@@ -68,17 +70,18 @@ def data(reference: AnatomyReference) -> Iterator[Csv]:
 
 def claims(each: Sequence[Looked]) -> Iterator[Check]:
     """What the study says of ViT, of ResNet, and of a ViT classified by its mean."""
-    vits = [having(one, looked_at) for one in each if one.family == "vit"]
-    with_class_token = next((one for one in vits if one and has_class_token(one.own)), None)
-    pooled = next((one for one in vits if one and not has_class_token(one.own)), None)
-    resnets = (having(one, looked_at) for one in each if one.family == "resnet")
-    resnet = next((one for one in resnets if one), None)
-    vit = with_class_token or pooled
+    with_place = {one.model: one for one in each if having(one, looked_at)}
+    vits = [one for one in with_place.values() if one.family == "vit"]
+    vit = next((one for one in vits if one.facts.get("pooling") == "CLS"), first(vits, "vit"))
+    resnet = first(list(with_place.values()), "resnet")
+    known = Relations({name: one.facts for name, one in with_place.items() if one.facts})
+    twins = ((one, with_place.get(known.class_token(one.model) or "")) for one in vits if one.facts)
+    pooled, with_class_token = next((pair for pair in twins if pair[1]), (None, None))
     if vit is not None:
         yield check(
             "E8-own",
-            f"share of {vit.model}'s tokens not at the rim, in its last block but one, of which "
-            "the own patch is the most similar of all; most is taken to be above half",
+            f"share of {vit.model}'s tokens inside the image, in its last block but one, of which "
+            "the own patch is the most similar of all; it is taken to be true above one half",
             side(vit, "tokens inside", partial(_score, name="inside_share")),
             side(vit, "half", _half),
         )
@@ -105,11 +108,6 @@ def _score(dataset: xr.Dataset, name: str = "share") -> Resampled:
 
 def _half(dataset: xr.Dataset) -> Resampled:
     return _score(dataset).of(lambda each: np.full(len(each), 0.5))
-
-
-def has_class_token(dataset: xr.Dataset) -> bool:
-    """Whether the network has a class token in its blocks."""
-    return bool(dataset["has_class_token"].values.any())
 
 
 def blocks_of(dataset: xr.Dataset, *, patches: str = PIXELS) -> np.ndarray:

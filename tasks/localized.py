@@ -202,7 +202,6 @@ def _dataset(rows: Sequence[_Row], shown: np.ndarray) -> xr.Dataset:
             "depth": ("layer", [layer.tap.depth for layer in layers]),
             "is_block": ("layer", [layer.is_block for layer in layers]),
             "kind": ("layer", [layer.tap.layout.kind.split("_")[0] for layer in layers]),
-            "has_class_token": ("layer", [layer.tap.layout.class_token for layer in layers]),
             "rows": ("layer", [layer.onto[0] for layer in layers]),
             "columns": ("layer", [layer.onto[1] for layer in layers]),
             "varying": ("layer", [row.varying for row in rows]),

@@ -2,8 +2,9 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -20,12 +21,16 @@ from tasks.references import AnatomyReference
 
 @dataclass(frozen=True)
 class Looked:
-    """One analysis of one model of a study: its dataset, and its untrained twin's if there is."""
+    """One analysis of one model of a study: its dataset, and its untrained twin's if there is.
+
+    ``facts`` are what the survey found of the model.
+    """
 
     model: str
     family: str
     own: xr.Dataset
     twin: xr.Dataset | None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ def looked(reference: AnatomyReference, analysis: str) -> list[Looked]:
             reference.open(twin_name(one.plan.name), analysis).load()
             if twin_name(one.plan.name) in there
             else None,
+            one.plan.facts,
         )
         for one in reference.found
         if one.analysis == analysis and one.name and not one.plan.subject.baseline_of
