@@ -1,6 +1,7 @@
 """The flow that looks into a study's models: attention, receptive fields, skip connections."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import cast
 
@@ -11,15 +12,16 @@ from prefect.utilities.annotations import quote
 
 from analysis.networks.devices import device
 from flows.branches import Branches
-from flows.steps import MOST_AT_ONCE, images_of, run_name, survey_all
+from flows.steps import MOST_AT_ONCE, images_of, run_name, subjects_of, survey_all
 from flows.study import Study
 from storage.images import ImageSet
 from storage.reports import check_folder
 from storage.store import locate, make_store
+from tasks.analyses import ANALYSES
 from tasks.anatomy import look_into
 from tasks.anatomy_report import write_anatomy
 from tasks.cluster import workers
-from tasks.references import AnatomyReference, Chosen, Found, ModelPlan
+from tasks.references import AnatomyReference, Chosen, Found, ModelPlan, Subject
 from tasks.run_log import run_log
 from tasks.stopping import stopping_on_interrupt
 
@@ -46,7 +48,7 @@ def anatomy(study: Study) -> AnatomyReference:
     images = images_of(study)
     branches = Branches()
     with stopping_on_interrupt(), workers(study.compute.dask) as dask:
-        plans = survey_all(study, images, branches)
+        plans = survey_all(study, images, branches, subjects=_subjects(study))
         names = ", ".join(plan.name for plan in plans)
         run_log().info(f"anatomy of {names} on {len(images)} images; store {study.store}")
         if dask is None:
@@ -66,6 +68,14 @@ def anatomy(study: Study) -> AnatomyReference:
 def anatomy_folder(study: Study) -> str:
     """Where the report goes: below that of `compare`, which stays as it is."""
     return f"{study.report_folder.rstrip('/')}/anatomy"
+
+
+def _subjects(study: Study) -> list[Subject]:
+    """The study's networks; where no analysis reads taps, none has to have those of the study."""
+    subjects = subjects_of(study)
+    if any(ANALYSES[name].reads_taps for name in study.anatomy):
+        return subjects
+    return [replace(subject, patterns=None) for subject in subjects]
 
 
 def looked_into(
@@ -104,6 +114,6 @@ def _submitted(
         store=study.store,
         device=study.compute.device,
         forward_batch=study.compute.forward_batch or 64,
-        chosen=Chosen(tokens=tokens),
+        chosen=Chosen(study.head_block, tokens),
         dask=dask,
     )

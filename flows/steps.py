@@ -1,5 +1,6 @@
 """What flows have in common: a study's words turned into the steps' arguments."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 from prefect.futures import PrefectFuture
@@ -74,10 +75,17 @@ def surveyed(subject: Subject, study: Study, images: ImageSet) -> ModelPlan:
     )
 
 
-def survey_all(study: Study, images: ImageSet, branches: Branches) -> list[ModelPlan]:
+def survey_all(
+    study: Study,
+    images: ImageSet,
+    branches: Branches,
+    *,
+    subjects: Sequence[Subject] | None = None,
+) -> list[ModelPlan]:
     """Survey every network of ``study``: each a task of its own, all before anything is written.
 
-    Networks that can't be had fail their branch, and the twin of one is left out with it.
+    ``subjects`` are those networks, where something about them is changed. Networks that
+    can't be had fail their branch, and the twin of one is left out with it.
     """
     surveys = {
         subject.name: survey.submit(
@@ -88,7 +96,7 @@ def survey_all(study: Study, images: ImageSet, branches: Branches) -> list[Model
             reduction=study.reduction,
             measures=study.measures,
         )
-        for subject in subjects_of(study)
+        for subject in (subjects_of(study) if subjects is None else subjects)
     }
     done = branches.wait({name: results(future) for name, future in surveys.items()})
     return branches.left(done.values())

@@ -126,10 +126,15 @@ class Study(Part):
         "as many for pwcca, predictivity); one costs twice what such a measure itself does",
     )
     anatomy: list[str] = Field(
-        ["attention", "receptive_fields", "residuals", "localization"],
+        ["attention", "heads", "receptive_fields", "residuals", "localization"],
         min_length=1,
-        description="what `seelike anatomy` looks into: attention, receptive_fields, residuals, "
-        "localization, ablation, which takes a forward pass a block",
+        description="what `seelike anatomy` looks into: attention, heads, receptive_fields, "
+        "residuals, localization, ablation, which takes a forward pass a block",
+    )
+    head_block: int = Field(
+        0,
+        ge=0,
+        description="the attention, from 0, whose heads are compared with a ResNet's lowest units",
     )
     localization_tokens: list[Token] = Field(
         [],

@@ -19,6 +19,7 @@ from analysis.networks.residuals import passed_over, residual_norms, residuals
 from analysis.networks.tap import Tap
 from analysis.similarity import Resampled, resampled
 from tasks.ablated import ablation
+from tasks.heads import heads
 from tasks.localized import localization
 from tasks.seen import GRAM, GROUP, Seen, finding, put, usable
 from tasks.survey import chosen_taps
@@ -33,12 +34,12 @@ def attention(seen: Seen) -> xr.Dataset:
     with finding():
         attention_blocks(seen.network)
     found = attention_distance(seen.network, seen.batches())
-    heads = [(block, head) for block in found.blocks for head in range(block.heads)]
+    rows = [(block, head) for block in found.blocks for head in range(block.heads)]
     dataset = xr.Dataset(
         coords={
-            "block": ("head", [block.module for block, _ in heads]),
-            "block_number": ("head", [found.blocks.index(block) for block, _ in heads]),
-            "head_number": ("head", [head for _, head in heads]),
+            "block": ("head", [block.module for block, _ in rows]),
+            "block_number": ("head", [found.blocks.index(block) for block, _ in rows]),
+            "head_number": ("head", [head for _, head in rows]),
             "image": list(seen.images.ids[: seen.count]),
         },
         attrs={"unit": "pixels"},
@@ -49,7 +50,7 @@ def attention(seen: Seen) -> xr.Dataset:
             # A head that attends to all tokens alike gives the prefix its share.
             uniform_distance(b.grid, b.patch)
             * (1.0 if name == "renormalised" else (b.tokens - b.prefix) / b.tokens)
-            for b, _ in heads
+            for b, _ in rows
         ]
         dataset[f"{name}_uniform"] = ("head", uniform)
         dataset[f"{name}_images"] = (("head", "image"), distances)
@@ -147,6 +148,7 @@ class Analysis:
 
 ANALYSES: dict[str, Analysis] = {
     "attention": Analysis(attention),
+    "heads": Analysis(heads, GRAM),
     "receptive_fields": Analysis(fields, GROUP, reads_taps=True),
     "residuals": Analysis(skips),
     "localization": Analysis(localization, GRAM, reads_taps=True),

@@ -123,6 +123,8 @@ def anatomy_name(plan: ModelPlan, *, analysis: str, count: int, chosen: Chosen =
         of |= {"group": one.group}
     if one.reads_taps:
         of |= {"taps": known["taps"]}
+    if analysis == "heads":
+        of |= {"block": chosen.head_block}
     if analysis == "localization":
         of |= {"tokens": chosen.tokens}
     keys = ("images", "model", "preprocessing")

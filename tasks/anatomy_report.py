@@ -15,6 +15,7 @@ from tasks import (
     ablation_section,
     attention_section,
     field_section,
+    heads_section,
     localization_section,
     skip_section,
 )
@@ -29,6 +30,7 @@ SECTIONS = {
     one.ANALYSIS: one
     for one in (
         attention_section,
+        heads_section,
         field_section,
         skip_section,
         localization_section,

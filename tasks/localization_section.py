@@ -140,19 +140,7 @@ def figures(each: Sequence[Looked]) -> Iterator[Figure]:
         yield drawn(
             "localization-by-depth",
             draw.panels(
-                [
-                    draw.Panel(
-                        title,
-                        unit,
-                        [
-                            curve
-                            for one in placed
-                            for curve in curves(one, name, one.model, at="depth", where=blocks_of)
-                        ],
-                        level=CHANCE.get(name),
-                    )
-                    for name, (title, unit) in PANELS.items()
-                ],
+                [_panel(placed, name) for name in PANELS],
                 along="depth (0 input, 1 output)",
                 level="by chance",
             ),
@@ -170,6 +158,11 @@ def figures(each: Sequence[Looked]) -> Iterator[Figure]:
             caption=f"CKA of tokens of {one.model} with every patch of the input; the own patch is "
             "outlined. One colour scale.",
         )
+
+
+def _panel(each: Sequence[Looked], name: str) -> draw.Panel:
+    drawn_ = [c for one in each for c in curves(one, name, one.model, at="depth", where=blocks_of)]
+    return draw.Panel(*PANELS[name], drawn_, level=CHANCE.get(name))
 
 
 def _placed(dataset: xr.Dataset) -> xr.Dataset:

@@ -31,10 +31,13 @@ class Origin:
 
 @dataclass(frozen=True)
 class Subject:
-    """One network of a study: how to load it, which taps, and whose untrained twin it is."""
+    """One network of a study: how to load it, which taps, and whose untrained twin it is.
+
+    ``patterns`` are None where its taps are not asked for.
+    """
 
     spec: ModelSpec
-    patterns: tuple[str, ...]
+    patterns: tuple[str, ...] | None
     trained: bool
     baseline_of: str = ""
     origin: Origin = Origin()

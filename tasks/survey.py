@@ -41,7 +41,7 @@ def network_of(subject: Subject) -> Network:
 
 def chosen_taps(network: Network, subject: Subject) -> tuple[Tap, ...]:
     """The taps that the subject's patterns choose in its network."""
-    return taps(network, subject.patterns)
+    return () if subject.patterns is None else taps(network, subject.patterns)
 
 
 @task(task_run_name="survey {subject.spec.name}", cache_policy=NO_CACHE, **RETRIED)

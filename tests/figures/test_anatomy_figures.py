@@ -5,7 +5,18 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from analysis.errors import AnalysisError
-from analysis.figures import Curve, Field, Heads, Panel, heads_by_block, panels, pictures, png
+from analysis.figures import (
+    Curve,
+    Field,
+    Heads,
+    Panel,
+    Place,
+    heads_by_block,
+    panels,
+    pictures,
+    png,
+    token_maps,
+)
 from analysis.figures.fields import MOST
 
 
@@ -74,6 +85,18 @@ def test_pictures_are_the_fields_with_their_patch() -> None:
         assert (patch.get_y(), patch.get_x(), patch.get_height(), patch.get_width()) == field.patch
 
 
+def test_tokens_are_drawn_on_one_scale_with_their_own_patch() -> None:
+    cka = np.array([[0.1, np.nan, 0.9], [-0.1, 0.2, 0.3]])
+    rows = [("low", [Place("class token", cka, None), Place("a", cka / 2, (1, 2))])]
+    figure = token_maps([*rows, ("high", rows[0][1][:1])])
+    shown = [axes for axes in figure.axes if axes.get_visible() and axes.images]
+    assert [axes.get_title() for axes in shown] == ["class token", "a", "class token"]
+    assert {axes.images[0].get_clim() for axes in shown} == {(-0.1, 0.9)}
+    assert not shown[0].patches
+    assert shown[1].patches[0].get_xy() == (1.5, 0.5)
+    np.testing.assert_array_equal(shown[1].images[0].get_array().filled(np.nan), cka / 2)
+
+
 def test_nothing_to_draw_is_refused() -> None:
     with pytest.raises(AnalysisError, match="no curves"):
         panels([Panel("one", "pixels", [])], along="depth")
@@ -81,6 +104,8 @@ def test_nothing_to_draw_is_refused() -> None:
         heads_by_block([])
     with pytest.raises(AnalysisError, match="no receptive fields"):
         pictures([("after", [])])
+    with pytest.raises(AnalysisError, match="no heatmaps of tokens"):
+        token_maps([("low", [Place("a", np.full((2, 2), np.nan), None)])])
     broken = Curve("a", np.array([0.0]), np.array([np.nan]), None, None, kind="trained")
     with pytest.raises(AnalysisError, match="not finite"):
         panels([Panel("one", "pixels", [broken])], along="depth")

@@ -19,11 +19,15 @@ from analysis.errors import AnalysisError
 from analysis.networks import Network, record, taps, transform
 from analysis.networks.ablation import without_skip
 from analysis.networks.attention import attention_distance
+from analysis.networks.attention_maps import head_outputs
 from analysis.networks.field_numbers import centre_share, radius
 from analysis.networks.models import ModelSpec
 from analysis.networks.receptive_fields import centre_patch, receptive_fields
 from analysis.networks.residuals import residual_norms, residuals
+from analysis.networks.tokens import grid, grouped, pixel_patches, tokens
 from analysis.similarity import minibatch_cka
+from analysis.similarity.localization import localize
+from analysis.similarity.localization_scores import score
 from flows.anatomy import anatomy
 from flows.command_line import main
 from flows.errors import Incomplete
@@ -146,13 +150,72 @@ def test_the_reports_receptive_fields_are_those_of_the_network(
         )
 
 
+@pytest.mark.parametrize(
+    ("name", "tap", "onto"), [("ViT", "blocks.6", (7, 7)), ("ResNet", "layer1.1", (14, 14))]
+)
+def test_the_reports_localization_is_that_of_the_network(
+    folder: Path, finished: AnatomyReference, name: str, tap: str, onto: tuple[int, int]
+) -> None:
+    looked_into = network(name.lower())
+    (chosen,) = taps(looked_into, [tap])
+    x, of = images(looked_into), grid(looked_into, chosen)
+    (places,) = tokens(looked_into, chosen, [x])
+    expected = localize([grouped(places, of, onto)], [pixel_patches(x, onto)])
+    dataset = finished.open(name, "localization").load()
+    (at,) = np.flatnonzero((dataset["tap"] == tap) & (dataset["patches"] == "pixels"))
+    count = onto[0] * onto[1]
+    kept = dataset["cka"].values[at]
+    np.testing.assert_allclose(kept[:count, :count], expected.cka(), atol=1e-4)
+    assert np.isnan(kept[count:]).all() and np.isnan(kept[:, count:]).all()
+    scores = score(expected)
+    (line,) = (
+        line
+        for line in rows(folder, "localization", name)
+        if (line["tap"], line["patches"]) == (tap, "pixels")
+    )
+    found = [float(line[key]) for key in ("share", "rank", "z")]
+    np.testing.assert_allclose(found, [scores.share.value, scores.rank.value, scores.z.value], 1e-3)
+
+
+def test_heads_taken_together_are_one_layer_beside_the_lowest_units_of_a_resnet(
+    folder: Path,
+    finished: AnatomyReference,  # noqa: ARG001
+) -> None:
+    vit, resnet = network("vit"), network("resnet")
+    x = images(vit)
+    distances = attention_distance(vit, [x])
+    outputs = next(head_outputs(vit, distances.blocks[0], [x]))
+    order = distances.plain[0].mean(axis=1).argsort()
+    unit = next(record(resnet, taps(resnet, ["layer2.0"]), [images(resnet)]))["layer2.0"]
+    lines = [line for line in rows(folder, "heads", "ViT") if line["unit"] == "layer2.0"]
+    own = [line for line in lines if line["trained"] == "True"]
+    assert [line["heads"] for line in own] == [str(head) for head in order]
+    expected = [minibatch_cka([outputs[:, :, [head]]], [unit]) for head in order]
+    np.testing.assert_allclose(column(own, "cka"), expected, atol=1e-5)
+    means = distances.plain[0].mean(axis=1)[order]
+    np.testing.assert_allclose(column(own, "distance"), means, rtol=1e-5)
+    assert len(lines) == 8
+
+
+def test_class_tokens_are_compared_with_all_patches(finished: AnatomyReference) -> None:
+    vit = network("vit")
+    x = images(vit)
+    token = next(record(vit, taps(vit, ["blocks.3"]), [x], reduction="cls"))["blocks.3"]
+    embedded = next(record(vit, taps(vit, ["patch_embed"]), [x]))["patch_embed"]
+    expected = localize([token[:, None]], [embedded]).cka()[0]
+    dataset = finished.open("ViT", "localization").load()
+    (at,) = np.flatnonzero((dataset["tap"] == "blocks.3") & (dataset["patches"] == "embedding"))
+    np.testing.assert_allclose(dataset["class_token"].values[at], expected, atol=1e-4)
+    assert "embedding" not in finished.open("ResNet", "localization")["patches"].values
+
+
 def test_the_page_has_checks_and_says_who_lacks_what(
     folder: Path, finished: AnatomyReference
 ) -> None:
     page = Path(str(finished.report)).read_text()
     assert Path(str(finished.report)) == folder / "report" / "anatomy" / "index.html"
     assert "ResNet (zoo/resnet) has no attention; give a transformer" in page
-    for experiment in ("E3", "E5", "E6"):
+    for experiment in ("E3", "E4", "E5", "E6", "E8"):
         assert f">{experiment}<" in page
     assert finished.open("ResNet", "residuals").sizes["image"] == COUNT
     with pytest.raises(StorageError, match=r"'attention' of 'ResNet' is not there; .* of Mixer"):
@@ -169,7 +232,7 @@ def test_a_second_run_computes_nothing_and_the_command_line_says_so(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert finished.computed == 14
+    assert finished.computed == 24
 
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("a forward pass although everything is there")
@@ -191,6 +254,21 @@ def test_other_images_are_looked_at_anew(folder: Path, finished: AnatomyReferenc
     again = anatomy(asked | {"receptive_field_images": 8})
     assert again.computed == 1
     assert again.found[0].name not in {one.name for one in finished.found}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"head_block": 8}, "attention 8 of ViT is out of range, it has 0 to 7; set head_block"),
+        ({"localization_tokens": [[0, 7]]}, "no token at row 0, column 7 of a grid 7 x 7"),
+    ],
+)
+def test_a_part_out_of_range_is_named(tmp_path: Path, asked: dict[str, Any], said: str) -> None:
+    vit = [{"name": "ViT", "zoo": "vit"}]
+    asked |= {"anatomy": ["heads", "localization"], "baseline": False}
+    result = anatomy(study(tmp_path, models=vit, images={"source": "sample", "count": 5}, **asked))
+    assert [said in one.lacks for one in result.found].count(True) == 1
+    assert said in (tmp_path / "report" / "anatomy" / "index.html").read_text()
 
 
 def test_an_unknown_analysis_is_refused_in_one_line(
@@ -253,6 +331,51 @@ def test_parts_that_cannot_be_measured_are_left_out_and_named(tmp_path: Path) ->
     # Four images are one group: nothing to resample.
     assert "Too few images for intervals of receptive fields: 5 or more" in page
     assert "centre_share" in fields and "centre_share_low" not in fields
+
+
+def test_a_block_built_without_skips_has_no_sums_and_is_named(tmp_path: Path) -> None:
+    vit = {"name": "ViT", "timm": "vit_tiny_patch16_224", "seed": 0}
+    vit["arguments"] = {"img_size": 28, "patch_size": 7, "in_chans": 1, "depth": 2, "skip_free": 1}
+    asked = study(tmp_path, models=[vit], images={"source": "sample", "count": 5})
+    asked["anatomy"] = ["attention", "receptive_fields", "residuals", "localization", "ablation"]
+    result = anatomy(asked)
+    assert not any(one.lacks for one in result.found)
+    for analysis, labels in (("residuals", "residual"), ("ablation", "block")):
+        dataset = result.open("ViT", analysis)
+        assert dataset.attrs["left_out"] == {"blocks.1": "it was built without skip connections"}
+        assert not any("blocks.1" in name for name in dataset[labels].values.tolist())
+    assert set(result.open("ViT", "attention")["block"].values) == {
+        "blocks.0.attn",
+        "blocks.1.attn",
+    }
+    page = (tmp_path / "report" / "anatomy" / "index.html").read_text()
+    assert "Left out of ViT: blocks.1 (it was built without skip connections)" in page
+
+
+def test_out_of_memory_takes_fewer_images_a_forward_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, sizes = tasks.seen.forward_batches, []
+
+    def short(network: Network, images: Any, pieces: list[range]) -> Iterator[torch.Tensor]:
+        for batch in run(network, images, pieces):
+            sizes.append(len(batch))
+            if len(batch) > most:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            yield batch
+
+    monkeypatch.setattr(tasks.seen, "forward_batches", short)
+    asked = study(tmp_path, models=[{"name": "ViT", "zoo": "vit"}], anatomy=["attention"])
+    asked |= {"baseline": False, "images": {"source": "sample", "count": 7}, "taps": ["absent"]}
+    most = 0
+    with pytest.raises(AnalysisError, match="out of memory with one image a forward pass"):
+        anatomy(asked)
+    assert sizes == [6, 3, 1]
+    most = 3
+    distances = anatomy(asked).open("ViT", "attention")["plain_images"].load()
+    assert sizes[3:] == [6, 3, 3, 1]
+    expected = attention_distance(network("vit"), [images(network("vit"))[:7]])
+    np.testing.assert_allclose(distances, np.concatenate(expected.plain), rtol=1e-4)
 
 
 def test_an_interrupt_ends_it_at_the_next_batch(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tasks import attention_section, field_section, skip_section
+from tasks import attention_section, field_section, localization_section, skip_section
 from tasks.looked import Looked, words
 
 DRAWN = np.random.default_rng(0).normal(0, 0.01, (200, 1))
@@ -85,3 +85,29 @@ def test_fields_global_early_and_centred_after_the_sum_agree(with_twin: bool) ->
     numbers = [dict(one.measured)["difference"].value for one in found]
     np.testing.assert_allclose(numbers, [0.5 - 0.1, 15 / 16 - 2 / 16])
     assert not found[0].untrained
+
+
+def places(*shares: float, kind: str = "tokens") -> xr.Dataset:
+    coords: dict[str, list[Any]] = {
+        "patches": ["pixels"] * len(shares),
+        "is_block": [True] * len(shares),
+        "kind": [kind] * len(shares),
+    }
+    return dataset("layer", coords, share=list(shares), inside_share=list(shares))
+
+
+def facts(pooling: str, **arguments: Any) -> dict[str, Any]:
+    built = {"from": "vit", "arguments": {"depth": 3, **arguments}}
+    return {"pooling": pooling, "built": built, "trained": True}
+
+
+def test_tokens_of_a_vit_are_compared_with_a_resnets_and_with_its_pooled_twins() -> None:
+    vit = Looked("ViT", "vit", places(1.0, 0.8, 0.1), None, facts("CLS"))
+    pooled = Looked("GAP", "vit", places(1.0, 0.5, 0.9), None, facts("GAP", class_token=False))
+    resnet = Looked("ResNet", "resnet", places(0.9, 0.6, 0.2, kind="map"), None, facts("GAP"))
+    found = list(localization_section.claims([pooled, resnet, vit]))
+    assert [one.id for one in found] == ["E8-own", "E8-resnet", "E9-pooled"]
+    numbers = [dict(one.measured)["difference"].value for one in found]
+    np.testing.assert_allclose(numbers, [0.8 - 0.5, 0.8 - 0.2, 0.8 - 0.5])
+    other = Looked("other", "vit", places(1.0, 0.8, 0.1), None, facts("CLS", embed_dim=7))
+    assert [one.id for one in localization_section.claims([pooled, other])] == ["E8-own"]
