@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from benchmarks import (
     accuracy,
+    anatomy,
     growth,
     memory,
     overhead,
@@ -34,6 +35,7 @@ ITEMS = (
     sanity.ITEM,
     sanity_at_once.ITEM,
     probing.ITEM,
+    anatomy.ITEM,
 )
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import torch
 import xarray as xr
 from torch import Tensor
 from tqdm import tqdm
@@ -70,7 +71,7 @@ class Seen:
 
     def pieces(self, batch: Tensor) -> Batch:
         """``batch`` in pieces of a forward pass each."""
-        return batch if len(batch) <= self.forward_batch else batch.split(self.forward_batch)
+        return batch if len(batch) <= self.forward_batch else torch.split(batch, self.forward_batch)
 
     def few(self) -> Tensor:
         """The first images, to try out which parts an analysis can take."""
