@@ -11,8 +11,9 @@ from torch import Tensor
 from analysis.errors import AnalysisError
 from analysis.networks.ablation import without_skip
 from analysis.networks.recording import summarise
-from analysis.networks.residuals import Residual, passed_over, residuals
+from analysis.networks.residuals import Residual, residuals
 from analysis.networks.tap import Tap
+from analysis.networks.unsummed import passed_over
 from analysis.similarity import Resampled, resampled, signature
 from tasks.seen import GRAM, LEAST, Seen, finding, put
 from tasks.survey import chosen_taps
@@ -28,7 +29,8 @@ def ablation(seen: Seen) -> xr.Dataset:
     that of every tap of the study without a block's skips with the same tap intact.
     """
     with finding():
-        blocks = _by_block(residuals(seen.network))
+        sums = residuals(seen.network)
+    blocks = _by_block(sums)
     taps = chosen_taps(seen.network, seen.subject)
     predicted: list[list[np.ndarray]] = []
     parts = []
@@ -36,9 +38,9 @@ def ablation(seen: Seen) -> xr.Dataset:
         logits, intact = _pass(seen, taps, batch)
         each = [logits]
         rows = []
-        for sums in blocks.values():
+        for of_block in blocks.values():
             with ExitStack() as removed:
-                for one in sums:
+                for one in of_block:
                     removed.enter_context(without_skip(seen.network, one))
                 logits, without = _pass(seen, taps, batch)
             each.append(logits)
@@ -54,7 +56,7 @@ def ablation(seen: Seen) -> xr.Dataset:
             "tap": ("pair", [tap.name for _ in blocks for tap in taps]),
             "depth": ("pair", [tap.depth for _ in blocks for tap in taps]),
         },
-        attrs={"images_a_gram": GRAM, "left_out": passed_over(seen.network)},
+        attrs={"images_a_gram": GRAM, "left_out": passed_over(seen.network, sums)},
     )
     put(dataset, "agreement", "network", resampled((answers == answers[0]).T))
     labels = seen.images.labels

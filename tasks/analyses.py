@@ -15,8 +15,9 @@ from analysis.networks.attention import attention_distance, uniform_distance
 from analysis.networks.attention_maps import attention_blocks
 from analysis.networks.field_numbers import by_distance, centre_share, radius_within
 from analysis.networks.receptive_fields import centre_patch, receptive_fields_by_batch
-from analysis.networks.residuals import passed_over, residual_norms, residuals
+from analysis.networks.residuals import residual_norms, residuals
 from analysis.networks.tap import Tap
+from analysis.networks.unsummed import passed_over
 from analysis.similarity import Resampled, resampled
 from tasks.ablated import ablation
 from tasks.heads import heads
@@ -64,8 +65,9 @@ def skips(seen: Seen) -> xr.Dataset:
     Both on every image as well (``_images``).
     """
     with finding():
+        sums = residuals(seen.network)
         chosen, why_not = usable(
-            residuals(seen.network),
+            sums,
             lambda some: residual_norms(seen.network, [seen.few()], chosen=some),
         )
     found = residual_norms(seen.network, seen.batches(), chosen=chosen)
@@ -78,7 +80,7 @@ def skips(seen: Seen) -> xr.Dataset:
             "depth": ("sum", [r.depth for _, r in rows]),
             "image": list(seen.images.ids[: seen.count]),
         },
-        attrs={"left_out": passed_over(seen.network) | why_not},
+        attrs={"left_out": passed_over(seen.network, sums) | why_not},
     )
     for name in ("ratio", "cosine"):
         each = np.concatenate([getattr(norms, name) for norms in found.values()])

@@ -176,10 +176,9 @@ def _maps(one: Looked) -> Iterator[tuple[str, list[draw.Place]]]:
     """A low, a middle and the row looked at closely, where their grids are one; then the twin's."""
     at = int(np.flatnonzero(looked_at(one.own))[0])
     grids = list(zip(one.own["rows"].values, one.own["columns"].values, strict=True))
-    rows = [row for row in np.flatnonzero(blocks_of(one.own)) if grids[row] == grids[at]]
-    lower = [row for row in rows if row < at]
-    chosen = [int(row) for row in (*lower[1:2], *lower[len(lower) // 2 :][:1], at)]
-    for row in dict.fromkeys(chosen):
+    blocks = np.flatnonzero(blocks_of(one.own)).tolist()
+    lower = [row for row in blocks if row < at and grids[row] == grids[at]]
+    for row in dict.fromkeys([*lower[1:2], *lower[len(lower) // 2 :][:1], at]):
         yield str(one.own["tap"].values[row]), _tokens(one.own, row)
     if one.twin is not None:
         same = looked_at(one.twin)

@@ -21,9 +21,7 @@ from analysis.errors import AnalysisError
 from analysis.networks.network import Network
 from analysis.networks.recording import summarise
 from analysis.networks.reduction import reduce
-from analysis.networks.skip_free import SkipFreeBlock
 from analysis.networks.tap import Tap, taps
-from analysis.networks.tap_sets import units
 
 Branch = Literal["attention", "tokens", "mlp", "unit"]
 Token = Literal["cls", "spatial"]
@@ -115,7 +113,7 @@ _UNITS: dict[type[nn.Module], tuple[tuple[str, ...], str]] = {
 def residuals(network: Network) -> tuple[Residual, ...]:
     """All residual sums of a network made of timm's ViT, Mixer or ResNet blocks, by depth.
 
-    Blocks of other classes, subclasses included, are ``passed_over``. Runs one forward pass.
+    Blocks of other classes, subclasses included, are passed over (``unsummed``). Runs one pass.
     Raises ``AnalysisError`` where no block is known.
     """
     places = {
@@ -146,22 +144,6 @@ def residuals(network: Network) -> tuple[Residual, ...]:
         for one in found
     ]
     return tuple(sorted(sums, key=lambda residual: residual.depth))
-
-
-def passed_over(network: Network) -> dict[str, str]:
-    """The blocks of which no residual sum is known, by name, and why."""
-    known = {name for name, module in network.module.named_modules() if _places(module)}
-    blocks = (
-        name
-        for name in units(network.module)
-        if not any(other == name or other.startswith(f"{name}.") for other in known)
-    )
-    return {
-        name: "it was built without skip connections"
-        if isinstance(block := network.module.get_submodule(name), SkipFreeBlock)
-        else f"what a {type(block).__name__} adds up is not known"
-        for name in blocks
-    }
 
 
 def _places(module: nn.Module) -> tuple[_Places, ...]:
