@@ -79,19 +79,12 @@ def _attention(of: Network, batches: Sequence[Tensor]) -> dict[str, Callable[[],
 def _fields(
     of: Network, blocks: Sequence[Tap], batches: Sequence[Tensor]
 ) -> dict[str, Callable[[], object]]:
-    return {
-        "bare": partial(_backward, of, batches, times=1),
-        "as many": partial(_backward, of, batches, times=len(blocks)),
-        "seelike": lambda: receptive_fields(of, blocks, batches),
-    }
-
-
-def _backward(of: Network, batches: Sequence[Tensor], *, times: int) -> None:
-    """So many forward and backward passes of the whole network, to the pixels."""
-    for _ in range(times):
+    def bare() -> None:
         for batch in batches:
             leaf = batch.clone().requires_grad_()
             torch.autograd.grad(of.module(leaf).sum(), leaf)
+
+    return {"bare": bare, "seelike": lambda: receptive_fields(of, blocks, batches)}
 
 
 def _localization(
@@ -108,18 +101,17 @@ def _localization(
     return {"bare": partial(forward, of, batches), "seelike": located}
 
 
-def ratio(result: Result, name: str, *, over: str = "bare") -> float:
+def ratio(result: Result, name: str) -> float:
     """What an analysis takes over a bare way; localization with its scores, which come once."""
     found = result[name]
     once = found.get("scores", 0.0) * found["images"] / OF_GOALS[name]
-    return float((found["seelike"]["median"] + once) / found[over]["median"])
+    return float((found["seelike"]["median"] + once) / found["bare"]["median"])
 
 
 def goals(result: Result) -> list[Goal]:
     """One for each analysis."""
     attended, located = ratio(result, "attention"), ratio(result, "localization")
-    fields = ratio(result, "fields", over="as many")
-    of = f"{result['fields']['images']} images"
+    fields, images = ratio(result, "fields"), result["fields"]["images"]
     return [
         _goal(
             f"attention distance over the bare forward pass, fused attention off "
@@ -128,9 +120,9 @@ def goals(result: Result) -> list[Goal]:
             GOALS["attention"],
         ),
         _goal(
-            f"receptive fields of {result['blocks']} blocks, {of}, over a forward and backward "
-            "pass for each block",
-            fields,
+            f"receptive fields of {result['blocks']} blocks, {images} images, over as many forward "
+            "and backward passes: one for each block",
+            fields / result["blocks"],
             GOALS["fields"],
         ),
         _goal(
@@ -149,9 +141,9 @@ def _goal(what: str, measured: float, most: float) -> Goal:
 def section(result: Result) -> str:
     """What each takes, over what, and how it was scaled."""
     names = {
-        "attention": ("attention distance, all heads", "bare", "forward, fused attention off"),
-        "fields": ("receptive fields, all blocks", "bare", "forward and backward"),
-        "localization": ("localization, all tokens of a block", "bare", "forward"),
+        "attention": ("attention distance, all heads", "forward, fused attention off"),
+        "fields": ("receptive fields, all blocks", "forward and backward, once"),
+        "localization": ("localization, all tokens of a block", "forward"),
     }
     rows = [
         (
@@ -159,22 +151,11 @@ def section(result: Result) -> str:
             str(result[name]["images"]),
             markdown.seconds(result[name]["seelike"]),
             bare,
-            markdown.seconds(result[name][over]),
-            f"{ratio(result, name, over=over):.3g}",
+            markdown.seconds(result[name]["bare"]),
+            f"{ratio(result, name):.3g}",
         )
-        for name, (what, over, bare) in names.items()
+        for name, (what, bare) in names.items()
     ]
-    many = result["fields"]["as many"]
-    rows.append(
-        (
-            "the same",
-            str(result["fields"]["images"]),
-            markdown.seconds(result["fields"]["seelike"]),
-            "as many, one for each block",
-            markdown.seconds(many),
-            f"{ratio(result, 'fields', over='as many'):.3g}",
-        )
-    )
     attention, located = result["attention"]["images"], result["localization"]["images"]
     return "\n\n".join(
         (
@@ -185,9 +166,10 @@ def section(result: Result) -> str:
             f"{located}, of the {OF_GOALS['attention']} and {OF_GOALS['localization']} of the "
             "goals: both grow with the number of images as the passes beside them do, since a "
             "batch costs what another one does. Receptive fields take one forward pass, and a "
-            "backward pass a block from where that block is; a single pass through the network "
-            "cannot give those of several blocks. Localization takes the tokens as they come by; "
-            "its time is what comes on top of the pass. Its scores with their intervals "
+            "backward pass a block from where that block is: the goal allows a forward and a "
+            "backward pass for each block; the table has one of both beside them. "
+            "Localization takes the tokens as they come by; its time is what comes on top of the "
+            "pass. Its scores with their intervals "
             f"are computed once, in {markdown.number(result['localization']['scores'])} s for the "
             "images of the goal, and are in the ratio with that share.",
         )
