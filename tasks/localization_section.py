@@ -153,7 +153,7 @@ def figures(each: Sequence[Looked]) -> Iterator[Figure]:
     for one in each:
         yield drawn(
             f"tokens-{slug(one.model)}",
-            draw.token_maps(list(_maps(one))),
+            draw.place_maps(list(_maps(one))),
             alt=f"CKA of chosen tokens of {one.model} with every patch of the input.",
             caption=f"CKA of tokens of {one.model} with every patch of the input; the own patch is "
             "outlined. One colour scale.",

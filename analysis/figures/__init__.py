@@ -9,7 +9,7 @@ from analysis.figures.heads import Heads, heads_by_block
 from analysis.figures.heatmaps import across, against_untrained, beside, grid, scale, within
 from analysis.figures.matches import best_match
 from analysis.figures.panels import Panel, panels
-from analysis.figures.places import Place, token_maps
+from analysis.figures.places import Place, place_maps
 from analysis.figures.rendering import png, svg
 from analysis.figures.style import colours
 from analysis.figures.sweeps import sweep
@@ -23,8 +23,8 @@ __all__ = [
     "Field",
     "Heads",
     "Panel",
-    "TokenMap",
     "Place",
+    "TokenMap",
     "across",
     "against_untrained",
     "agreement",
@@ -40,6 +40,7 @@ __all__ = [
     "heads_by_block",
     "panels",
     "pictures",
+    "place_maps",
     "png",
     "scale",
     "svg",

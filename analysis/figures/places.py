@@ -28,7 +28,7 @@ class Place:
     own: tuple[int, int] | None
 
 
-def token_maps(rows: Sequence[tuple[str, Sequence[Place]]], *, unit: str = "CKA") -> Figure:
+def place_maps(rows: Sequence[tuple[str, Sequence[Place]]], *, unit: str = "CKA") -> Figure:
     """A row of heatmaps under each name, all on one colour scale; own patches are outlined.
 
     The scale begins at the smallest value, or at zero where none is below. Raises

@@ -14,8 +14,8 @@ from analysis.figures import (
     heads_by_block,
     panels,
     pictures,
+    place_maps,
     png,
-    token_maps,
 )
 from analysis.figures.fields import MOST
 
@@ -88,7 +88,7 @@ def test_pictures_are_the_fields_with_their_patch() -> None:
 def test_tokens_are_drawn_on_one_scale_with_their_own_patch() -> None:
     cka = np.array([[0.1, np.nan, 0.9], [-0.1, 0.2, 0.3]])
     rows = [("low", [Place("class token", cka, None), Place("a", cka / 2, (1, 2))])]
-    figure = token_maps([*rows, ("high", rows[0][1][:1])])
+    figure = place_maps([*rows, ("high", rows[0][1][:1])])
     shown = [axes for axes in figure.axes if axes.get_visible() and axes.images]
     assert [axes.get_title() for axes in shown] == ["class token", "a", "class token"]
     assert {axes.images[0].get_clim() for axes in shown} == {(-0.1, 0.9)}
@@ -105,7 +105,7 @@ def test_nothing_to_draw_is_refused() -> None:
     with pytest.raises(AnalysisError, match="no receptive fields"):
         pictures([("after", [])])
     with pytest.raises(AnalysisError, match="no heatmaps of tokens"):
-        token_maps([("low", [Place("a", np.full((2, 2), np.nan), None)])])
+        place_maps([("low", [Place("a", np.full((2, 2), np.nan), None)])])
     broken = Curve("a", np.array([0.0]), np.array([np.nan]), None, None, kind="trained")
     with pytest.raises(AnalysisError, match="not finite"):
         panels([Panel("one", "pixels", [broken])], along="depth")
