@@ -3,7 +3,7 @@
 import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, field_validator, model_validator
@@ -14,7 +14,7 @@ from analysis.probing import Probing
 from analysis.similarity.measures import measure
 from analysis.similarity.nulls import FEWEST, LEVEL
 from flows.errors import StudyError
-from flows.model import Model, Part
+from flows.model import Model, Part, Place
 from storage.digest import label
 from storage.images.image_set import MINIMUM
 from tasks.analyses import ANALYSES
@@ -87,9 +87,6 @@ class Reproduction(Part):
     )
 
 
-Token = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
-
-
 class Study(Part):
     """What is asked: images, models, taps, measures."""
 
@@ -132,14 +129,10 @@ class Study(Part):
         "residuals, localization, ablation, which takes a forward pass a block",
     )
     head_block: int = Field(
-        0,
-        ge=0,
-        description="the attention, from 0, whose heads are compared with a ResNet's lowest units",
+        0, ge=0, description="the attention, from 0, whose heads are compared with a ResNet"
     )
-    localization_tokens: list[Token] = Field(
-        [],
-        description="tokens of the last layer's grid whose similarities are drawn, each [row, "
-        "column] from 0 at the top left; some over the grid if left out",
+    localization_tokens: list[Place] = Field(
+        [], description="tokens of the last layer to be drawn; some over its grid if left out"
     )
     receptive_field_images: int = Field(
         32, ge=4, description="images a receptive field is averaged over: the first of the set"
