@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import xarray as xr
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -40,6 +41,7 @@ SECTIONS = {
 
 # One of their numbers, and how many images it takes until there is an interval.
 RESAMPLED_IN_GROUPS = {
+    heads_section.ANALYSIS: ("length", GRAM + LEAST),
     field_section.ANALYSIS: ("centre_share", GROUP + 1),
     localization_section.ANALYSIS: ("share", GRAM + LEAST),
     ablation_section.ANALYSIS: ("cka", GRAM + LEAST),
@@ -116,11 +118,18 @@ def _too_few(reference: AnatomyReference) -> Iterator[str]:
     for analysis, (number, least) in RESAMPLED_IN_GROUPS.items():
         there = [one for one in reference.found if one.analysis == analysis and one.name]
         known = [reference.open(one.plan.name, analysis) for one in there]
-        if any(f"{number}_low" not in dataset for dataset in known):
+        if any(_of_one_group(dataset, number) for dataset in known):
             yield (
                 f"Too few images for intervals of {analysis.replace('_', ' ')}: {least} or more "
                 "make two groups of them to resample."
             )
+
+
+def _of_one_group(dataset: xr.Dataset, number: str) -> bool:
+    """Whether nothing can be resampled; heads are, when they are beside a ResNet's units."""
+    if "batch" in dataset.sizes:
+        return dataset.sizes["batch"] < 2
+    return f"{number}_low" not in dataset
 
 
 def _provenance(reference: AnatomyReference, images: dict[str, Any]) -> Iterator[Group]:

@@ -31,6 +31,8 @@ from tasks.threads import one_blas_thread
 
 # Cells onto which the locations of finer maps are put together: tokens of a ViT-S/16 are as many.
 MOST = 256
+# Groups of batches that are resampled; more would not make intervals better.
+GROUPS = 32
 SCORES = ("share", "rank", "z")
 PIXELS, EMBEDDING = "pixels", "embedding"
 
@@ -54,28 +56,37 @@ def localization(seen: Seen) -> xr.Dataset:
     ``inside_share`` the share among tokens that are not at the rim (of all, where none is). ``cka``
     (layer, token, patch) and ``class_token`` (layer, patch) are NaN beyond a layer's own grid of
     ``rows`` and ``columns``, and where a token or patch is constant. ``shown`` are the tokens
-    chosen for pictures. Takes 8 tokens x patches bytes a layer and batch of 64 images.
+    chosen for pictures. Batches of 64 images are resampled, of many images 32 groups of them:
+    it takes 8 tokens x patches bytes a layer and group.
     """
     with finding():
         layers, why_not = _layers(seen)
         shown = _shown(seen, layers)
-    found: dict[tuple[str, str], list[Hsics]] = {}
+    found: dict[tuple[str, str], dict[int, Hsics]] = {}
     start = 0
     for batch in seen.batches(size=GRAM, at_least=LEAST):
+        group = start * GROUPS // max(seen.count, GROUPS * GRAM)
         with one_blas_thread(), naming(seen.subject.name, seen.images, start):
             for key, hsics in _one_batch(seen, layers, batch).items():
-                found.setdefault(key, []).append(hsics)
+                groups = found.setdefault(key, {})
+                groups[group] = _added(groups[group], hsics) if group in groups else hsics
         start += len(batch)
     rows = []
     by_name = {layer.tap.name: layer for layer in layers}
     for (tap, patches), parts in sorted(found.items(), key=lambda item: item[0][1] != PIXELS):
         try:
-            rows.append(_scored(by_name[tap], patches, joined(parts)))
+            rows.append(_scored(by_name[tap], patches, joined([*parts.values()])))
         except AnalysisError as error:
             why_not[f"{tap} against {patches}"] = " ".join(str(error).split())
     if not rows:
         raise AnalysisError(f"{seen.subject.name}: {next(iter(why_not.values()))}")
     return _dataset(rows, shown).assign_attrs(left_out=why_not, images_a_gram=GRAM)
+
+
+def _added(one: Hsics, other: Hsics) -> Hsics:
+    return Hsics(
+        one.crossed + other.crossed, one.tokens + other.tokens, one.patches + other.patches
+    )
 
 
 def _layers(seen: Seen) -> tuple[list[_Layer], dict[str, str]]:
@@ -103,7 +114,8 @@ def _layers(seen: Seen) -> tuple[list[_Layer], dict[str, str]]:
 
 def _shown(seen: Seen, layers: Sequence[_Layer]) -> np.ndarray:
     """The rows and columns of the tokens for pictures: those chosen, or some over the grid."""
-    rows, columns = layers[-1].onto
+    last = [one for one in layers if one.is_block] or layers
+    rows, columns = last[-1].onto
     chosen = seen.chosen.tokens or (
         (0, 0),
         (0, columns // 2),

@@ -213,6 +213,8 @@ def test_the_page_has_checks_and_says_who_lacks_what(
     folder: Path, finished: AnatomyReference
 ) -> None:
     page = Path(str(finished.report)).read_text()
+    for few in ("heads", "localization"):
+        assert f"Too few images for intervals of {few}: 68 or more" in page
     assert Path(str(finished.report)) == folder / "report" / "anatomy" / "index.html"
     assert "ResNet (zoo/resnet) has no attention; give a transformer" in page
     for experiment in ("E3", "E4", "E5", "E6", "E8"):

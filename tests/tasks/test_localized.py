@@ -1,0 +1,35 @@
+"""Localization of a network: batches in groups and in pieces give the CKA of all batches."""
+
+import numpy as np
+import pytest
+import torch
+
+import tasks.localized
+from analysis.networks import taps, transform
+from analysis.networks.models import ModelSpec, load
+from analysis.networks.tokens import pixel_patches, tokens
+from analysis.similarity.localization import localize
+from storage.images import from_sample
+from tasks.localized import localization
+from tasks.references import Subject
+from tasks.seen import Seen
+
+
+def test_groups_of_batches_have_the_cka_of_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks.localized, "GRAM", 8)
+    monkeypatch.setattr(tasks.localized, "GROUPS", 2)
+    spec = ModelSpec("ViT", zoo="vit", seed=0)
+    network, images = load(spec), from_sample(count=30)
+    seen = Seen(network, Subject(spec, ("blocks.6",), False), images, 30, 5, "localization")
+    found = localization(seen)
+    (tap,) = taps(network, ["blocks.6"])
+    x = torch.stack([transform(network)(images.read(i)) for i in range(30)])
+    batches = x.split(8)
+    expected = localize(
+        tokens(network, tap, batches), (pixel_patches(batch, (7, 7)) for batch in batches)
+    )
+    (at,) = np.flatnonzero((found["tap"] == "blocks.6") & (found["patches"] == "pixels"))
+    np.testing.assert_allclose(found["cka"].values[at], expected.cka(), atol=1e-5)
+    assert found["share_drawn"].sizes["resample"] == 1000
+    assert (found["share_low"] <= found["share"]).all()
+    assert found["shown"].values.tolist()[0] == [0, 0]
