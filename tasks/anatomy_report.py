@@ -102,6 +102,7 @@ def _telling(models: Iterable[str]) -> list[str]:
     """The figures that show most, best first."""
     return [
         "fields-by-depth",
+        "localization-by-depth",
         *(f"{name}-{slug(m)}" for name in ("heads", "skips") for m in models),
     ]
 

@@ -161,6 +161,7 @@ def figure(beside: _Beside) -> Figure:
         f"ones left, with the lowest residual units of {beside.units.model}; bands are 95 % "
         "intervals over groups of images.",
         data=ANALYSIS,
+        models=[beside.heads.model, beside.units.model],
     )
 
 

@@ -157,6 +157,7 @@ def figures(each: Sequence[Looked]) -> Iterator[Figure]:
             alt=f"CKA of chosen tokens of {one.model} with every patch of the input.",
             caption=f"CKA of tokens of {one.model} with every patch of the input; the own patch is "
             "outlined. One colour scale.",
+            models=[one.model],
         )
 
 
