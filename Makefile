@@ -4,12 +4,14 @@
 # make serve  Prefect's server, its page at http://127.0.0.1:4200, and a worker; Ctrl-C ends them
 # make test   formatting, types, layering, and all tests
 # make test-slow   what takes minutes beside: the paper's own models, untrained, end to end
+# make docs   docs/study.md, made from the models that read a study
+# make gallery   docs/gallery.md, made from the reports of make demo and seelike anatomy
 # make bench  speed, memory and error beside other packages; writes docs/benchmarks.md (45 minutes)
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo reproduce serve test test-slow check bench install clean
+.PHONY: docs gallery demo reproduce serve test test-slow check bench install clean
 
 demo: install
 	$(BIN)/seelike compare studies/demo.yaml
@@ -31,6 +33,13 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: install
+	$(BIN)/python -m flows.study_reference > docs/study.md
+
+gallery: install demo
+	$(BIN)/seelike anatomy studies/anatomy.yaml
+	$(BIN)/python -m benchmarks.gallery reports/demo reports/zoo-inside/anatomy
 
 bench: install
 	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev,bench]'
