@@ -143,8 +143,10 @@ def _looked_for(asked: Asked) -> dict[str, list[str]]:
     on_families = list(dict.fromkeys(name for cast in casts(asked) for name in cast))
     return {
         "attention": [*on_families, *fractions(asked, "vit")],
+        "heads": [one for one in on_families if asked.models[one]["family"] != "mixer"],
         "receptive_fields": on_families,
-        "residuals": [*on_families, *pooling(asked)],
+        "residuals": on_families,
+        "localization": [*on_families, *pooling(asked)],
     }
 
 

@@ -105,6 +105,12 @@ def _parts(dataset: xr.Dataset) -> Parts:
     return Parts(dataset["direction"].values, dataset["length"].values)
 
 
+def all_claims(each: Sequence[Looked]) -> list[Check]:
+    """The claims on the first model with heads and the first with units, if there are both."""
+    beside = _beside(each)
+    return [] if beside is None else list(claims(beside))
+
+
 def claims(beside: _Beside) -> Iterator[Check]:
     """What the study says of local and global heads, of the lowest unit."""
     if beside.own.rho is None:

@@ -11,6 +11,8 @@ from tasks import (
     attention_section,
     depth_probe_section,
     field_section,
+    heads_section,
+    localization_section,
     skip_section,
     token_probe_section,
 )
@@ -81,8 +83,9 @@ class Inner:
     def checks(self, reference: AnatomyReference) -> list[Check]:
         """The checks that the section makes, without its figures."""
         each = looked(reference, self.module.ANALYSIS)
-        if self.module is attention_section:
-            return attention_section.all_claims(each)
+        if self.module in (attention_section, heads_section):
+            found: list[Check] = self.module.all_claims(each)
+            return found
         if self.module is depth_probe_section:
             each = [one for one in each if depth_probe_section.has_mean(one.own)]
         claims: Callable[..., Iterable[Check]] = self.module.claims
@@ -125,8 +128,11 @@ def transferred(
 
 INNER = (
     Inner("E3", "attention distance", attention_section, on_fractions),
+    Inner("E4", "heads against a ResNet", heads_section),
     Inner("E5", "effective receptive fields", field_section),
     Inner("E6", "skip connections", skip_section),
+    Inner("E8", "localization", localization_section),
+    Inner("E9", "localization under average pooling", localization_section, on_pooling),
     Inner("E10", "probes on single tokens", token_probe_section, on_pooling),
     Inner("E12", "probes by depth, and transfer", depth_probe_section, on_fractions),
 )
