@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import timm
 from PIL import Image
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
@@ -58,6 +57,8 @@ def settings(folder: Path) -> list[str]:
 
 
 def test_every_model_of_the_study_is_one_that_timm_has_weights_for() -> None:
+    import timm  # After the network room, which makes ready what timm imports.
+
     study = read_study(STUDY)
     assert study.keep == "signatures"
     for model in study.models:
