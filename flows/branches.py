@@ -56,10 +56,10 @@ class Branches:
         ]
         if not left:
             raise next(iter(self.failed.values()))
-        self._say()
+        self.say()
         return left
 
-    def _say(self) -> None:
+    def say(self) -> None:
         """Tell the failures that were not told yet: the others take long, perhaps."""
         for name in self.failed.keys() - self._told:
             line = f"model {name!r} failed, the others go on: {explained(self.failed[name])}"

@@ -210,8 +210,8 @@ def _train(parsed: argparse.Namespace) -> None:
     study = _study(parsed)
     from flows.train import train
 
-    for path in train(study):
-        print(path)
+    result = train(study)
+    print(*result.checkpoints, result.report, sep="\n")
 
 
 def _plan(parsed: argparse.Namespace) -> None:

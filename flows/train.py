@@ -1,18 +1,23 @@
 """The flow that trains the reference zoo."""
 
+from difflib import get_close_matches
 from pathlib import Path
 
-from prefect import flow, unmapped
+from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from analysis.networks.training import Recipe
-from analysis.networks.zoo import FAMILIES
+from analysis.networks.zoo import FAMILIES, architecture
+from flows.branches import Branches
 from flows.errors import StudyError
 from flows.model import Model
 from flows.steps import run_name
 from flows.study import Study
+from storage import zoo as shelf
+from storage.reports import check_folder
 from storage.store import make_store
 from tasks.training import Lesson, fashion_mnist_folder, train_network
+from tasks.training_report import TrainingReference, write_training
 
 
 # One network at a time: each uses every core, or the one GPU.
@@ -21,30 +26,97 @@ from tasks.training import Lesson, fashion_mnist_folder, train_network
     flow_run_name=run_name,
     task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]
 )
-def train(study: Study) -> list[Path]:
-    """Train every network of ``study`` on Fashion-MNIST with one recipe; the checkpoints' paths.
+def train(study: Study) -> TrainingReference:
+    """Train every network of ``study``, and write the report: its checkpoints, and its path.
 
-    A training that was cut off goes on after its last whole epoch; a finished one is left.
+    A training that was cut off goes on after its last whole epoch; a finished one is left. A
+    network that can't be trained fails alone, with those that start from it: the others are
+    trained, and then ``Incomplete`` is raised, which says what is missing and why.
     """
+    output = Path(study.training.output)
+    check_models(study.models, output)
+    folder = training_folder(study)
+    check_folder(folder)
+    if any(model.training.data == "fashion-mnist" for model in study.models):
+        fashion_mnist_folder(Path(study.training.downloads))
+    make_store(study.store)
+    branches = Branches()
+    checkpoints = []
     for model in study.models:
+        try:
+            checkpoints.append(_trained(model, study, branches))
+        except Exception as error:
+            branches.fail(model.name, error)
+            branches.say()
+    if not checkpoints:
+        raise next(iter(branches.failed.values()))
+    written = write_training(
+        [path.stem for path in checkpoints],
+        output=output,
+        folder=folder,
+        study=study.name,
+        missing=branches.missing,
+    )
+    branches.close(report=str(written.report))
+    return written
+
+
+def training_folder(study: Study) -> str:
+    """Where the report goes: below that of `compare`, which stays as it is."""
+    return f"{study.report_folder.rstrip('/')}/training"
+
+
+def check_models(models: list[Model], output: Path) -> None:
+    """Raise ``StudyError`` for a network that can't be built, and a start it can't begin from."""
+    for place, model in enumerate(models):
         if model.zoo not in FAMILIES:
             raise StudyError(
                 f"model {model.name!r} cannot be trained: zoo is {model.zoo!r}, "
                 f"expected one of {', '.join(FAMILIES)}"
             )
-    training = study.training
-    if any(model.training.data == "fashion-mnist" for model in study.models):
-        fashion_mnist_folder(Path(training.downloads))
-    make_store(study.store)
-    checkpoints = train_network.map(
-        name=[model.name for model in study.models],
-        lesson=[_lesson(model, training.recipe) for model in study.models],
-        downloads=unmapped(Path(training.downloads)),
+        start = model.training.start
+        if start is not None:
+            family = _family(start, models[:place], models[place:], output, of=model.name)
+            if architecture(family) != architecture(model.zoo):
+                raise StudyError(
+                    f"model {model.name!r} is a {model.zoo} and cannot start from {start!r}, a "
+                    f"{family}: weights fit the same architecture only; name another start"
+                )
+
+
+def _family(start: str, before: list[Model], after: list[Model], output: Path, *, of: str) -> str:
+    """The family of the network called ``start``: trained before, or kept, or shipped."""
+    families = {model.name: str(model.zoo) for model in before}
+    if start in families:
+        return families[start]
+    if start in [model.name for model in after]:
+        raise StudyError(
+            f"model {of!r} starts from {start!r}, which the study trains no earlier; put it before"
+        )
+    for folder in (output, shelf.SHIPPED):
+        if start in shelf.members(folder):
+            return str(shelf.card(start, folder)["family"])
+    known = [*families, *shelf.members(output), *shelf.members()]
+    near = get_close_matches(start, known, n=1, cutoff=0.0)[0]
+    raise StudyError(
+        f"model {of!r} starts from {start!r}, which is neither trained before it nor in "
+        f"{output} nor in the zoo; nearest: {near!r}"
+    )
+
+
+def _trained(model: Model, study: Study, branches: Branches) -> Path:
+    """Train one network, unless what it starts from has failed."""
+    start = model.training.start
+    if start in branches.failed:
+        raise StudyError(f"it starts from {start!r}, which failed")
+    return train_network(
+        model.name,
+        _lesson(model, study.training.recipe),
+        downloads=Path(study.training.downloads),
         store=study.store,
-        output=unmapped(Path(training.output)),
+        output=Path(study.training.output),
         device=study.compute.device,
     )
-    return checkpoints.result()
 
 
 def _lesson(model: Model, recipe: Recipe) -> Lesson:

@@ -1,5 +1,6 @@
 """A folder of this machine as the place where bytes are kept."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -83,6 +84,14 @@ class Folder:
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise OSError(
+                error.errno,
+                f"{os.strerror(error.errno)} for {path}, what was there before stays; make room "
+                "and run the same command again",
+            ) from error
         finally:
             partial.unlink(missing_ok=True)
         _sync(path.parent)

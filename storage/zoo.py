@@ -52,9 +52,32 @@ def weights(name: str, folder: Path = SHIPPED) -> dict[str, np.ndarray]:
 def write(
     folder: Path, name: str, *, tensors: Mapping[str, np.ndarray], card: Mapping[str, Any]
 ) -> Path:
-    """Keep a network and its card in ``folder``; the weights' path."""
+    """Keep a network and its card in ``folder``; the weights' path.
+
+    Both are brought to the disk before either takes the place of what is there.
+    """
     content = save({k: np.array(v, order="C") for k, v in tensors.items()})
+    files = {
+        f"{name}.safetensors": content,
+        f"{name}.json": as_json({**card, "digest": content_digest([content])}),
+    }
     place = Folder(folder)
-    place.write(f"{name}.safetensors", content)
-    place.write(f"{name}.json", as_json({**card, "digest": content_digest([content])}))
+    try:
+        for key, each in files.items():
+            place.write(f".{key}.new", each)
+        for key in files:
+            (folder / f".{key}.new").replace(folder / key)
+    finally:
+        for key in files:
+            place.remove(f".{key}.new")
     return folder / f"{name}.safetensors"
+
+
+def holds(folder: Path, name: str, *, training: str) -> bool:
+    """Whether ``folder`` has a network whole, as the training of that digest left it."""
+    try:
+        found = card(name, folder)
+        weights(name, folder)
+    except StorageError:
+        return False
+    return found.get("training") == training

@@ -1,5 +1,6 @@
 """Training one network of the reference zoo, resumably, and keeping it with its card."""
 
+import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -74,7 +75,7 @@ def train_network(
     data = training_set(lesson.data, downloads)
     identity = _identity(lesson, data, output)
     kept = training_states.name(identity)
-    if name in shelf.members(output) and shelf.card(name, output).get("training") == kept:
+    if shelf.holds(output, name, training=kept):
         return output / f"{name}.safetensors"
 
     tensors = {
@@ -107,6 +108,7 @@ def train_network(
             "accuracy": right / len(data.test[1]),
         },
         "curve": curve,
+        "steps": lesson.recipe.epochs * math.ceil(len(data.train[1]) / lesson.recipe.batch),
         "parameters": sum(p.numel() for p in network.parameters()),
         "training": kept,
         "versions": versions(),

@@ -7,6 +7,7 @@ from analysis.figures.explorers import explorer
 from analysis.figures.fields import Field, pictures
 from analysis.figures.heads import Heads, heads_by_block
 from analysis.figures.heatmaps import across, against_untrained, beside, grid, scale, within
+from analysis.figures.learning import accuracy_by_data, along_steps
 from analysis.figures.matches import best_match
 from analysis.figures.panels import Panel, panels
 from analysis.figures.places import Place, place_maps
@@ -25,9 +26,11 @@ __all__ = [
     "Panel",
     "Place",
     "TokenMap",
+    "accuracy_by_data",
     "across",
     "against_untrained",
     "agreement",
+    "along_steps",
     "beside",
     "best_match",
     "ceiling",

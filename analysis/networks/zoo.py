@@ -55,6 +55,13 @@ def build(family: str, *, seed: int) -> nn.Module:
     return network.eval()
 
 
+def architecture(family: str) -> tuple[str, dict[str, Any]]:
+    """What the weights of a family fit: what is built, with which arguments but for its skips."""
+    member = FAMILIES[family]
+    own = {key: value for key, value in member.arguments.items() if key != "skip_free"}
+    return member.builder, own
+
+
 def _vit(arguments: dict[str, Any]) -> nn.Module:
     """A ViT; ``skip_free`` among the arguments is the block that is to have no skips."""
     own = dict(arguments)

@@ -75,12 +75,19 @@ def study(folder: Path, **changes: Any) -> dict[str, Any]:
         "store": str(folder / "store"),
         "models": [{"name": "a vit", "zoo": "vit", "seed": 3}],
         "compute": {"device": "cpu"},
+        "report": str(folder / "report"),
         "training": {
             "output": str(folder / "checkpoints"),
             "downloads": str(folder / "downloads"),
             "recipe": {"epochs": EPOCHS, "batch": BATCH},
         },
     } | changes
+
+
+def half(folder: Path) -> dict[str, Any]:
+    """The same on half of the images, in as many steps as all would take."""
+    own = {"name": "a vit", "zoo": "vit", "seed": 3, "training": {"fraction": 0.5}}
+    return study(folder, models=[own])
 
 
 def steps_of(monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -127,7 +134,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     broken.mkdir()
     file = broken / "study.yaml"
-    file.write_text(yaml.safe_dump(study(broken)))
+    file.write_text(yaml.safe_dump(half(broken)))
     first = subprocess.run(
         [sys.executable, "-c", KILLED, str(file)],
         capture_output=True,
@@ -144,10 +151,10 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
     assert len(open_store(str(broken / "store")).names("training")) == 1
 
     made = steps_of(monkeypatch)
-    (resumed,) = train(study(broken))
+    (resumed,) = train(half(broken)).checkpoints
     assert made == list(range(STEPS // 2, STEPS))  # The second epoch, from its beginning.
     made.clear()
-    (undisturbed,) = train(study(whole))
+    (undisturbed,) = train(half(whole)).checkpoints
     assert made == list(range(STEPS))
 
     assert resumed.read_bytes() == undisturbed.read_bytes()
@@ -156,13 +163,16 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_weights(
     curves = [[epoch["loss"] for epoch in card(folder)["curve"]] for folder in (broken, whole)]
     assert curves[0] == curves[1]
     assert len(curves[0]) == EPOCHS
+    assert card(whole)["fraction"] == 0.5
+    assert card(whole)["images"] == f"Fashion-MNIST, {round(0.5 * COUNTS['train'])} training images"
+    assert card(whole)["steps"] == STEPS
 
 
 @pytest.mark.usefixtures("few_images")
 def test_what_is_finished_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (path,) = train(study(tmp_path))
+    (path,) = train(study(tmp_path)).checkpoints
     assert f"{STEPS}/{STEPS}" in capsys.readouterr().err
     before = {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in path.parent.iterdir()}
     assert len(before) == 2
@@ -172,7 +182,7 @@ def test_what_is_finished_is_left_alone(
     file.write_text(yaml.safe_dump(study(tmp_path)))
     assert main(["train", str(file)]) == 0
     said = capsys.readouterr()
-    assert said.out.splitlines() == [str(path)]
+    assert said.out.splitlines() == [str(path), str(tmp_path / "report/training/index.html")]
     assert "step" not in said.err
     assert made == []
     assert {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in path.parent.iterdir()} == before
@@ -180,7 +190,7 @@ def test_what_is_finished_is_left_alone(
     # Cut off after the last epoch, before the checkpoint: it is written, nothing is trained.
     for gone in before:
         gone.unlink()
-    assert train(study(tmp_path)) == [path]
+    assert train(study(tmp_path)).checkpoints == (path,)
     assert made == []
     assert "step" not in capsys.readouterr().err
     assert path.read_bytes() == before[path][0]
@@ -191,7 +201,7 @@ def test_what_is_finished_is_left_alone(
 def test_the_card_tells_what_was_trained_and_another_seed_is_another_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (path,) = train(study(tmp_path))
+    (path,) = train(study(tmp_path)).checkpoints
     told = card(tmp_path)
     assert (told["family"], told["seed"]) == ("vit", 3)
     assert (told["recipe"]["epochs"], told["recipe"]["batch"]) == (EPOCHS, BATCH)
@@ -260,3 +270,107 @@ def test_a_network_that_the_zoo_does_not_have_is_refused(tmp_path: Path) -> None
     refused(tmp_path, "zoo is 'vti', expected one of vit", models=[{"name": "a", "zoo": "vti"}])
     refused(tmp_path, "zoo is None", models=[{"name": "a", "timm": "resnet18"}])
     assert not (tmp_path / "store").exists()
+
+
+def trained(name: str, **training: Any) -> dict[str, Any]:
+    return {"name": name, "zoo": "resnet", "seed": 3, "training": training}
+
+
+@pytest.mark.usefixtures("few_images")
+def test_fine_tuning_begins_with_the_weights_of_its_start_and_one_that_fails_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun: list[dict[str, torch.Tensor]] = []
+    epochs = training.epochs
+
+    def seen(network: Any, *arrays: Any, **named: Any) -> Any:
+        begun.append({key: value.clone() for key, value in network.state_dict().items()})
+        return epochs(network, *arrays, **named)
+
+    monkeypatch.setattr(training, "epochs", seen)
+    recipe = {"epochs": 1, "batch": 64}
+    models = [
+        trained("first", recipe=recipe),
+        trained("none of a class", fraction=0.001),
+        trained("after that", start="none of a class"),
+        trained("tuned", data="digits", start="first", recipe=recipe),
+    ]
+    file = tmp_path / "study.yaml"
+    file.write_text(yaml.safe_dump(study(tmp_path, models=models)))
+    assert main(["train", str(file)]) == 2
+    told = capsys.readouterr().err
+    reason = "a fraction of 0.001 leaves no image of class 't-shirt', of which Fashion-MNIST has"
+    assert f"model 'none of a class' failed, the others go on: {reason}" in told
+    assert "'after that': it starts from 'none of a class', which failed" in told
+
+    output = tmp_path / "checkpoints"
+    assert shelf.members(output) == ["first", "tuned"]
+    start = shelf.weights("first", output)
+    assert begun[1].keys() == start.keys()
+    for name, value in start.items():
+        np.testing.assert_array_equal(
+            begun[1][name].numpy(), value.astype(begun[1][name].numpy().dtype)
+        )
+    tuned = shelf.card("tuned", output)
+    assert tuned["start"] == {"name": "first", "digest": shelf.card("first", output)["digest"]}
+    assert tuned["images"] == "digits, 1200 training images"
+    assert tuned["test"]["total"] == 597
+
+    page = (tmp_path / "report" / "training" / "index.html").read_text()
+    for name in ("first", "tuned"):
+        right = shelf.card(name, output)["test"]
+        assert f"{right['correct'] / right['total']:.4f} [" in page
+    assert "&#39;none of a class&#39; of the study is missing here" in page
+
+
+@pytest.mark.usefixtures("few_images")
+def test_a_start_that_cannot_be_is_named_with_the_remedy(tmp_path: Path) -> None:
+    def starting(*models: dict[str, Any], match: str) -> None:
+        refused(tmp_path, match, models=list(models))
+
+    starting(trained("a", start="resnte"), match="'resnte', which is neither .* nearest: 'resnet'")
+    starting(trained("a", start="b"), trained("b"), match="'b', which the study trains no earlier")
+    starting(trained("a", start="a"), match="'a', which the study trains no earlier")
+    starting(
+        trained("a", start="vit"),
+        match="'a' is a resnet and cannot start from 'vit', a vit: weights fit the same arch",
+    )
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.usefixtures("few_images")
+def test_on_a_full_disk_what_was_there_stays_and_the_training_goes_on_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "study.yaml"
+    first = study(tmp_path, models=[trained("a vit")])
+    file.write_text(yaml.safe_dump(first))
+    output = tmp_path / "checkpoints"
+    train(first)
+    before = {path: path.read_bytes() for path in output.iterdir()}
+    seed = study(tmp_path, models=[trained("a vit") | {"seed": 4}])
+    file.write_text(yaml.safe_dump(seed))
+
+    opened = Path.open
+    full = ["a vit.json"]
+
+    def out_of_space(path: Path, *how: Any, **named: Any) -> Any:
+        # The system's own file that is always full.
+        if path.name.endswith(".partial") and any(name in path.name for name in full):
+            return opened(Path("/dev/full"), *how, **named)
+        return opened(path, *how, **named)
+
+    monkeypatch.setattr(Path, "open", out_of_space)
+    # First the state after an epoch does not go in, then the card of the trained network.
+    for name in (".safetensors.", "a vit.json"):
+        full[:] = [name]
+        assert main(["train", str(file)]) == 1
+        told = capsys.readouterr().err.splitlines()[-1]
+        assert "No space left on device for" in told and "make room and run the same" in told
+        assert {path: path.read_bytes() for path in output.iterdir()} == before
+    made = steps_of(monkeypatch)
+    full.clear()
+    assert main(["train", str(file)]) == 0
+    assert made == []  # Its states are there: nothing is trained twice.
+    assert shelf.card("a vit", output)["seed"] == 4
+    shelf.weights("a vit", output)
