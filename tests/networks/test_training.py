@@ -137,5 +137,6 @@ def test_a_vit_that_is_pooled_has_patches_alone_and_learns(
     assert network.cls_token is None
     with torch.inference_mode():
         assert network.forward_features(data[0][:2]).shape == (2, 49, 96)
-    first, *_, last = training.epochs(network, *data, recipe=RECIPE, seed=0)
+    few = (data[0][:16], data[1][:16])
+    first, *_, last = training.epochs(network, *few, recipe=RECIPE, seed=0)
     assert last.loss < first.loss
