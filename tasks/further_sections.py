@@ -12,6 +12,7 @@ from storage.digest import slug
 from storage.reports import Section, Table
 from tasks.chance_section import chance
 from tasks.drawn import drawn
+from tasks.relations import leading
 from tasks.seed_sections import by_seed, seeds_of
 
 # Variants of CKA over all images stand beside the minibatch estimate, not among other measures.
@@ -21,13 +22,13 @@ ALL_IMAGES = (EXACT, "cka_biased", "cka_rbf_exact", "cka_rbf_biased")
 
 def further_sections(dataset: xr.Dataset, measured: Measured) -> Iterator[Section]:
     """Those that the comparison has the numbers for, in reading order."""
-    models = list(measured.families)
+    models = leading(dataset, list(measured.families))
     names = list(dataset.attrs["measures"])
     if "cka_p" in dataset and len(models) > 1:
         yield chance(dataset, models, names)
     seeds = seeds_of(dataset, measured)
     if seeds.architectures:
-        yield by_seed(dataset, seeds)
+        yield by_seed(dataset, seeds, beside=models)
     yield from (
         agreement(dataset, models, name, reference)
         for name, reference in (("cka", EXACT), ("cka_rbf", "cka_rbf_exact"))

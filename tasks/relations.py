@@ -14,6 +14,8 @@ import xarray as xr
 POOLING = ("class_token", "global_pool")
 SKIP_FREE = "skip_free"
 ALL = 1.0
+# So many models can be shown in pairs, each with each.
+MOST = 6
 
 
 @dataclass(frozen=True)
@@ -133,3 +135,12 @@ def relations(comparison: xr.Dataset) -> Relations:
     there = dict.fromkeys(str(model) for model in comparison["model_a"].values)
     facts: dict[str, Any] = comparison.attrs["models"]
     return Relations({name: facts[name] for name in there if facts[name]["trained"]})
+
+
+def leading(comparison: xr.Dataset, models: list[str]) -> list[str]:
+    """Those of ``models`` that are shown in pairs: all, or the first of every architecture."""
+    if len(models) <= MOST:
+        return models
+    known = relations(comparison)
+    firsts = known.firsts()
+    return [model for model in models if model not in known.facts or model in firsts]

@@ -22,6 +22,8 @@ from tasks.further_sections import further_sections
 from tasks.looked import cell
 from tasks.references import ComparisonReference
 from tasks.related_sections import related_data, related_sections
+from tasks.relations import MOST, leading
+from tasks.reproduced import of_models
 from tasks.retries import RETRIED
 from tasks.run_log import run_log
 from tasks.sections import data, sections
@@ -54,8 +56,9 @@ def page(
     measured = measured_of(dataset)
     found = findings(measured)
     models = list(measured.families)
+    shown = of_models(dataset, leading(dataset, models))
     every = (
-        *sections(dataset, measured, found),
+        *sections(shown, measured_of(shown), found),
         *related_sections(dataset, measured),
         *further_sections(dataset, measured),
     )
@@ -63,15 +66,30 @@ def page(
     first, rest = foremost([traced(section, origins) for section in every], FIRST)
     verdicts = [check.verdict for section in every for check in section.checks]
     return Page(
-        title=f"How alike are the layers of {listed(models)}?",
+        title=f"How alike are the layers of {called(models)}?",
         lead=tuple(_lead(dataset, verdicts)),
         first=first,
         sections=rest,
         provenance=tuple(provenance(dataset, name=comparison.name)),
         data=(*data(dataset, models), *related_data(dataset, measured)),
         warnings=(*_missing(missing), *_warnings(dataset)),
-        notes=(RULE,) if verdicts else (),
+        notes=(*([RULE] if verdicts else []), *_notes(dataset, models)),
     )
+
+
+def called(models: list[str]) -> str:
+    """``models`` by name, or where they are many, how many they are."""
+    return listed(models) if len(models) <= MOST else f"{len(models)} networks"
+
+
+def _notes(dataset: xr.Dataset, models: list[str]) -> Iterator[str]:
+    shown = leading(dataset, models)
+    if shown != models:
+        yield (
+            f"Of {len(models)} networks the sections within and across models, beyond chance and "
+            f"by other measures show the first of each architecture: {listed(shown)}. All pairs "
+            "are in the numbers."
+        )
 
 
 def measured_of(dataset: xr.Dataset) -> Measured:

@@ -1,5 +1,7 @@
 """The section of a report on seeds: how alike two trainings of one architecture are."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -28,8 +30,8 @@ def seeds_of(dataset: xr.Dataset, measured: Measured) -> Seeds:
     )
 
 
-def by_seed(dataset: xr.Dataset, seeds: Seeds) -> Section:
-    """How alike two trainings of one architecture are: the ceiling for all other pairs."""
+def by_seed(dataset: xr.Dataset, seeds: Seeds, *, beside: Sequence[str]) -> Section:
+    """How alike two trainings of one architecture are, beside the other models and their twins."""
     ceilings = seeds.ceilings()
     shares = [seeds.matched_share(one.first, one.second) for one in ceilings]
     words = tuple(
@@ -49,7 +51,9 @@ def by_seed(dataset: xr.Dataset, seeds: Seeds) -> Section:
         figures=tuple(
             drawn(
                 f"ceiling-{slug(one.first)}-{slug(one.second)}",
-                draw.ceiling(curves(dataset, one), title=f"{one.first} and {one.second}"),
+                draw.ceiling(
+                    curves(dataset, one, beside=beside), title=f"{one.first} and {one.second}"
+                ),
                 alt=text,
                 caption=f"CKA of {one.first}'s layers with the same layers of {one.second} (bold), "
                 "and with the most similar layer of each other model.",
@@ -60,8 +64,11 @@ def by_seed(dataset: xr.Dataset, seeds: Seeds) -> Section:
     )
 
 
-def curves(dataset: xr.Dataset, ceiling: Ceiling) -> list[draw.Curve]:
-    """The ceiling of two seeds by depth, beside the first one's best matches in other models."""
+def curves(dataset: xr.Dataset, ceiling: Ceiling, *, beside: Sequence[str]) -> list[draw.Curve]:
+    """The ceiling of two seeds by depth, beside the first one's best matches in other models.
+
+    These are the models ``beside`` and their untrained twins.
+    """
     own = dataset.isel(tap_a=np.flatnonzero(dataset["model_a"].values == ceiling.first))
     depth = own["depth_a"].values
     made = [
@@ -78,6 +85,8 @@ def curves(dataset: xr.Dataset, ceiling: Ceiling) -> list[draw.Curve]:
         if other in (ceiling.first, ceiling.second):
             continue
         cells = own.isel(tap_b=np.flatnonzero(own["model_b"].values == other))
+        if not {other, str(cells["baseline_of_b"].values[0])} & {*beside, ceiling.second}:
+            continue
         best = cells["cka"].values.argmax(axis=1)
         at = (np.arange(len(best)), best)
         bounds = [cells[f"cka_{end}"].values[at] if "cka_low" in cells else None for end in _ENDS]

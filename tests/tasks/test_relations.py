@@ -61,3 +61,7 @@ def test_a_start_is_named_as_the_study_does_or_as_the_zoo() -> None:
 
 def test_seeds_differ_in_nothing_else() -> None:
     assert RELATIONS.seeds() == [["seed 1", "full"]]
+
+
+def test_the_first_of_every_architecture_leads() -> None:
+    assert RELATIONS.firsts() == ["seed 1", "gap", "deep"]
