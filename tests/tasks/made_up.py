@@ -50,6 +50,10 @@ def facts(
         "pooling": "CLS",
         "skip_free": skip_free,
         "built": {"from": family, "arguments": arguments},
+        "architecture": family,
+        "parameters": 1000,
+        "input": [1, 28, 28],
+        "weights": "0" * 64,
     }
     if trained:
         nothing = {"data": "images", "fraction": 1.0, "start": None, "seed": 0}
@@ -93,7 +97,18 @@ def compared(
             for side in "ab"
             for key, column in columns.items()
         },
-        {"models": {name: own for name, (own, _) in models.items()}, "measures": {"cka": {}}},
+        {
+            "models": {name: own for name, (own, _) in models.items()},
+            "signatures": dict.fromkeys(models, "0" * 64),
+            "measures": {"cka": {}},
+            "images": {"source": "made up", "count": IMAGES, "digest": "0" * 64, "left_out": []},
+            "taps": ["blocks"],
+            "left_out_taps": [],
+            "batch": BATCH,
+            "seconds": 1.0,
+            "versions": {},
+            **dict.fromkeys(("estimator", "interval", "reduction", "computed"), "made up"),
+        },
     )
 
 

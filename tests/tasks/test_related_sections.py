@@ -16,7 +16,7 @@ from storage.reports import Check, Section
 from tasks import data_scale_section, fine_tuning_section, skip_free_section
 from tasks.broken import sides
 from tasks.related_sections import related_data, related_sections
-from tasks.report import measured_of
+from tasks.report import measured_of, page
 
 from .made_up import TAPS, chain, compared, facts, study, towards
 
@@ -130,6 +130,23 @@ def test_the_numbers_to_take_along_are_those_of_the_comparison(dataset: xr.Datas
         "broken untrained",
         "full untrained",
     ]
+
+
+def test_of_many_networks_pairs_are_shown_of_the_first_of_each_architecture(
+    dataset: xr.Dataset,
+) -> None:
+    made = page(dataset, name="0" * 64)
+    assert made.title == "How alike are the layers of 8 networks?"
+    (note,) = made.notes
+    assert "show the first of each architecture: full and resnet." in note
+    names = [figure.name for section in made.sections for figure in section.figures]
+    assert [name for name in names if name.startswith("across-")] == ["across-full-resnet"]
+    assert {"skip-free", "data-scale-full", "fine-tuning-tuned", "ceiling-full-full-1"} <= {*names}
+    checks = [check for section in made.sections for check in section.checks]
+    assert f"Of {len(checks)} claims of the study" in made.lead[1]
+    # All pairs are in the numbers.
+    (cka,) = (one for one in made.data if one.name == "cka")
+    assert "tenth,patch_embed" in cka.text
 
 
 def test_other_networks_have_no_such_sections() -> None:
