@@ -153,7 +153,8 @@ def _begun(lesson: Lesson, output: Path) -> nn.Module:
         return zoo.build(lesson.family, seed=lesson.seed)
     weights = shelf.weights(lesson.start, _home(lesson.start, output))
     spec = ModelSpec(lesson.start, zoo=lesson.family, seed=lesson.seed)
-    return load(spec, weights=weights).module
+    # Networks are loaded to be looked at: their weights would stay as they are.
+    return load(spec, weights=weights).module.requires_grad_(True)
 
 
 def _run(

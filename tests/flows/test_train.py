@@ -313,7 +313,7 @@ def test_fine_tuning_begins_with_the_weights_of_its_start_and_one_that_fails_fai
         )
     tuned = shelf.card("tuned", output)
     assert tuned["start"] == {"name": "first", "digest": shelf.card("first", output)["digest"]}
-    assert tuned["images"] == "digits, 1200 training images"
+    assert tuned["images"] == "digits, 1 200 training images"
     assert tuned["test"]["total"] == 597
 
     page = (tmp_path / "report" / "training" / "index.html").read_text()
