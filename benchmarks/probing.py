@@ -27,7 +27,7 @@ from tasks.record import record_shard
 from tasks.references import ModelPlan, Subject
 from tasks.survey import survey
 
-FULL_SIZE = {"count": 2048, "batch": 256, "forward_batch": 64, "repeats": 3}
+FULL_SIZE = {"count": 1024, "batch": 256, "forward_batch": 64, "repeats": 3}
 TOY_SIZE = {"count": 120, "batch": 60, "forward_batch": 60, "repeats": 1}
 MODELS: dict[str, dict[str, Any]] = {
     "ViT of the zoo": {"zoo": "vit"},

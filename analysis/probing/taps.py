@@ -77,8 +77,8 @@ def _turns(groups: list[_Group], of: Axes, split: Split, memory: int) -> list[li
         each = Learner.held_bytes(of.channels, split, shots=group.shots, full=group.full)
         if each > memory:
             raise AnalysisError(
-                f"a probe of {of.channels} channels takes {each / 1e9:.2f} GB of memory, "
-                f"{memory / 1e9:.2f} GB are given; set compute.memory higher, or fewer draws or "
+                f"a probe of {of.channels} channels takes {each / 1e6:.1f} MB of memory, "
+                f"{memory / 1e6:.1f} MB are given; set compute.memory higher, or fewer draws or "
                 "shots"
             )
         start = 0
