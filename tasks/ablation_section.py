@@ -21,6 +21,7 @@ SHARES = {"accuracy": "share of right predictions", "agreement": "share of same 
 def section(reference: AnatomyReference) -> Section:
     """What was found of networks without skips."""
     each = looked(reference, ANALYSIS)
+    models = own_models(reference)
     return framed(
         reference,
         ANALYSIS,
@@ -28,9 +29,15 @@ def section(reference: AnatomyReference) -> Section:
         "The trained network, its skips around one block taken away at inference. The study "
         "trains networks anew without them (E7), so its numbers are no check of these.",
         sentences=map(words, each),
-        figures=map(figure, each),
+        figures=(figure(one, colour=models.index(one.model)) for one in each),
         table=table(each) if each else None,
     )
+
+
+def own_models(reference: AnatomyReference) -> list[str]:
+    """The study's own models in its order, also those that lack the part."""
+    names = (one.plan.name for one in reference.found if not one.plan.subject.baseline_of)
+    return list(dict.fromkeys(names))
 
 
 def data(reference: AnatomyReference) -> Iterator[Csv]:
@@ -61,7 +68,7 @@ def words(one: Looked) -> str:
     return f"{sentence}."
 
 
-def figure(one: Looked) -> Figure:
+def figure(one: Looked, *, colour: int) -> Figure:
     """Both shares and the CKA of the last tap, by the block without skips."""
     own = one.own
     place = np.arange(own.sizes["network"] - 1, dtype=float)
@@ -86,7 +93,9 @@ def figure(one: Looked) -> Figure:
     )
     return drawn(
         f"without-skips-{slug(one.model)}",
-        draw.panels(panels, along="block without skips (0 the lowest)", level="intact"),
+        draw.panels(
+            panels, along="block without skips (0 the lowest)", level="intact", place=colour
+        ),
         alt=words(one),
         caption=f"{one.model} without the skips of one block, by the block; bands are 95 % "
         "intervals over images, of CKA over batches of them.",

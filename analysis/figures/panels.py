@@ -33,12 +33,13 @@ class Panel:
     log: bool = False
 
 
-def panels(each: Sequence[Panel], *, along: str, level: str = "") -> Figure:
+def panels(each: Sequence[Panel], *, along: str, level: str = "", place: int = 0) -> Figure:
     """``each`` panel beside the other, with one key; ``along`` names the axis of depth.
 
     Curves of one label share a colour; a ceiling is a broad grey line. ``level`` says what the
-    panels' levels are. Raises ``AnalysisError`` without curves and for one that can't be drawn,
-    as ``ceiling``.
+    panels' levels are. Colours begin at ``place``, so that a model of which a figure shows nothing
+    else keeps the colour of its place in the study. Raises ``AnalysisError`` without curves and
+    for one that can't be drawn, as ``ceiling``.
     """
     curves = [curve for panel in each for curve in panel.curves]
     if not curves:
@@ -48,7 +49,7 @@ def panels(each: Sequence[Panel], *, along: str, level: str = "") -> Figure:
     labels = dict.fromkeys(curve.label for curve in curves)
     looks = {
         label: (OKABE_ITO[i % len(OKABE_ITO)], _MARKERS[i // len(OKABE_ITO) % len(_MARKERS)])
-        for i, label in enumerate(labels)
+        for i, label in enumerate(labels, start=place)
     }
     key = _key(curves, looks, level=level)
     columns = min(4 if len(each) > 2 else 3, len(key))

@@ -38,6 +38,10 @@ def test_panels_draw_every_curve_with_its_band_and_level() -> None:
         np.testing.assert_array_equal(line.get_xydata(), np.column_stack([one.depth, one.value]))
     assert lines[0].get_color() == lines[1].get_color() != lines[2].get_color()
     assert len(axes.collections) == 2
+    # The third model of a study has the same colour alone as beside the others.
+    beside = panels([Panel("", "", [curve(c) for c in "abc"])], along="depth").axes[0].lines[2]
+    alone = panels([Panel("", "", [curve("c")])], along="depth", place=2).axes[0].lines[0]
+    assert alone.get_color() == beside.get_color() != lines[0].get_color()
     assert (axes.get_ylabel(), axes.get_xlabel()) == ("pixels", "depth")
     (key,) = figure.legends
     assert [text.get_text() for text in key.get_texts()] == ["a", "b", "untrained", "all alike"]
