@@ -1,7 +1,6 @@
 """The section on attention distance (E3): figures, the study's claims, numbers by block."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -65,22 +64,17 @@ def data(reference: AnatomyReference) -> Iterator[Csv]:
 
 def all_claims(each: list[Looked]) -> list[Check]:
     """The claims on every model trained on all of its data, then those on less data."""
-    whole = [one for one in each if not partial(facts_of(one))]
+    whole = [one for one in each if not partial(one.facts)]
     return [*(check for one in whole for check in claims(one)), *less_data(each)]
-
-
-def facts_of(one: Looked) -> dict[str, Any]:
-    """What the survey found of a model."""
-    facts: dict[str, Any] = one.own.attrs.get("facts", {})
-    return facts
 
 
 def less_data(each: list[Looked]) -> Iterator[Check]:
     """That a ViT lacks local heads where it saw little data: of each the least, beside all."""
-    able = {one.model: one for one in each if ends(one.own)[0].any() and facts_of(one)}
-    known = Relations({name: facts_of(one) for name, one in able.items()})
+    trained = (one for one in each if one.facts.get("trained"))
+    able = {one.model: one for one in trained if ends(one.own)[0].any()}
+    known = Relations({name: one.facts for name, one in able.items()})
     least: dict[str, Looked] = {}
-    for one in sorted(able.values(), key=lambda one: facts_of(one)["origin"]["fraction"] or 1.0):
+    for one in sorted(able.values(), key=lambda one: one.facts["origin"]["fraction"] or 1.0):
         for full in known.full(one.model)[:1]:
             least.setdefault(full, one)
     nearest = _number(np.min)
