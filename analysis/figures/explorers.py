@@ -1,5 +1,6 @@
 """xarray in, a Bokeh document's JSON out: heatmaps whose cells a reader points at."""
 
+import hashlib
 import itertools
 import json
 from collections.abc import Sequence
@@ -59,7 +60,31 @@ def explorer(
     )
     cells = comparison.isel(tap_a=chosen_a, tap_b=chosen_b).transpose(..., "tap_a", "tap_b")
     pairs.check_finite(cells, measure)
-    return json.dumps(json_item(_plot(comparison, cells, measure, limits)), allow_nan=False)
+    item = json_item(_plot(comparison, cells, measure, limits))
+    return json.dumps(_renamed(item, of=[measure, *rows, "by", *columns]), allow_nan=False)
+
+
+def _renamed(item: Any, *, of: Sequence[str]) -> Any:
+    """``item`` with ids that its content makes: Bokeh counts on through a process.
+
+    The same comparison gives the same page that way; two explorers of a page share no id.
+    """
+    own = hashlib.sha256(json.dumps(of).encode()).hexdigest()[:8]
+    ids: dict[str, str] = {}
+
+    def walk(part: Any) -> Any:
+        if isinstance(part, list | tuple):
+            return [walk(one) for one in part]
+        if not isinstance(part, dict):
+            return part
+        return {
+            key: ids.setdefault(value, f"{own}-{len(ids)}")
+            if key in ("id", "root_id") and isinstance(value, str)
+            else walk(value)
+            for key, value in part.items()
+        }
+
+    return walk(item)
 
 
 def _plot(comparison: xr.Dataset, cells: xr.Dataset, measure: str, limits: Limits | None) -> Any:

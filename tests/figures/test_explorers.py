@@ -1,6 +1,7 @@
 """Explorers hold the comparison's own numbers: read back from the document's JSON."""
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -63,3 +64,16 @@ def test_what_is_not_there_is_named_with_the_nearest(comparison: xr.Dataset) -> 
     broken["cka"][0, 0] = np.nan
     with pytest.raises(AnalysisError, match="expected a finite number"):
         explorer(broken, ["vit"], ["vit"])
+
+
+def test_one_comparison_gives_one_document_and_two_explorers_share_no_id(
+    comparison: xr.Dataset,
+) -> None:
+    first, again = (explorer(comparison, ["vit"], ["resnet"]) for _ in range(2))
+    assert first == again
+    ids = [
+        set(re.findall(r'"id": "([^"]+)"', text))
+        for text in (first, explorer(comparison, ["vit"], ["vit"]))
+    ]
+    assert len(ids[0]) > 10
+    assert not ids[0] & ids[1]
