@@ -198,6 +198,19 @@ def test_the_first_screen_has_a_verdict_on_every_claim_and_the_figure(tmp_path):
     assert page.text.index(verdict) < page.text.index("Each panel compares two models.")
 
 
+def test_a_claim_put_to_two_models_says_which_on_the_first_screen(tmp_path):
+    def verdicts(*checks: Check) -> str:
+        page = replace(PAGE, sections=(Section("Claims", checks=checks),))
+        text = write(tmp_path, page).read_text()
+        return text[text.index('class="verdicts') : text.index("<nav")]
+
+    number = (("difference", Estimate(0.5)),)
+    of = [Check("E3", "Heads.", number, "holds", remark=f"Heads of {m}.") for m in ("A", "B")]
+    assert "Heads of A." in verdicts(*of)
+    assert "Heads of B." in verdicts(*of)
+    assert "Heads of A." not in verdicts(of[0])
+
+
 def test_what_a_figure_was_drawn_from_stands_beside_it_and_is_kept_for_programs(tmp_path):
     images = Origin("image set", "f00d", facts=(("source", "sample"),))
     chain = Origin("comparisons", "abc", origins=(Origin("model", "w8", of="ViT"), images))
