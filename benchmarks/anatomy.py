@@ -23,8 +23,10 @@ from tasks.seen import GRAM
 from tasks.threads import one_blas_thread
 
 # Images of each analysis; those of the goals, to which attention and localization are scaled.
-FULL = {"attention": 64, "fields": 32, "localization": 64, "repeats": 3}
-TOY = {"attention": 8, "fields": 4, "localization": 8, "repeats": 1}
+FULL = {"attention": 64, "fields": 32, "localization": 64}
+TOY = {"attention": 8, "fields": 4, "localization": 8}
+# Receptive fields take as long as all the others.
+REPEATS = {"attention": 3, "fields": 1, "localization": 3}
 OF_GOALS = {"attention": 5000, "fields": 32, "localization": 2048}
 # Images a forward pass, and a backward pass, whose graph is kept.
 BATCH, GROUP = 32, 4
@@ -44,7 +46,7 @@ def measure(*, quick: bool, device: str) -> Result:
     found: Result = {"model": of.name, "blocks": len(blocks), "places": blocks[0].shape[0] - 1}
     for name, each in calls.items():
         each["bare"]()  # Buffers are allocated once.
-        runs = interleaved(each, repeats=size["repeats"], device=device)
+        runs = interleaved(each, repeats=1 if quick else REPEATS[name], device=device)
         found[name] = {"images": size[name]} | {
             way: spread(run.seconds for run in of_one) for way, of_one in runs.items()
         }
