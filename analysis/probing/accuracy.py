@@ -17,11 +17,12 @@ def accuracies(hits: Sequence[npt.NDArray[np.float32]]) -> Resampled:
     the same for probes of as many draws on as many images, so that they may be subtracted.
     """
     images = hits[0].shape[1]
-    weights = (resamples(images, repeats=REPEATS, seed=SEED) / images).astype(np.float32)
+    # Counts, not shares of them: their sums are whole, hence the same in whatever order.
+    times = resamples(images, repeats=REPEATS, seed=SEED).astype(np.float32)
     drawn = np.empty((REPEATS, len(hits)))
     for draws in {len(each) for each in hits}:
         own = [at for at, each in enumerate(hits) if len(each) == draws]
-        shares = weights @ np.stack([hits[at] for at in own]).reshape(-1, images).T
+        shares = times @ np.stack([hits[at] for at in own]).reshape(-1, images).T / images
         chosen = (resamples(draws, repeats=REPEATS, seed=SEED + 1) / draws).astype(np.float32)
         drawn[:, own] = np.einsum("rkd,rd->rk", shares.reshape(REPEATS, -1, draws), chosen)
     value = np.array([each.mean(dtype=np.float64) for each in hits])
