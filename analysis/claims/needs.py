@@ -97,7 +97,7 @@ FINE_TUNED = Need(
     _any(fine_tuned),
 )
 LABELS = Need(
-    "images with labels",
+    "images with labels, enough of every class",
     "images with labels, such as `sample` or a folder with one folder a class",
     lambda asked: asked.labels,
 )

@@ -16,7 +16,7 @@ from flows.reading import read_study
 from flows.reproduce import reproduce
 
 STUDY = Path(__file__).parent.parent.parent / "studies" / "paper-imagenet.yaml"
-# The smaller half: 4 GB of memory, minutes on 2 cores.
+# The smaller half: 2 GB of memory, 4 minutes of a processor.
 SMALLER = ["ViT-B-32", "ViT-B-32 small data", "R50x1", "Mixer-B-16"]
 IMAGES, BATCH = 8, 4
 
