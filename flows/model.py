@@ -1,23 +1,14 @@
 """A model of a study: which network, with which weights, and how it came by them."""
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from analysis.networks.models import ModelSpec
 from analysis.networks.training import Recipe
+from flows.parts import Part
 from storage.digest import label
 from tasks.references import Origin
-
-
-class Part(BaseModel):
-    """A part of a study: unknown keys are errors, nothing changes after it was read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-# A place on a grid: [row, column], each from 0 at the top left.
-Place = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
 
 
 class About(Part):

@@ -13,9 +13,10 @@ from analysis.networks.devices import device
 from flows.anatomy import looked_into
 from flows.branches import Branches
 from flows.compare import compared
+from flows.parts import Images
 from flows.probe import probed
 from flows.steps import MOST_AT_ONCE, images_of, run_name, survey_all
-from flows.study import Images, Study
+from flows.study import Study
 from storage.images import ImageSet
 from storage.reports import check_folder
 from storage.store import locate, make_store

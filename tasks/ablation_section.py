@@ -1,6 +1,6 @@
 """The section on networks without the skips of one block (after E7)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -29,7 +29,7 @@ def section(reference: AnatomyReference) -> Section:
         "The trained network, its skips around one block taken away at inference. The study "
         "trains networks anew without them (E7), so its numbers are no check of these.",
         sentences=map(words, each),
-        figures=(figure(one, colour=models.index(one.model)) for one in each),
+        figures=(figure(one, models=models) for one in each),
         table=table(each) if each else None,
     )
 
@@ -68,7 +68,7 @@ def words(one: Looked) -> str:
     return f"{sentence}."
 
 
-def figure(one: Looked, *, colour: int) -> Figure:
+def figure(one: Looked, *, models: Sequence[str]) -> Figure:
     """Both shares and the CKA of the last tap, by the block without skips."""
     own = one.own
     place = np.arange(own.sizes["network"] - 1, dtype=float)
@@ -94,7 +94,7 @@ def figure(one: Looked, *, colour: int) -> Figure:
     return drawn(
         f"without-skips-{slug(one.model)}",
         draw.panels(
-            panels, along="block without skips (0 the lowest)", level="intact", place=colour
+            panels, along="block without skips (0 the lowest)", level="intact", order=models
         ),
         alt=words(one),
         caption=f"{one.model} without the skips of one block, by the block; bands are 95 % "

@@ -142,7 +142,12 @@ def by_depth(each: list[Looked]) -> Iterator[Figure]:
         ]
         yield drawn(
             f"tokens-by-depth-{slug(chosen[0].model)}",
-            draw.panels(panels, along="depth (0 input, 1 output)", level="chance"),
+            draw.panels(
+                panels,
+                along="depth (0 input, 1 output)",
+                level="chance",
+                order=list(FEATURES.values()),
+            ),
             alt=" ".join(_map_words(one) for one in chosen),
             caption="Probes on the class token, on the mean of the spatial tokens, and the mean "
             "over probes on single ones; bands are 95 % intervals over test images and draws.",

@@ -33,13 +33,16 @@ class Panel:
     log: bool = False
 
 
-def panels(each: Sequence[Panel], *, along: str, level: str = "", place: int = 0) -> Figure:
+def panels(
+    each: Sequence[Panel], *, along: str, level: str = "", order: Sequence[str] = ()
+) -> Figure:
     """``each`` panel beside the other, with one key; ``along`` names the axis of depth.
 
-    Curves of one label share a colour; a ceiling is a broad grey line. ``level`` says what the
-    panels' levels are. Colours begin at ``place``, so that a model of which a figure shows nothing
-    else keeps the colour of its place in the study. Raises ``AnalysisError`` without curves and
-    for one that can't be drawn, as ``ceiling``.
+    Curves of one label share a colour; a ceiling is a broad grey line. Panels of one unit share a
+    scale. ``level`` says what the panels' levels are. Colours are given in ``order``, to labels
+    that are not in the figure too, so that a model or a kind of token has one colour in all
+    figures. Raises ``AnalysisError`` without curves and for one that can't be drawn, as
+    ``ceiling``.
     """
     curves = [curve for panel in each for curve in panel.curves]
     if not curves:
@@ -49,16 +52,19 @@ def panels(each: Sequence[Panel], *, along: str, level: str = "", place: int = 0
     labels = dict.fromkeys(curve.label for curve in curves)
     looks = {
         label: (OKABE_ITO[i % len(OKABE_ITO)], _MARKERS[i // len(OKABE_ITO) % len(_MARKERS)])
-        for i, label in enumerate(labels, start=place)
+        for i, label in enumerate(dict.fromkeys([*order, *labels]))
+        if label in labels
     }
     key = _key(curves, looks, level=level)
     columns = min(4 if len(each) > 2 else 3, len(key))
     with style():
         height = 2.9 + 0.17 * -(-len(key) // columns)
         figure = Figure(figsize=(2.2 + 2.3 * len(each), height), layout="constrained")
-        for axes, panel in zip(figure.subplots(1, len(each), squeeze=False)[0], each, strict=True):
+        side_by_side = figure.subplots(1, len(each), squeeze=False)[0]
+        for axes, panel in zip(side_by_side, each, strict=True):
             _draw(axes, panel, looks)
             axes.set_xlabel(along)
+        _share_scales(side_by_side, each)
         figure.legend(handles=key, loc="outside lower center", ncols=columns)
         return settle(figure)
 
@@ -91,6 +97,19 @@ def _draw(axes: Axes, panel: Panel, looks: Mapping[str, tuple[str, str]]) -> Non
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_ylim(bottom=bottom(values))
+
+
+def _share_scales(side_by_side: Sequence[Axes], each: Sequence[Panel]) -> None:
+    """Panels of one unit are there to be compared: all from the lowest end to the highest."""
+    for unit, log in dict.fromkeys((panel.unit, panel.log) for panel in each):
+        own = [
+            axes
+            for axes, panel in zip(side_by_side, each, strict=True)
+            if (panel.unit, panel.log) == (unit, log)
+        ]
+        ends = np.array([axes.get_ylim() for axes in own])
+        for axes in own:
+            axes.set_ylim(ends[:, 0].min(), ends[:, 1].max())
 
 
 def _ratios(values: npt.NDArray[np.float64]) -> Locator:

@@ -40,7 +40,7 @@ def test_panels_draw_every_curve_with_its_band_and_level() -> None:
     assert len(axes.collections) == 2
     # The third model of a study has the same colour alone as beside the others.
     beside = panels([Panel("", "", [curve(c) for c in "abc"])], along="depth").axes[0].lines[2]
-    alone = panels([Panel("", "", [curve("c")])], along="depth", place=2).axes[0].lines[0]
+    alone = panels([Panel("", "", [curve("c")])], along="depth", order="abc").axes[0].lines[0]
     assert alone.get_color() == beside.get_color() != lines[0].get_color()
     assert (axes.get_ylabel(), axes.get_xlabel()) == ("pixels", "depth")
     (key,) = figure.legends
@@ -55,6 +55,17 @@ def test_an_axis_begins_at_zero_unless_that_squeezes_the_numbers() -> None:
     assert axes.get_ylim()[0] > 13
     (axes,) = panels([Panel("one", "ratio", [curve()], log=True)], along="depth").axes
     assert axes.get_yscale() == "log"
+
+
+def test_panels_of_one_unit_share_a_scale_and_others_do_not() -> None:
+    small, large = curve(), curve("b", scale=5)
+    units = ("pixels", "pixels", "share")
+    one, other, apart = panels(
+        [Panel("", unit, [each]) for unit, each in zip(units, (small, large, small), strict=True)],
+        along="depth",
+    ).axes
+    assert one.get_ylim() == other.get_ylim() != apart.get_ylim()
+    assert one.get_ylim()[1] >= large.value.max()
 
 
 def test_heads_stand_over_their_block_between_the_ends_of_their_interval() -> None:

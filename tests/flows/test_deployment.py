@@ -43,10 +43,11 @@ def study(name: str) -> Study:
     return found
 
 
-def test_nightly_is_the_demo_and_train_the_recipe_of_the_zoo() -> None:
+def test_a_deployment_is_the_study_that_it_names() -> None:
     assert study("nightly") == read_study(ROOT / "studies" / "demo.yaml")
     assert study("train") == read_study(ROOT / "studies" / "zoo.yaml")
     assert study("probe") == read_study(ROOT / "studies" / "probe.yaml")
+    assert study("anatomy") == read_study(ROOT / "studies" / "anatomy.yaml")
 
 
 def test_reproduce_is_its_study_weekly_and_of_every_shipped_network() -> None:
