@@ -12,6 +12,7 @@ from prefect.utilities.annotations import quote
 
 from analysis.networks.devices import device
 from flows.branches import Branches
+from flows.errors import StudyError
 from flows.steps import MOST_AT_ONCE, images_of, run_name, subjects_of, survey_all
 from flows.study import Study
 from storage.images import ImageSet
@@ -38,7 +39,8 @@ def anatomy(study: Study) -> AnatomyReference:
     the store already is not computed again. Returns a reference with ``.open(model, analysis)``
     (an xarray Dataset) and ``.report``. A model that lacks a part is told in the report. One
     that can't be loaded or measured fails alone: the others go on, and then ``Incomplete`` is
-    raised, which says what is missing and why.
+    raised, which says what is missing and why; ``StudyError`` where a block or token that was
+    chosen is beyond every model.
     """
     store = locate(study.store)
     # No reduction is asked of these models, so none may refuse one.
@@ -62,7 +64,20 @@ def anatomy(study: Study) -> AnatomyReference:
         missing=branches.missing,
     )
     branches.close(report=str(written.report))
+    _check_chosen(written)
     return written
+
+
+def _check_chosen(written: AnatomyReference) -> None:
+    """``StudyError`` where a block or token of the study is beyond all models that have such.
+
+    One that some models have is told of the others in the report, as a part that they lack.
+    """
+    for analysis in dict.fromkeys(one.analysis for one in written.found):
+        found = [one for one in written.found if one.analysis == analysis]
+        beyond = [one.lacks for one in found if one.beyond]
+        if beyond and all(one.beyond or one.lacks for one in found):
+            raise StudyError(f"{analysis}: {beyond[0]}; the others are in {written.report}")
 
 
 def anatomy_folder(study: Study) -> str:

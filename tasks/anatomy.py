@@ -20,7 +20,7 @@ from tasks.analyses import ANALYSES, Analysis
 from tasks.references import USUAL, Chosen, Found, ModelPlan
 from tasks.retries import RETRIED
 from tasks.run_log import run_log
-from tasks.seen import Lacks, Seen
+from tasks.seen import Beyond, Lacks, Seen
 from tasks.survey import network_of
 from tasks.threads import TURN
 from tasks.versions import versions
@@ -82,7 +82,7 @@ def _measured(seen: Seen, plan: ModelPlan, store: Store, *, analysis: str, name:
         dataset = _in_memory(seen, ANALYSES[analysis])
     except Lacks as error:
         run_log().warning(f"{seen.step}: {error}")
-        return Found(plan, analysis, lacks=str(error))
+        return Found(plan, analysis, lacks=str(error), beyond=isinstance(error, Beyond))
     dataset.attrs |= _about(plan, seen, analysis) | {
         "seconds": round(time.perf_counter() - start, 2)
     }

@@ -18,7 +18,7 @@ from analysis.networks.recording import record
 from analysis.networks.residuals import residuals
 from analysis.networks.tap import taps
 from analysis.similarity.localization import Signatures, signatures
-from tasks.seen import GRAM, LEAST, Lacks, Seen, finding
+from tasks.seen import GRAM, LEAST, Beyond, Lacks, Seen, finding
 from tasks.signing import at, naming
 from tasks.threads import one_blas_thread
 
@@ -54,7 +54,7 @@ def _attention(seen: Seen) -> AttentionBlock | None:
         return None
     number = seen.chosen.head_block
     if number >= len(blocks):
-        raise Lacks(
+        raise Beyond(
             f"attention {number} of {seen.subject.name} is out of range, it has 0 to "
             f"{len(blocks) - 1}; set head_block to one of these"
         )

@@ -24,7 +24,7 @@ from analysis.networks.tokens import (
 from analysis.similarity import Resampled
 from analysis.similarity.localization import Hsics, Signatures, batch_hsics, joined, signatures
 from analysis.similarity.localization_scores import scores
-from tasks.seen import GRAM, LEAST, Lacks, Seen, finding, put
+from tasks.seen import GRAM, LEAST, Beyond, Lacks, Seen, finding, put
 from tasks.signing import at, naming
 from tasks.survey import chosen_taps
 from tasks.threads import one_blas_thread
@@ -123,8 +123,11 @@ def _shown(seen: Seen, layers: Sequence[_Layer]) -> np.ndarray:
         (rows // 2, columns // 2),
         (2 * rows // 3, 3 * columns // 4),
     )
-    for row, column in chosen:
-        place(row, column, of=(rows, columns))  # Refuses what is beyond.
+    try:
+        for row, column in chosen:
+            place(row, column, of=(rows, columns))
+    except AnalysisError as error:
+        raise Beyond(f"localization_tokens of {seen.subject.name}: {error}") from error
     return np.array(list(dict.fromkeys(chosen)))
 
 

@@ -187,12 +187,16 @@ USUAL = Chosen()
 
 @dataclass(frozen=True)
 class Found:
-    """One analysis of one model: its digest in a store, or what the model ``lacks`` for it."""
+    """One analysis of one model: its digest in a store, or what the model ``lacks`` for it.
+
+    ``beyond``: it has the part, but not what the study chose of it.
+    """
 
     plan: ModelPlan
     analysis: str
     name: str = ""
     lacks: str = ""
+    beyond: bool = False
     computed: bool = False
 
 

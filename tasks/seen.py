@@ -33,6 +33,10 @@ class Lacks(AnalysisError):
     """A model lacks the part that an analysis is about."""
 
 
+class Beyond(Lacks):
+    """A model has the part, but not the block, head or token of it that the study chose."""
+
+
 @dataclass(frozen=True)
 class Seen:
     """A network, and the first ``count`` images as it takes them; ``step`` names it in messages.
@@ -108,6 +112,8 @@ def finding() -> Iterator[None]:
     """Inside, the parts of a network are looked for: an error is that it lacks them."""
     try:
         yield
+    except Lacks:
+        raise
     except AnalysisError as error:
         raise Lacks(" ".join(str(error).split())) from error
 

@@ -265,12 +265,25 @@ def test_other_images_are_looked_at_anew(folder: Path, finished: AnatomyReferenc
         ({"localization_tokens": [[0, 7]]}, "no token at row 0, column 7 of a grid 7 x 7"),
     ],
 )
-def test_a_part_out_of_range_is_named(tmp_path: Path, asked: dict[str, Any], said: str) -> None:
-    vit = [{"name": "ViT", "zoo": "vit"}]
-    asked |= {"anatomy": ["heads", "localization"], "baseline": False}
-    result = anatomy(study(tmp_path, models=vit, images={"source": "sample", "count": 5}, **asked))
-    assert [said in one.lacks for one in result.found].count(True) == 1
-    assert said in (tmp_path / "report" / "anatomy" / "index.html").read_text()
+def test_a_part_out_of_range_is_a_mistake_and_the_others_are_there(
+    tmp_path: Path, asked: dict[str, Any], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked |= {"models": [{"name": "ViT", "zoo": "vit"}], "images": {"source": "sample", "count": 5}}
+    asked |= {"anatomy": ["heads", "localization", "attention"], "baseline": False}
+    file = tmp_path / "study.yaml"
+    file.write_text(yaml.safe_dump(study(tmp_path, **asked)))
+    assert main(["anatomy", str(file)]) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if "seelike:" in line]
+    assert len(errors) == 1 and said in errors[0]
+    page = (tmp_path / "report" / "anatomy" / "index.html").read_text()
+    assert said in page and "attention distance" in page.lower()
+
+
+def test_a_token_that_one_model_has_is_only_told_of_the_other(tmp_path: Path) -> None:
+    both = [{"name": "ViT", "zoo": "vit"}, {"name": "ResNet", "zoo": "resnet"}]
+    asked = study(tmp_path, models=both, images={"source": "sample", "count": 5}, baseline=False)
+    result = anatomy(asked | {"anatomy": ["localization"], "localization_tokens": [[6, 6]]})
+    assert [one.beyond for one in result.found] == [False, True]
 
 
 def test_an_unknown_analysis_is_refused_in_one_line(
