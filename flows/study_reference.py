@@ -52,7 +52,8 @@ def _keys(part: Any) -> Iterator[tuple[str, Any, str, str]]:
         kinds = get_type_hints(part)
         for one in fields(part):
             made = one.default if one.default_factory is MISSING else one.default_factory()
-            yield one.name, kinds[one.name], "", _left(made)
+            words = str(one.metadata.get("description", ""))
+            yield one.name, kinds[one.name], words, _left(made)
 
 
 def _parts(annotation: Any) -> Iterator[type]:

@@ -161,11 +161,22 @@ def figures(one: Looked) -> Iterator[Figure]:
     yield drawn(
         f"heads-of-all-blocks-{slug(one.model)}",
         draw.heads_by_block([(title, _heads(one, way)) for way, title in ways(one).items()]),
-        alt=f"Mean attention distance of every head of {one.model} by block.",
+        alt=_block_words(one),
         caption=f"Every head of every block of {one.model}; lines are 95 % intervals over images.",
         data=ANALYSIS,
         models=[one.model],
     )
+
+
+def _block_words(one: Looked) -> str:
+    """How far the heads of the blocks at both ends attend, nearest and farthest."""
+    number, distance = one.own["block_number"].values, one.own["plain"].values
+    near = [
+        f"{distance[number == block].min():.1f} to {distance[number == block].max():.1f} pixels "
+        f"in block {block}"
+        for block in dict.fromkeys((0, int(number.max())))
+    ]
+    return f"Heads of {one.model} attend {' and '.join(near)} on average."
 
 
 def ways(one: Looked) -> dict[str, str]:

@@ -13,6 +13,7 @@ from storage.reports import Csv, Figure, Section, Table
 from tasks.accuracy import accuracy
 from tasks.drawn import drawn
 from tasks.looked import cell
+from tasks.methods import HALVES, SAME, cka_method
 from tasks.relations import relations
 from tasks.same_layers import Pair, corresponding, curve, lines
 from tasks.sections import check
@@ -76,6 +77,7 @@ def section(dataset: xr.Dataset, measured: Measured) -> Section | None:
         checks=tuple(check(one) for one in claims),
         figures=tuple(figure(dataset, measured, scale) for scale in found),
         tables=tuple(table(dataset, measured, scale) for scale in found),
+        method=cka_method(dataset, SAME, HALVES),
     )
 
 

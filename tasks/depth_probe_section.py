@@ -14,6 +14,7 @@ from storage import reports
 from storage.comparisons import PROBES
 from storage.reports import Check, Figure, Section, Table
 from tasks.drawn import drawn
+from tasks.inner_methods import inner_method
 from tasks.looked import Looked, Side, cell, check, curves, first, looked, numbers, side, words
 from tasks.probe_rows import FEATURES, THIRDS, called, chance, mean, most, rows_of, shots_of
 from tasks.references import AnatomyReference
@@ -39,6 +40,7 @@ def section(reference: AnatomyReference) -> Section:
         checks=tuple(found),
         figures=(*by_depth(each), *by_shots(each)) if each else (),
         tables=(table(each),) if each else (),
+        method=inner_method(reference, ANALYSIS),
     )
 
 

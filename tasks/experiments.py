@@ -173,17 +173,19 @@ class Compared:
             "E14: MLP-Mixer",
             ("Its heatmaps stand with E1 and E2.",),
             self.checks("E14"),
+            method=cka_method(self.dataset, QUARTERS, MATCH),
         )
 
 
 def finely(fine: xr.Dataset) -> Iterator[Figure]:
     """Heatmaps of the taps of the paper."""
     limits = draw.scale(fine)
-    for model in measured_of(fine).families:
+    measured = measured_of(fine)
+    for model in measured.families:
         yield drawn(
             f"fine-{slug(model)}",
             draw.within(fine, model, limits=limits),
-            alt=f"CKA between all layers of {model}, inside its blocks too.",
+            alt=f"Inside its blocks too: {sections.within_words(measured, model)}",
             caption=f"CKA between the layers of {model}, inside its blocks too, as the paper taps "
             "them.",
             explorer=draw.explorer(fine, [model], [model], limits=limits),

@@ -34,6 +34,7 @@ NUMBERS = {
     "radius_50": ("Half of it within", "radius (pixels)"),
     "radius_95": ("95 % of it within", "radius (pixels)"),
 }
+RADII = ("95 % within, lowest quarter", "95 % within, highest quarter")
 BRANCHES = {"attention": "attention", "tokens": "token mixing", "mlp": "MLP", "unit": "the unit"}
 
 
@@ -142,7 +143,7 @@ def figures(each: list[Looked]) -> Iterator[Figure]:
         yield drawn(
             f"fields-{slug(one.model)}",
             draw.pictures(list(_pictures(one))),
-            alt=f"Receptive fields of {one.model} from low (left) to high layers.",
+            alt=_words(one),
             caption=f"Receptive fields of {one.model}, low layers left. Each picture has its own "
             "scale, by the square root; the centre patch is outlined.",
             models=[one.model],
@@ -151,12 +152,37 @@ def figures(each: list[Looked]) -> Iterator[Figure]:
             yield drawn(
                 f"fields-both-sides-{slug(one.model)}",
                 draw.panels(list(_sides(one)), along="depth (0 input, 1 output)"),
-                alt=f"Receptive fields of {one.model} after residual sums and before them.",
+                alt=_words(one),
                 caption=f"Receptive fields of {one.model} after the residual sums, and before "
                 "them, of the branches alone.",
                 data="receptive-fields",
                 models=[one.model],
             )
+
+
+def _words(one: Looked) -> str:
+    """What of each kind of layers lies in the centre patch, and how wide fields grow."""
+    told = []
+    for kind, role in _groups(one):
+        mine = rows_of(one.own, role=role, kind=kind)
+        low, high = quarters(one.own, role=role, kind=kind)
+        share = one.own["centre_share"].values[mine].mean()
+        near, far = (one.own["radius_95"].values[rows].mean() for rows in (low, high))
+        told.append(
+            f"{_called(role, kind)} {share:.2f} of the gradient lies in the centre patch and 95 % "
+            f"within {near:.1f} pixels in the lowest quarter, {far:.1f} in the highest"
+        )
+    return f"Receptive fields of {one.model}: {'; '.join(told)}."
+
+
+def _groups(one: Looked) -> list[tuple[str, str]]:
+    """Kind and role of the layers of a model, those that there are."""
+    each = [(kind, role) for kind in [*_kinds(one), ""] for role in ("after", "before", "layer")]
+    return [(kind, role) for kind, role in each if rows_of(one.own, role=role, kind=kind).any()]
+
+
+def _called(role: str, kind: str) -> str:
+    return f"{role} {BRANCHES[kind]}" if kind else "other layers"
 
 
 def _along(
@@ -201,35 +227,21 @@ def table(each: list[Looked]) -> Table:
     """Of every side of every kind of sum: share in the centre, radius low and high."""
     rows: list[tuple[reports.Cell, ...]] = []
     for one in each:
-        for kind in [*_kinds(one), ""]:
-            for role in ("after", "before", "layer"):
-                mine = rows_of(one.own, role=role, kind=kind)
-                if not mine.any():
-                    continue
-                low, high = quarters(one.own, role=role, kind=kind)
-                rows.append(
-                    (
-                        one.model,
-                        f"{role} {BRANCHES[kind]}" if kind else "other layers",
-                        mean_of(one.own, "centre_share", mine),
-                        None
-                        if one.twin is None
-                        else mean_of(
-                            one.twin, "centre_share", rows_of(one.twin, role=role, kind=kind)
-                        ),
-                        mean_of(one.own, "radius_95", low),
-                        mean_of(one.own, "radius_95", high),
-                    )
+        for kind, role in _groups(one):
+            of = partial(rows_of, role=role, kind=kind)
+            low, high = quarters(one.own, role=role, kind=kind)
+            rows.append(
+                (
+                    one.model,
+                    _called(role, kind),
+                    mean_of(one.own, "centre_share", of(one.own)),
+                    None if one.twin is None else mean_of(one.twin, "centre_share", of(one.twin)),
+                    mean_of(one.own, "radius_95", low),
+                    mean_of(one.own, "radius_95", high),
                 )
+            )
     return Table(
-        (
-            "model",
-            "where",
-            "share in the centre patch",
-            "untrained twin",
-            "95 % within, lowest quarter",
-            "95 % within, highest quarter",
-        ),
+        ("model", "where", "share in the centre patch", "untrained twin", *RADII),
         tuple(rows),
         caption="Means over layers with 95 % intervals over groups of images; radii in pixels.",
     )

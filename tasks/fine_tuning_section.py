@@ -12,6 +12,7 @@ from storage.reports import Csv, Figure, Section, Table
 from tasks.accuracy import accuracy
 from tasks.drawn import drawn
 from tasks.looked import cell
+from tasks.methods import QUARTER_ENDS, SAME, cka_method
 from tasks.relations import relations
 from tasks.same_layers import Pair, corresponding, curve, lines
 from tasks.sections import check
@@ -49,6 +50,7 @@ def section(dataset: xr.Dataset, measured: Measured) -> Section | None:
             figure(dataset, measured, pair, one) for pair, one in zip(pairs, found, strict=True)
         ),
         tables=(table(dataset, measured, pairs),),
+        method=cka_method(dataset, SAME, QUARTER_ENDS),
     )
 
 

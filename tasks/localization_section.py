@@ -14,6 +14,7 @@ from storage.digest import slug
 from storage.reports import Check, Csv, Figure, Section, Table
 from tasks.drawn import drawn
 from tasks.localized import EMBEDDING, PIXELS, SCORES
+from tasks.localized_rows import blocks_of, looked_at, maps
 from tasks.looked import (
     Looked,
     check,
@@ -110,26 +111,6 @@ def _half(dataset: xr.Dataset) -> Resampled:
     return _score(dataset).of(lambda each: np.full(len(each), 0.5))
 
 
-def blocks_of(dataset: xr.Dataset, *, patches: str = PIXELS) -> np.ndarray:
-    """Which rows are blocks (all taps, where none is known to be one) against such patches."""
-    blocks: np.ndarray = dataset["is_block"].values
-    chosen: np.ndarray = dataset["patches"].values == patches
-    return chosen & blocks if blocks.any() else chosen
-
-
-def looked_at(dataset: xr.Dataset) -> np.ndarray:
-    """The one row that is looked at closely: the last block but one, of a map the last.
-
-    The last block of a transformer is read out at its class token alone.
-    """
-    rows = np.flatnonzero(blocks_of(dataset))
-    chosen = np.zeros(dataset.sizes["layer"], bool)
-    if len(rows):
-        several = len(rows) > 1 and dataset["kind"].values[rows[-1]] == "tokens"
-        chosen[rows[-2 if several else -1]] = True
-    return chosen
-
-
 def figures(each: Sequence[Looked]) -> Iterator[Figure]:
     """Scores of all models along depth, then of each model heatmaps of the tokens chosen."""
     if each:
@@ -153,12 +134,22 @@ def figures(each: Sequence[Looked]) -> Iterator[Figure]:
     for one in each:
         yield drawn(
             f"tokens-{slug(one.model)}",
-            draw.place_maps(list(_maps(one))),
-            alt=f"CKA of chosen tokens of {one.model} with every patch of the input.",
+            draw.place_maps(list(maps(one))),
+            alt=_share_words(one),
             caption=f"CKA of tokens of {one.model} with every patch of the input; the own patch is "
             "outlined. One colour scale.",
             models=[one.model],
         )
+
+
+def _share_words(one: Looked) -> str:
+    """Of how many tokens the own patch is the first, in the row looked at closely."""
+    row = looked_at(one.own)
+    share, tap = float(one.own["share"].values[row][0]), str(one.own["tap"].values[row][0])
+    return (
+        f"{one.model}: of {share:.0%} of the tokens of {tap} no patch of the input is more similar "
+        "than the own one."
+    )
 
 
 def _panel(each: Sequence[Looked], name: str) -> draw.Panel:
@@ -171,38 +162,6 @@ def _placed(dataset: xr.Dataset) -> xr.Dataset:
     of = dataset["varying"] - 1
     ends = [end for end in ("", "_low", "_high") if f"rank{end}" in dataset]
     return dataset.assign({f"place{end}": (dataset[f"rank{end}"] - 1) / of for end in ends})
-
-
-def _maps(one: Looked) -> Iterator[tuple[str, list[draw.Place]]]:
-    """A low, a middle and the row looked at closely, where their grids are one; then the twin's."""
-    at = int(np.flatnonzero(looked_at(one.own))[0])
-    grids = list(zip(one.own["rows"].values, one.own["columns"].values, strict=True))
-    blocks = np.flatnonzero(blocks_of(one.own)).tolist()
-    lower = [row for row in blocks if row < at and grids[row] == grids[at]]
-    for row in dict.fromkeys([*lower[1:2], *lower[len(lower) // 2 :][:1], at]):
-        yield str(one.own["tap"].values[row]), _tokens(one.own, row)
-    if one.twin is not None:
-        same = looked_at(one.twin)
-        if same.any():
-            row = int(np.flatnonzero(same)[0])
-            yield f"untrained {one.twin['tap'].values[row]}", _tokens(one.twin, row)
-
-
-def _tokens(dataset: xr.Dataset, row: int) -> list[draw.Place]:
-    """The tokens chosen for pictures, the class token first."""
-    layer = dataset.isel(layer=row)
-    of = int(layer["rows"]), int(layer["columns"])
-    count = of[0] * of[1]
-    places = []
-    if np.isfinite(layer["class_token"].values[:count]).any():
-        places.append(
-            draw.Place("class token", layer["class_token"].values[:count].reshape(of), None)
-        )
-    for down, across in dataset["shown"].values.tolist():
-        cka = layer["cka"].values[down * of[1] + across, :count].reshape(of)
-        if np.isfinite(cka).any():
-            places.append(draw.Place(f"row {down}, column {across}", cka, (down, across)))
-    return places
 
 
 def table(each: Sequence[Looked]) -> Table:

@@ -16,6 +16,7 @@ from analysis.similarity import Estimate, Resampled
 from analysis.similarity.findings import shown
 from storage import reports
 from storage.reports import Check, Figure, Section, Table
+from tasks.inner_methods import inner_method
 from tasks.references import AnatomyReference
 
 
@@ -103,6 +104,7 @@ def framed(
         checks=tuple(checks),
         figures=tuple(figures),
         tables=() if table is None else (table,),
+        method=inner_method(reference, analysis),
     )
 
 

@@ -15,6 +15,13 @@ CKA = (
 )
 QUARTERS = "Ends: mean CKA of every layer of the lowest quarter with every one of the highest."
 MATCH = "Best match of a layer: the layer of the other model with the largest CKA."
+SAME = "Same layers: CKA of every layer of one network with the same layer of the other."
+HALVES = "Halves: the mean over the lower half of the layers, and over the upper half."
+QUARTER_ENDS = "Quarters: the mean over the first quarter of the layers, and over the last."
+ACROSS = (
+    "Across block i: mean CKA of every layer below the block with every one above it; on one side: "
+    "of every two layers that are both below it, or both above."
+)
 INTERVAL = "Intervals: the batches drawn with replacement, all numbers computed anew each time."
 
 

@@ -174,6 +174,21 @@ def across_words(dataset: xr.Dataset, a: str, b: str) -> str:
     )
 
 
+def match_words(dataset: xr.Dataset, model: str, other: str) -> str:
+    """Where in ``other`` the layers lie that ``model``'s lowest and highest quarters resemble."""
+    cells = dataset.isel(
+        tap_a=(dataset["model_a"] == model).values.nonzero()[0],
+        tap_b=(dataset["model_b"] == other).values.nonzero()[0],
+    )
+    depths = cells["depth_b"].values[cells["cka"].values.argmax(axis=1)]
+    each = max(1, len(depths) // 4)
+    low, high = float(depths[:each].mean()), float(depths[-each:].mean())
+    return (
+        f"The lowest quarter of {model}'s layers resembles layers of {other} at a depth of "
+        f"{low:.2f} on average most, the highest quarter those at {high:.2f} (0 input, 1 output)."
+    )
+
+
 def across_figures(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Figure]:
     """All pairs of models in one figure, then every pair's heatmap and best matches."""
     pairs = list(combinations(models, 2))
@@ -202,7 +217,7 @@ def across_figures(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Figur
         yield drawn(
             f"match-{slug(b)}-{slug(a)}",
             draw.best_match(dataset, b, a, limits=limits),
-            alt=f"For each layer of {b}, the layer of {a} it resembles most.",
+            alt=match_words(dataset, b, a),
             caption=f"For each layer of {b}, where in {a} its most similar layer lies.",
             data="cka",
             models=[a, b],

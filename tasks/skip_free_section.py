@@ -8,13 +8,14 @@ import xarray as xr
 
 from analysis import figures as draw
 from analysis.similarity import structure
-from analysis.similarity.findings import Finding, Measured, Side, Trial, shown
+from analysis.similarity.findings import Finding, Measured, Side, Trial
 from storage.reports import Csv, Figure, Section, Table
 from tasks.accuracy import accuracy
 from tasks.accuracy_drop import drop, drop_words
 from tasks.broken import Broken, across, beside, broken, rows_of
 from tasks.drawn import drawn
 from tasks.looked import cell
+from tasks.methods import ACROSS, cka_method
 from tasks.sections import check
 
 EXPERIMENT = "E7"
@@ -41,6 +42,7 @@ def section(dataset: xr.Dataset, measured: Measured) -> Section | None:
         ),
         figures=tuple(figures(dataset, measured, each, found)),
         tables=(table(dataset, measured, each),),
+        method=cka_method(dataset, ACROSS),
     )
 
 
@@ -109,7 +111,7 @@ def figures(
     yield drawn(
         "skip-free-numbers",
         draw.checks(dots, colours=draw.colours(dataset)),
-        alt=" ".join(shown(one.trained.difference) for one in found),
+        alt=" ".join(one.words for one in found),
         caption="Mean CKA of layers below a block with layers above it, and of layers on one side "
         "of it; lines are 95 % intervals over batches of images.",
         data=DATA,

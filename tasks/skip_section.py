@@ -119,6 +119,17 @@ def _lines(one: Looked) -> list[tuple[str, str, str]]:
     ]
 
 
+def _words(one: Looked) -> str:
+    """The mean ratio of both halves, of every line of a model's figure."""
+    told = []
+    for kind, token, label in _lines(one):
+        of = partial(rows_of, one.own, token=token, kind=kind)
+        low, high = (one.own["ratio"].values[of(part=part)] for part in ("lower", "upper"))
+        if len(low) and len(high):
+            told.append(f"{label} {low.mean():.1f} in the lower half, {high.mean():.1f} above")
+    return f"{one.model}: norm of the skip over the branch, on average: {'; '.join(told)}."
+
+
 def figure(one: Looked) -> Figure:
     """Ratio and cosine by depth."""
     panels = [
@@ -143,7 +154,7 @@ def figure(one: Looked) -> Figure:
     return drawn(
         f"skips-{slug(one.model)}",
         draw.panels(panels, along="depth (0 input, 1 output)", level="as long; at a right angle"),
-        alt=f"Norm ratio and cosine of skip and branch at every residual sum of {one.model}.",
+        alt=_words(one),
         caption=f"Skip and branch at every residual sum of {one.model}; bands are 95 % intervals "
         "over images.",
         data=ANALYSIS,

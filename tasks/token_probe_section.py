@@ -14,6 +14,7 @@ from storage.comparisons import PROBES
 from storage.digest import slug
 from storage.reports import Check, Csv, Figure, Section, Table
 from tasks.drawn import drawn
+from tasks.inner_methods import inner_method
 from tasks.looked import Looked, cell, check, curves, lacking, lines, looked, side, words
 from tasks.probe_rows import FEATURES, called, chance, last_tokens, mean, rows_of
 from tasks.references import AnatomyReference
@@ -40,6 +41,7 @@ def section(reference: AnatomyReference) -> Section:
         checks=tuple(found),
         figures=(*maps(each), *by_depth(each)),
         tables=(table(each),) if each else (),
+        method=inner_method(reference, ANALYSIS),
     )
 
 

@@ -112,6 +112,20 @@ def test_every_claim_has_a_verdict_and_what_is_lacking_a_remedy(
     assert re.search(r"With ViT again and ResNet: (holds|does not hold|can't tell), ", shown)
 
 
+def test_every_experiment_says_how_and_every_picture_what_it_shows(
+    folder: Path,
+    finished: ReproductionReference,  # noqa: ARG001
+) -> None:
+    shown = (folder / "report" / "index.html").read_text()
+    sections = re.findall(r"<h2[^>]*>E\d+: .*?</section>", shown, re.DOTALL)
+    with_figures = [one for one in sections if "<figure" in one]
+    assert len(with_figures) >= 6
+    assert all('<details class="method">' in one for one in with_figures)
+    alts = [html.unescape(alt) for alt in re.findall(r'<img[^>]*? alt="([^"]*)"', shown)]
+    assert len(alts) > 20
+    assert [alt for alt in alts if not re.search(r"\d+(\.\d+| ?%)", alt)] == []
+
+
 def test_what_a_single_flow_computed_is_not_computed_again(
     folder: Path, finished: ReproductionReference
 ) -> None:
