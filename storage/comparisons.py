@@ -30,17 +30,22 @@ def exists(store: Store, comparison: str, *, kind: str = KIND) -> bool:
 
 def write(store: Store, comparison: str, dataset: xr.Dataset, *, kind: str = KIND) -> None:
     """Keep ``dataset`` under that digest: drafted beside its place, there whole or not at all."""
+    labelled = as_kept(dataset)
+    with store.lock(comparison):
+        if not exists(store, comparison, kind=kind):
+            with store.place.drafted(store.key(kind, comparison)) as draft:
+                labelled.to_zarr(draft, mode="w", consolidated=False, zarr_format=3)
+
+
+def as_kept(dataset: xr.Dataset) -> xr.Dataset:
+    """``dataset`` as it is written to Zarr."""
     # Strings of variable length have no Zarr specification under xarray's default dtype.
     strings = {
         key: coordinate.astype(np.dtypes.StringDType())
         for key, coordinate in dataset.coords.items()
         if coordinate.dtype.kind in "UO"
     }
-    labelled = dataset.assign_coords(strings)
-    with store.lock(comparison):
-        if not exists(store, comparison, kind=kind):
-            with store.place.drafted(store.key(kind, comparison)) as draft:
-                labelled.to_zarr(draft, mode="w", consolidated=False, zarr_format=3)
+    return dataset.assign_coords(strings)
 
 
 def read(store: Store, comparison: str, *, kind: str = KIND) -> xr.Dataset:

@@ -16,6 +16,7 @@ KINDS = (
     "signatures",
     "measures",
     "comparisons",
+    "pairs",
     "anatomy",
     "probes",
     "images",

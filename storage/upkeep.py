@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from storage import recordings, signatures
+from storage import pairs, recordings, signatures
 from storage.batched import opened
 from storage.errors import StorageError
 from storage.ledger import opened as opened_ledger
@@ -57,10 +57,24 @@ def faults(store: Store) -> Iterator[Fault]:
                 kept.read(batch)
             except StorageError as error:
                 yield Fault(signatures.KIND, name, batch, str(error))
+    yield from _broken_pairs(store)
+
+
+def _broken_pairs(store: Store) -> Iterator[Fault]:
+    for name in store.names(pairs.KIND):
+        made = pairs.open_pairs(store, name)
+        for block in sorted(set(range(len(made.blocks))) - set(made.missing())):
+            try:
+                made.read(block)
+            except StorageError as error:
+                yield Fault(pairs.KIND, name, block, str(error))
 
 
 def mend(store: Store, fault: Fault) -> None:
-    """Mark the batch of ``fault`` as missing, so that the next run records or signs it again."""
+    """Mark the batch of ``fault`` as missing, so that the next run makes it again."""
+    if fault.kind == pairs.KIND:
+        pairs.open_pairs(store, fault.name).ledger.forget(fault.batch)
+        return
     opened(store, fault.kind, fault.name).ledger.forget(fault.batch)
 
 
@@ -97,6 +111,13 @@ def _about(store: Store, kind: str, name: str) -> str:
         state = "complete" if not left else f"{ledger.batches - left} of {ledger.batches} batches"
         made_for = f", {thing.attrs['measure']}" if "measure" in thing.attrs else ""
         return f"{thing.attrs.get('model', '?')}{made_for}, {state}"
+    if kind == pairs.KIND:
+        made = pairs.open_pairs(store, name)
+        left = len(made.missing())
+        state = (
+            "complete" if not left else f"{len(made.blocks) - left} of {len(made.blocks)} blocks"
+        )
+        return f"{len(made.rows)} taps, {state}"
     if kind in ("comparisons", "measures"):
         known = store.group(kind, name).attrs
         return str(known.get("study", known.get("measure", "?")))

@@ -6,7 +6,7 @@ work is done again elsewhere when a worker is lost.
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -133,6 +133,21 @@ def run(address: str, what: str, step: Callable[..., T], *arguments: Any, **name
             resources={"GPU": 1} if device.startswith("cuda") else None,
         )
         return _awaited(future, client, what)
+
+
+def run_all(address: str, what: str, steps: Sequence[Callable[[], T]]) -> list[T]:
+    """The results of ``steps`` in their order, shared among the workers of the cluster.
+
+    A step takes one core; else as ``run``.
+    """
+    with _connected(address) as client:
+        futures: list[Future[T]] = [
+            client.submit(
+                _serve, client.id, step, (), {}, pure=False, key=f"{what}-{n}-{client.id}"
+            )
+            for n, step in enumerate(steps)
+        ]
+        return [_awaited(future, client, what) for future in futures]
 
 
 def _awaited(future: Future[T], client: Client, what: str) -> T:

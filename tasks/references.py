@@ -9,9 +9,10 @@ import xarray as xr
 from analysis.networks.layouts import Layout
 from analysis.networks.models import ModelSpec
 from analysis.similarity.measures import FitMeasure, Measure, pair_measure
-from storage import comparisons, recordings, signatures
+from storage import comparisons, pairs, recordings, signatures
 from storage.batches import Bounds, block
 from storage.errors import StorageError
+from storage.pairs import Pairs
 from storage.store import open_store
 
 
@@ -169,6 +170,28 @@ class ComparisonReference:
     def open(self) -> xr.Dataset:
         """The comparison as an xarray Dataset, opened lazily."""
         return comparisons.read(open_store(self.store), self.name)
+
+
+@dataclass(frozen=True)
+class PairsReference:
+    """All pairs of very many taps in a store, in blocks, of which ``computed`` are new."""
+
+    store: str
+    name: str
+    computed: int = 0
+
+    @property
+    def url(self) -> str:
+        """The Zarr group, for ``xarray.open_zarr``."""
+        return open_store(self.store).where(pairs.KIND, self.name)
+
+    def blocks(self) -> Pairs:
+        """The same, to be read by rows."""
+        return pairs.open_pairs(open_store(self.store), self.name)
+
+    def open(self) -> xr.Dataset:
+        """The same as an xarray Dataset, opened lazily."""
+        return self.blocks().dataset()
 
 
 @dataclass(frozen=True)
