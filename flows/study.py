@@ -2,7 +2,7 @@
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, field_validator, model_validator
@@ -14,6 +14,7 @@ from analysis.similarity.nulls import FEWEST, LEVEL
 from flows.errors import StudyError
 from flows.model import Model
 from flows.parts import Compute, Images, Part, Place, Reproduction, Training
+from flows.several import Expanded
 from storage.digest import label
 from tasks.analyses import ANALYSES
 from tasks.references import Statistics
@@ -28,7 +29,9 @@ class Study(Part):
         description="what keeps recordings and comparisons: a folder, or s3://, gs://, az://",
     )
     images: Images = Field(Images(), description="which images all models see")
-    models: list[Model] = Field(min_length=1, description="the networks to be compared")
+    models: Annotated[list[Model], Expanded()] = Field(
+        min_length=1, description="the networks to be compared: each, or several by a pattern"
+    )
     taps: str | list[str] = Field("blocks", description="`blocks`, `paper`, or glob patterns")
     reduction: Literal["flatten", "cls", "mean", "tokens"] = Field(
         "flatten", description="what of a tap is compared; flatten, all of it, is the paper's"

@@ -8,6 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from flows.several import Several
 from flows.study import Study
 
 HEAD = """# The study file
@@ -38,6 +39,8 @@ def _tables(place: str, part: type, seen: dict[type, str]) -> Iterator[str]:
     for name, annotation, words, default in _keys(part):
         yield f"| `{name}` | {words} | {_kind(annotation)} | {default} |"
         below += [(f"{place}.{name}".lstrip("."), one) for one in _parts(annotation)]
+    if part is Study:
+        below.append(("models by a pattern", Several))
     yield ""
     for key, one in below:
         yield from _tables(key, one, seen)
