@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from benchmarks import (
     accuracy,
     anatomy,
+    blocks,
     growth,
     memory,
     overhead,
@@ -36,6 +37,7 @@ ITEMS = (
     sanity_at_once.ITEM,
     probing.ITEM,
     anatomy.ITEM,
+    blocks.ITEM,
 )
 
 

@@ -36,7 +36,7 @@ def measure(*, quick: bool, device: str) -> Result:
     taps, batches, batch = size["models"] * size["taps"], size["batches"], size["batch"]
     held = synthetic.stored_bytes(taps=taps, batches=batches, batch=batch)
     with tempfile.TemporaryDirectory() as folder:
-        _check_room(folder, held)
+        check_room(folder, held)
         store = product.temporary_store(folder)
         names = synthetic.write(store, **size)
         calls = _bare(taps, batch * (batch - 1) // 2, batches) | {
@@ -56,11 +56,12 @@ def measure(*, quick: bool, device: str) -> Result:
     }
 
 
-def _check_room(folder: str, needed: int) -> None:
+def check_room(folder: str, needed: float) -> None:
+    """End the run where ``needed`` bytes do not fit into ``folder``."""
     free = shutil.disk_usage(folder).free
     if free < 1.2 * needed:
         raise SystemExit(
-            f"pairwise needs {markdown.size(1.2 * needed)} for temporary files, "
+            f"this benchmark needs {markdown.size(1.2 * needed)} for temporary files, "
             f"{markdown.size(free)} are free; set TMPDIR to a larger disk"
         )
 

@@ -29,6 +29,7 @@ from tasks.cluster import dashboard, workers
 from tasks.compare import compare_measure, comparison_name, join_measures
 from tasks.references import ComparisonReference, ModelPlan, SignaturesReference
 from tasks.report import write_report
+from tasks.room import check_memory
 from tasks.run_log import run_log
 from tasks.sign import sign_recording
 from tasks.stopping import stopping_on_interrupt
@@ -59,6 +60,7 @@ def compare(study: Study) -> ComparisonReference:
         plans = survey_all(study, images, branches)
         _say(study, plans, images, dask)
         check_space(plans, store=store, keep=study.keep)
+        check_memory(plans, names=study.measures, statistics=study.statistics)
         if dask is None:
             device(study.compute.device)
         make_store(study.store)

@@ -47,14 +47,7 @@ def compare_blocks(
     check_same_images(plans)
     opened = open_store(store)
     made = planned(opened, plans, skip=skip_degenerate, attributes=provenance)
-    with opened.lock(f"{made.name}-blocks"):
-        missing = made.missing()
-        steps = [partial(fill, store, made.name, block) for block in missing]
-        if dask is None:
-            computed(delayed(step, pure=False)() for step in steps)
-        else:
-            cluster.run_all(dask, "pairs of all taps", steps)
-    return PairsReference(store, made.name, computed=len(missing))
+    return PairsReference(store, made.name, computed=complete(opened, made, dask=dask))
 
 
 def planned(
@@ -82,6 +75,18 @@ def planned(
             "signatures": {plan.name: plan.signatures(MEASURE) for plan in plans},
         },
     )
+
+
+def complete(store: Store, made: Pairs, *, dask: str | None) -> int:
+    """Compute the missing blocks, here or on a cluster's workers; how many there were."""
+    with store.lock(f"{made.name}-blocks"):
+        missing = made.missing()
+        steps = [partial(fill, store.url, made.name, block) for block in missing]
+        if dask is None:
+            computed(delayed(step, pure=False)() for step in steps)
+        else:
+            cluster.run_all(dask, "pairs of all taps", steps)
+    return len(missing)
 
 
 def fill(store: str, name: str, block: int) -> None:

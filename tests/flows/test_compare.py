@@ -7,9 +7,11 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import xarray as xr
 from prefect.exceptions import ParameterTypeError
@@ -295,9 +297,19 @@ def test_the_command_line_answers_a_misspelt_key_in_one_line(
         read_study(tmp_path / "absent.yaml")
 
 
-def test_exact_beyond_the_memory_given_is_refused_with_both_numbers(tmp_path: Path) -> None:
+def test_exact_beyond_the_memory_given_is_refused_before_anything_is_recorded(
+    tmp_path: Path,
+) -> None:
     asked = study(tmp_path, similarity=["cka_exact"], compute={"memory": 0.2}, baseline=False)
     with pytest.raises(AnalysisError, match=r"0\.2.* GB|GB.*0\.2"):
         compare(asked)
-    store = tmp_path / "store"
-    assert not (store / "comparisons").exists()
+    assert not (tmp_path / "store").exists()
+
+
+def test_more_pairs_than_memory_holds_are_refused_before_anything_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
+    with pytest.raises(AnalysisError, match=r"of memory, 0\.0 MB are free; .*`seelike map`"):
+        compare(study(tmp_path, baseline=False))
+    assert not (tmp_path / "store").exists()
