@@ -88,7 +88,7 @@ FRACTION = Need(
 )
 SKIP_FREE = Need(
     "a ViT trained without the skips of one block",
-    "a ViT trained without the skips of one block, such as {zoo: vit-skip-free-0}",
+    "a ViT trained without the skips of one block, such as {zoo: vit-skip-free-4}",
     _any(lambda facts: facts.get("skip_free") is not None),
 )
 FINE_TUNED = Need(

@@ -47,7 +47,7 @@ def test_a_study_with_everything_lacks_nothing() -> None:
         ("E2-mixer", "mix", "an MLP-Mixer", "{zoo: mixer}"),
         ("E9-pooled", "gap", "average pooling", "{zoo: vit-gap}"),
         ("E11-lower", "tenth", "part of the data", "{zoo: vit-10-percent}"),
-        ("E7-collapse", "skipless", "without the skips", "{zoo: vit-skip-free-0}"),
+        ("E7-collapse", "skipless", "without the skips", "{zoo: vit-skip-free-4}"),
         ("E13-preserved", "tuned", "fine-tuned", "{zoo: vit-digits}"),
     ],
 )
