@@ -10,7 +10,7 @@ from dask.delayed import delayed
 from analysis.cores import cores
 from analysis.similarity.corrections import calibrated, q_values
 from analysis.similarity.measures.deconfounded import regression
-from analysis.similarity.nulls import Null, PermutationTest, Tail
+from analysis.similarity.nulls import Null, PermutationTest, Shuffles, Tail
 from analysis.similarity.pairs import TRIANGLE, Pairs
 from analysis.similarity.permutations import batch_weights, unpadded
 from storage.signatures import Signatures
@@ -29,18 +29,32 @@ def null_of(
 ) -> Null:
     """The null of what ``test`` observed, from the ``batches`` of vectors over ``pairs``.
 
+    Memory and errors as ``tail_of``; the numbers do not depend on ``workers``.
+    """
+    return test.result(tail_of(test, batches, pairs=pairs, workers=workers))
+
+
+def tail_of(
+    test: Shuffles,
+    batches: Batches,
+    *,
+    pairs: Pairs = TRIANGLE,
+    workers: int | None = None,
+) -> Tail:
+    """The tail of all that ``test`` draws from the ``batches`` of vectors over ``pairs``.
+
     Each of ``workers`` threads, by default as many as there are cores, takes its share of the
     permutations through all batches: the signatures are read once a worker, and anew for every
     2²³ / T² permutations. Memory of a worker: three batches of T taps, 160 MB, and 5 % of the
-    permutations in (T, T) float32 matrices, 5 times. The numbers do not depend on ``workers``.
-    Raises as ``PermutationTest``, and ``StorageError`` for signatures that are missing or damaged.
+    permutations in (T, T) float32 matrices, 5 times. Raises as ``Shuffles``, and
+    ``StorageError`` for signatures that are missing or damaged.
     """
     threads = min(workers or cores(), test.permutations)
     tail = delayed(test.tail, pure=False)
     # Shares of whole permutations, not of batches: no partial sums to keep or to add.
     shares = [range(first, test.permutations, threads) for first in range(threads)]
     tails: tuple[Tail, ...] = computed(tail(batches, own, pairs=pairs) for own in shares)
-    return test.result(reduce(Tail.joined, tails))
+    return reduce(Tail.joined, tails)
 
 
 def signed(

@@ -5,6 +5,7 @@ permutations, so that the largest similarity over a model's layers, which is wha
 reports, has its null too.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -49,6 +50,12 @@ class Tail:
         reached = self.reached + other.reached
         return Tail(self.draws + other.draws, reached, largest, self.kept)
 
+    @property
+    def significance(self) -> tuple[Array, Array]:
+        """Of the tail of all draws p and critical values (S,), as ``Significance`` has them."""
+        p = (1 + self.reached) / (1 + self.draws)
+        return np.asarray(p, np.float64), self.largest.min(axis=0).astype(np.float64)
+
 
 def _largest(drawn: Float32, kept: int) -> Float32:
     """The ``kept`` largest along the first axis of ``drawn``, which is reordered."""
@@ -89,8 +96,8 @@ class Null:
 
 
 @dataclass(frozen=True)
-class PermutationTest:
-    """The test of the ``observed`` similarities (T, T) of taps whose models are ``model`` (T,).
+class Shuffles(ABC):
+    """Shuffled images against the ``observed`` similarities (T, T) of taps of ``model`` (T,).
 
     Under a permutation pi the similarity of a and b is that of a and b with b's images shuffled.
     Where the measure is ``symmetric`` this gives every statistic two draws, of <K_a, pi K_b> and
@@ -129,15 +136,13 @@ class PermutationTest:
     def _each(self) -> int:
         return 2 if self.symmetric else 1
 
-    def null(self, batches: Sequence[Float32]) -> Null:
-        """The null from all permutations; ``batches`` as for ``draws``."""
-        return self.result(self.tail(lambda: batches, range(self.permutations)))
+    @abstractmethod
+    def _statistics(self, similarity: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """All that is tested (draws, S) of ``similarity`` (draws, T, T)."""
 
-    def null_of(self, drawn: Float32) -> Null:
-        """The null from the similarities under all permutations, (permutations, T, T)."""
-        starts = range(0, len(drawn), self._together)
-        tails = (self._counted(drawn[start : start + self._together]) for start in starts)
-        return self.result(reduce(Tail.joined, tails))
+    def _to_be_reached(self) -> npt.NDArray[Any]:
+        """What draws of each statistic are counted against, (1, S): its observed value."""
+        return self._statistics(self.observed[None])
 
     def tail(
         self,
@@ -162,13 +167,6 @@ class PermutationTest:
         """Permutations that are held at once."""
         return max(1, HELD // len(self.model) ** 2)
 
-    def result(self, tail: Tail) -> Null:
-        """What ``tail``, of all the permutations, says."""
-        p = (1 + tail.reached) / (1 + tail.draws)
-        critical = tail.largest.min(axis=0).astype(np.float64)
-        parts = map(Significance, self._unpacked(p), self._unpacked(critical))
-        return Null(self._models, tail.draws, *parts)
-
     def _counted(self, drawn: Float32) -> Tail:
         if drawn.shape[1:] != self.observed.shape:
             raise AnalysisError(
@@ -178,10 +176,31 @@ class PermutationTest:
         found = self._statistics(drawn)
         if self.symmetric:
             found = np.concatenate([found, self._statistics(drawn.swapaxes(1, 2))])
-        reached = (found >= self._statistics(self.observed[None]) - ROUNDING).sum(axis=0)
+        reached = (found >= self._to_be_reached() - ROUNDING).sum(axis=0)
         # p is at most the level where fewer draws than these reach the value.
         kept = int(LEVEL * (1 + self.draws))
         return Tail(len(found), reached, _largest(found, kept), kept)
+
+
+@dataclass(frozen=True)
+class PermutationTest(Shuffles):
+    """The test of every pair of taps, of best matches and of pairs of models."""
+
+    def null(self, batches: Sequence[Float32]) -> Null:
+        """The null from all permutations; ``batches`` as for ``draws``."""
+        return self.result(self.tail(lambda: batches, range(self.permutations)))
+
+    def null_of(self, drawn: Float32) -> Null:
+        """The null from the similarities under all permutations, (permutations, T, T)."""
+        starts = range(0, len(drawn), self._together)
+        tails = (self._counted(drawn[start : start + self._together]) for start in starts)
+        return self.result(reduce(Tail.joined, tails))
+
+    def result(self, tail: Tail) -> Null:
+        """What ``tail``, of all the permutations, says."""
+        p, critical = tail.significance
+        parts = map(Significance, self._unpacked(p), self._unpacked(critical))
+        return Null(self._models, tail.draws, *parts)
 
     def _statistics(self, similarity: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """All that is tested of ``similarity`` (draws, T, T): cells, matches, blocks (draws, S)."""
