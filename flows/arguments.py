@@ -16,6 +16,7 @@ def parser() -> argparse.ArgumentParser:
         ("anatomy", "look inside: attention, receptive fields, skip connections"),
         ("reproduce", "every experiment of the paper, a verdict on each claim"),
         ("probe", "linear probes on what every layer holds: accuracy against depth"),
+        ("map", "how alike whole models are, what explains it, and a map of all layers"),
         ("train", "train the reference zoo on Fashion-MNIST"),
         ("plan", "say what `compare` would record: taps, bytes, passes"),
         ("report", "draw the report of a finished comparison again"),

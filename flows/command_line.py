@@ -100,6 +100,16 @@ def _probe(parsed: argparse.Namespace) -> None:
     print(result.report)
 
 
+def _map(parsed: argparse.Namespace) -> None:
+    study = _study(parsed)
+    from flows.map import map_study
+
+    result = map_study(study)
+    print("computed the map" if result.computed else "computed nothing: all there")
+    print(f"map {result.url}")
+    print(result.report)
+
+
 def _train(parsed: argparse.Namespace) -> None:
     study = _study(parsed)
     from flows.train import train
@@ -160,6 +170,7 @@ VERBS: dict[str, Callable[[argparse.Namespace], None]] = {
     "anatomy": _anatomy,
     "reproduce": _reproduce,
     "probe": _probe,
+    "map": _map,
     "train": _train,
     "plan": _plan,
     "report": _report,

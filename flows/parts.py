@@ -1,7 +1,7 @@
 """The parts of a study that are not its models: images, computing, training, reproduction."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -72,6 +72,19 @@ class Training(Part):
     recipe: Recipe = Field(Recipe(), description="steps and rates, the same for all")
     output: str = Field("checkpoints", description="folder of the checkpoints and their cards")
     downloads: str = Field("downloads", description="where Fashion-MNIST is put if downloaded")
+
+
+class Map(Part):
+    """How the flow `map` goes from layers to models and to a map."""
+
+    method: Literal["mds", "umap"] = Field(
+        "mds",
+        description="the map: `mds`, classical scaling of angles, or `umap`, which needs the "
+        "extra of that name",
+    )
+    window: float = Field(
+        0.25, ge=0, le=1, description="how far in depth best matches of layers may be"
+    )
 
 
 class Reproduction(Part):

@@ -13,7 +13,7 @@ from analysis.similarity.measures import measure
 from analysis.similarity.nulls import FEWEST, LEVEL
 from flows.errors import StudyError
 from flows.model import Model
-from flows.parts import Compute, Images, Part, Place, Reproduction, Training
+from flows.parts import Compute, Images, Map, Part, Place, Reproduction, Training
 from flows.several import Expanded
 from storage.digest import label
 from tasks.analyses import ANALYSES
@@ -73,6 +73,7 @@ class Study(Part):
         32, ge=4, description="images a receptive field is averaged over: the first of the set"
     )
     reproduction: Reproduction = Field(Reproduction(), description="for the flow `reproduce` alone")
+    map: Map = Field(Map(), description="for the flow `map` alone")
     probing: Probing = Field(Probing(), description="for the flow `probe` alone")
     baseline: bool = Field(True, description="compare untrained twins of the models as well")
     skip_bad_images: bool = Field(False, description="leave out images that cannot be read")

@@ -16,6 +16,8 @@ MEASURES = "measures"
 ANATOMY = "anatomy"
 # All probes of one model each.
 PROBES = "probes"
+# Models, and a map of all their layers, made of one comparison each.
+MAPS = "maps"
 
 
 def name(identity: dict[str, Any], *, kind: str = KIND) -> str:

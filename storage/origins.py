@@ -35,6 +35,13 @@ def of_comparison(store: Store, name: str, models: Mapping[str, str]) -> Origin:
     return Origin(comparisons.KIND, name, facts=known, origins=each)
 
 
+def of_map(store: Store, name: str, comparison: Origin) -> Origin:
+    """The map ``name``, and the ``comparison`` that it was made of."""
+    about: Any = store.group(comparisons.MAPS, name).attrs
+    known = tuple((key, str(about[key])) for key in ("window", "method"))
+    return Origin(comparisons.MAPS, name, facts=known, origins=(comparison,))
+
+
 def of_signatures(store: Store, name: str, *, of: str) -> Origin:
     """Signatures, the recording that they were signed from, its model and its images."""
     if not store.holds(signatures.KIND, name):

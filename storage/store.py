@@ -19,6 +19,7 @@ KINDS = (
     "pairs",
     "anatomy",
     "probes",
+    "maps",
     "images",
     "training",
 )

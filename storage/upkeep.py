@@ -118,7 +118,7 @@ def _about(store: Store, kind: str, name: str) -> str:
             "complete" if not left else f"{len(made.blocks) - left} of {len(made.blocks)} blocks"
         )
         return f"{len(made.rows)} taps, {state}"
-    if kind in ("comparisons", "measures"):
+    if kind in ("comparisons", "measures", "maps"):
         known = store.group(kind, name).attrs
         return str(known.get("study", known.get("measure", "?")))
     if kind == "anatomy":

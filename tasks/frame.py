@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from storage.origins import Origin, of_anatomy, of_comparison
+from storage.origins import Origin, of_anatomy, of_comparison, of_map
 from storage.reports import Figure, Section
 from storage.store import open_store
-from tasks.references import AnatomyReference, ComparisonReference
+from tasks.references import AnatomyReference, ComparisonReference, MapReference
 
 Origins = Callable[[Figure], Iterable[Origin]]
 
@@ -29,6 +29,18 @@ def from_comparison(comparison: ComparisonReference) -> Origins:
     def origins(figure: Figure) -> Iterator[Origin]:
         shown = {model: signed[model] for model in figure.models or signed}
         yield of_comparison(store, comparison.name, shown)
+
+    return origins
+
+
+def from_map(reference: MapReference) -> Origins:
+    """Of figures of a map: it, the comparison, and the signatures of the models shown."""
+    store = open_store(reference.store)
+    behind = from_comparison(reference.comparison)
+
+    def origins(figure: Figure) -> Iterator[Origin]:
+        for one in behind(figure):
+            yield of_map(store, reference.name, one)
 
     return origins
 

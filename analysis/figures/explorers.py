@@ -61,10 +61,10 @@ def explorer(
     cells = comparison.isel(tap_a=chosen_a, tap_b=chosen_b).transpose(..., "tap_a", "tap_b")
     pairs.check_finite(cells, measure)
     item = json_item(_plot(comparison, cells, measure, limits))
-    return json.dumps(_renamed(item, of=[measure, *rows, "by", *columns]), allow_nan=False)
+    return json.dumps(renamed(item, of=[measure, *rows, "by", *columns]), allow_nan=False)
 
 
-def _renamed(item: Any, *, of: Sequence[str]) -> Any:
+def renamed(item: Any, *, of: Sequence[str]) -> Any:
     """``item`` with ids that its content makes: Bokeh counts on through a process.
 
     The same comparison gives the same page that way; two explorers of a page share no id.

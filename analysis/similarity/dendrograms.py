@@ -51,3 +51,9 @@ def distances_of(similarity: npt.ArrayLike) -> Array:
     angles = (angles + angles.T) / 2
     np.fill_diagonal(angles, 0.0)
     return angles
+
+
+def groups(merges: npt.ArrayLike, count: int) -> list[int]:
+    """Which of at most ``count`` clusters each leaf (M,) is of, where the tree is cut so high."""
+    found = hierarchy.fcluster(np.asarray(merges, np.float64), count, "maxclust")
+    return [int(one) for one in found]

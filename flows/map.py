@@ -1,0 +1,68 @@
+"""The flow that goes from layers to models: how alike they are, what explains it, and a map."""
+
+from prefect import flow
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from analysis.networks.devices import device
+from analysis.similarity.neighbour_map import require
+from flows.branches import Branches
+from flows.compare import compared
+from flows.steps import MOST_AT_ONCE, images_of, run_name, survey_all
+from flows.study import Study
+from storage.reports import check_folder
+from storage.store import locate, make_store
+from tasks.cluster import workers
+from tasks.map_report import write_map
+from tasks.mapped import map_models
+from tasks.references import MapReference
+from tasks.run_log import run_log
+from tasks.stopping import stopping_on_interrupt
+from tasks.survey import check_space
+
+
+@flow(
+    name="map",
+    flow_run_name=run_name,
+    task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
+)
+def map_study(study: Study) -> MapReference:
+    """Compare all layers of ``study``'s models, go from layers to models, and write the report.
+
+    ``study`` may be a Study, a dictionary of its keys, or the path of a study file. What is in
+    the store already is not computed again. Returns a reference with ``.url``, ``.open()`` (an
+    xarray Dataset) and ``.report``. What takes more models than there are is named and left out.
+    A model that can't be loaded or recorded fails alone: the others go on, and then
+    ``Incomplete`` is raised, which says what is missing and why.
+    """
+    store = locate(study.store)
+    if study.map.method == "umap":
+        require()
+    # A map is of CKA: other measures of the study are not its business.
+    study = study.model_copy(update={"store": store.url, "similarity": ["cka"], "sweep": False})
+    folder = map_folder(study)
+    check_folder(folder)
+    images = images_of(study)
+    branches = Branches()
+    with stopping_on_interrupt(), workers(study.compute.dask) as dask:
+        plans = survey_all(study, images, branches)
+        names = ", ".join(plan.name for plan in plans)
+        run_log().info(f"map of {names} on {len(images)} images; store {study.store}")
+        check_space(plans, store=store, keep=study.keep)
+        if dask is None:
+            device(study.compute.device)
+        make_store(study.store)
+        comparison = compared(plans, study, images, branches, dask=dask)
+        mapped = map_models(
+            comparison,
+            window=study.map.window,
+            method=study.map.method,
+            memory=int(study.compute.memory * 1e9),
+        )
+    written = write_map(mapped, folder=folder, missing=branches.missing)
+    branches.close(report=str(written.report))
+    return written
+
+
+def map_folder(study: Study) -> str:
+    """Where the report goes: below that of `compare`, which stays as it is."""
+    return f"{study.report_folder.rstrip('/')}/map"

@@ -1,0 +1,87 @@
+"""The report of a map: whole models, what explains how alike they are, and all layers."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import xarray as xr
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from storage import reports
+from storage.reports import Group, Page
+from tasks import explained_section, layer_map_section, models_section
+from tasks.frame import foremost, from_map, traced
+from tasks.references import MapReference
+from tasks.report import NOTHING, called, provenance
+from tasks.retries import RETRIED
+from tasks.run_log import run_log
+
+# In reading order.
+SECTIONS = (models_section, explained_section, layer_map_section)
+FIRST = ("layer-map", "models-aligned")
+
+
+@task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIED)
+def write_map(
+    reference: MapReference, *, folder: str, missing: Mapping[str, str] = NOTHING
+) -> MapReference:
+    """Draw and write the report into ``folder``; the reference with its path.
+
+    ``missing`` says why models of the study are not in it.
+    """
+    index = reports.write(folder, page_of(reference, missing=missing), store=reference.store)
+    run_log().info(f"report: {index}")
+    return replace(reference, report=index)
+
+
+def page_of(reference: MapReference, *, missing: Mapping[str, str] = NOTHING) -> Page:
+    """The whole report, as a page to be rendered."""
+    mapped = reference.open().load()
+    compared = reference.comparison.open()
+    origins = from_map(reference)
+    sections = [traced(one.section(mapped), origins) for one in SECTIONS]
+    first, rest = foremost(sections, FIRST)
+    own = [
+        str(name)
+        for name, owner in zip(mapped["model"].values, mapped["baseline_of"].values, strict=True)
+        if not owner
+    ]
+    images = mapped.attrs["images"]
+    return Page(
+        title=f"How alike are {called(own)} as a whole?",
+        lead=(
+            *tuple(models_section.words(mapped))[:1],
+            f"CKA of all pairs of {mapped.sizes['tap']} layers of {mapped.sizes['model']} models "
+            f"on {images['count']} images ({images['source']}), from layers to models and to a "
+            "map.",
+        ),
+        first=first,
+        sections=rest,
+        provenance=(*provenance(compared, name=reference.comparison.name), *_about(mapped)),
+        data=tuple(csv for one in SECTIONS for csv in one.data(mapped)),
+        warnings=tuple(_warnings(compared, missing)),
+    )
+
+
+def _warnings(compared: xr.Dataset, missing: Mapping[str, str]) -> Iterator[str]:
+    for model, why in missing.items():
+        yield f"Model {model!r} of the study is missing here, it failed: {why}."
+    left_out = compared.attrs["images"]["left_out"]
+    if left_out:
+        yield f"{len(left_out)} images could not be read and were left out: {', '.join(left_out)}."
+    taps = compared.attrs["left_out_taps"]
+    if taps:
+        yield f"Constant over the images, so left out: {', '.join(taps)}."
+
+
+def _about(mapped: xr.Dataset) -> Iterator[Group]:
+    known = mapped.attrs
+    yield Group(
+        "How the map was computed",
+        (
+            ("method", str(known["method"])),
+            ("depth window of best matches", f"{known['window']:g}"),
+            ("computed", known["computed"]),
+            ("seconds", f"{known['seconds']:.1f}"),
+        ),
+    )
