@@ -72,7 +72,7 @@ def left_out(mapped: xr.Dataset) -> Iterator[str]:
     there = {str(name) for name in mapped["model"].values}
     named = [f"{name} (as {other})" for name, other in same.items() if {name, other} <= there]
     if named and "factor_share" in mapped:
-        yield f"Models with the weights of another count once here: {', '.join(named)}."
+        yield f"Models that are the same network as another count once here: {', '.join(named)}."
 
 
 def table(mapped: xr.Dataset) -> Table:
@@ -120,4 +120,4 @@ def data(mapped: xr.Dataset) -> Iterator[Csv]:
 
 
 def _shown(p: float) -> str:
-    return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}"

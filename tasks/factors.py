@@ -1,5 +1,6 @@
 """What may explain how alike models are: architecture, training set, size, seed, of every model."""
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,7 +31,7 @@ def _origin(key: str) -> Callable[[Facts], str | None]:
 FACTORS: dict[str, Callable[[Facts], str | None]] = {
     "architecture": lambda facts: str(facts["family"]),
     "training data": _origin("data"),
-    "share of the training data": _origin("fraction"),
+    "share of the data": _origin("fraction"),
     "size": lambda facts: size_class(int(facts["parameters"])),
     "seed": _origin("seed"),
     TRAINING: lambda facts: "trained" if facts["trained"] else "untrained",
@@ -41,8 +42,8 @@ def levels(facts: Mapping[str, Facts], factor: str) -> dict[str, str]:
     """The level of ``factor`` of every model of which it is known.
 
     Of trained models, where there are any: untrained ones would be all that differs. Whether
-    training itself explains anything is asked of all. Models of the same weights count once:
-    shuffling copies would find what is not there.
+    training itself explains anything is asked of all. The same network counts once: shuffling
+    copies would find what is not there.
     """
     trained = {name: own for name, own in facts.items() if own["trained"]}
     asked = facts if factor == TRAINING or not trained else trained
@@ -50,18 +51,23 @@ def levels(facts: Mapping[str, Facts], factor: str) -> dict[str, str]:
     seen: set[str] = set()
     for name, own in asked.items():
         level = FACTORS[factor](own)
-        if level is not None and own["weights"] not in seen:
-            seen.add(own["weights"])
+        if level is not None and _network(own) not in seen:
+            seen.add(_network(own))
             found[name] = level
     return found
 
 
 def copies(facts: Mapping[str, Facts]) -> dict[str, str]:
-    """Models whose weights are those of another before them, and which that is."""
+    """Models that are the same network as another before them, and which that is."""
     first: dict[str, str] = {}
     found = {}
     for name, own in facts.items():
-        other = first.setdefault(own["weights"], name)
+        other = first.setdefault(_network(own), name)
         if other != name:
             found[name] = other
     return found
+
+
+def _network(facts: Facts) -> str:
+    """What two models share that are one network: the weights, and what they are the weights of."""
+    return json.dumps([facts["weights"], facts["built"]], sort_keys=True)

@@ -50,7 +50,7 @@ def words(mapped: xr.Dataset) -> Iterator[str]:
     yield (
         f"In two dimensions classical scaling shows {first + second:.0%} of the squared angles of "
         f"{mapped.sizes['tap']} layers ({first:.0%} and {second:.0%}); negative eigenvalues, which "
-        f"no flat map shows, weigh {bounds}."
+        f"no Euclidean map shows, weigh {bounds}."
     )
     if mapped.attrs["method"] == "umap":
         yield (

@@ -70,6 +70,7 @@ def map_name(comparison: ComparisonReference, *, window: float, method: str) -> 
             "aggregates": list(AGGREGATES),
             "window": window,
             "method": method,
+            "factors": list(FACTORS),
             "permanova": [permanova.PERMUTATIONS, permanova.SEED],
             "scaling": [scaling.WIDTH, scaling.TOLERANCE, scaling.SEED],
         },

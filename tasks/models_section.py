@@ -8,7 +8,7 @@ import xarray as xr
 
 from analysis import figures as draw
 from analysis.figures.model_heatmap import TITLES
-from analysis.similarity.dendrograms import groups
+from analysis.similarity.dendrograms import clustered, groups
 from storage import reports
 from storage.digest import slug
 from storage.reports import Csv, Figure, Section, Table
@@ -57,28 +57,36 @@ def words(mapped: xr.Dataset) -> Iterator[str]:
 
 
 def clusters(mapped: xr.Dataset, aggregate: str) -> str:
-    """The clusters of the tree, as many as there are families, in a sentence."""
-    names, families = (mapped[key].values.tolist() for key in ("model", "family"))
+    """The clusters of the trained models' tree, as many as their families, in a sentence."""
+    chosen = trained_or_all(mapped)
+    own = mapped.isel(model=chosen, other=chosen).sel(aggregate=aggregate)
+    names, families = (own[key].values.tolist() for key in ("model", "family"))
     count = len(set(families))
-    found = groups(mapped["merges"].sel(aggregate=aggregate).values, count)
-    each = [
-        ", ".join(name for name, own in zip(names, found, strict=True) if own == group)
-        for group in dict.fromkeys(found)
-    ]
+    whose = "trained networks" if own["trained"].values.all() else "networks"
     if count < 2:
         return (
-            f"All {len(names)} models are of one family, {families[0]}; by {TITLES[aggregate]} "
-            f"the two most alike are {_closest(mapped, aggregate)}."
+            f"All {len(names)} {whose} are of one family, {families[0]}; by {TITLES[aggregate]} "
+            f"the two most alike are {_closest(own)}."
         )
+    found = groups(clustered(own["similarity"].values).merges, count)
+    each = [
+        ", ".join(name for name, one in zip(names, found, strict=True) if one == group)
+        for group in dict.fromkeys(found)
+    ]
     return (
-        f"Cut into {len(each)} clusters, as many as there are families, the tree by "
-        f"{TITLES[aggregate]} parts the models so: " + "; ".join(each) + "."
+        f"The tree of the {len(names)} {whose} by {TITLES[aggregate]}, cut into {count} clusters, "
+        f"as many as there are families, parts them so: {'; '.join(each)}."
     )
 
 
-def _closest(mapped: xr.Dataset, aggregate: str) -> str:
-    values = mapped["similarity"].sel(aggregate=aggregate).values
-    names = mapped["model"].values.tolist()
+def trained_or_all(mapped: xr.Dataset) -> np.ndarray:
+    """Places of the trained models; of all where fewer than two are trained."""
+    trained = np.flatnonzero(mapped["trained"].values)
+    return trained if len(trained) > 1 else np.arange(mapped.sizes["model"])
+
+
+def _closest(own: xr.Dataset) -> str:
+    values, names = own["similarity"].values, own["model"].values.tolist()
     first, second = max(combinations(range(len(names)), 2), key=lambda pair: values[pair])
     return f"{names[first]} and {names[second]} ({values[first, second]:.2f})"
 

@@ -54,4 +54,4 @@ def explained(mapped: xr.Dataset) -> Figure:
 
 def _shown(p: float) -> str:
     """``p`` with as many places as tell it from zero."""
-    return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}"
+    return f"{p:.3f}" if p >= 0.001 else f"{p:.1g}"

@@ -40,6 +40,8 @@ def layer_map(mapped: xr.Dataset) -> Figure:
         axes.set_ylabel(second)
         axes.grid(color="#e6e6e6", linewidth=0.5)
         axes.tick_params(labelsize=7)
+        # Equal units widen the axes, and names stand as high as what is seen.
+        axes.apply_aspect()
         if len(each) <= NAMED:
             _name(axes, each)
         figure.legend(handles=_key(each), loc="outside lower center", ncols=4)
@@ -86,7 +88,13 @@ def _name(axes: Axes, each: Sequence[Way]) -> None:
             size=7,
             color="#333333",
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": way.colour, "linewidth": 0.4, "shrinkB": 3},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": way.colour,
+                "linewidth": 0.4,
+                "relpos": (0, 0.5),
+                "shrinkB": 3,
+            },
         )
 
 

@@ -23,11 +23,11 @@ from analysis.figures.explorers import renamed
 from analysis.figures.paths import Way, axis_names, ways
 
 _TOOLS = "pan,wheel_zoom,box_zoom,reset"
-_HEIGHT, _WIDTH = 520, 650
+_HEIGHT, _WIDTH = 500, 650
 # A legend with more entries would leave no room for the map: then families stand in it.
 _ENTRIES = 24
-# A line of the legend, and letters that have room in one.
-_LINE, _LETTERS = 22, 44
+# Pixels of a line of the legend, and letters of which two stand in it on a telephone.
+_LINE, _LETTERS = 13, 28
 _PALE = 0.08
 # Layers of chosen paths are chosen with them; without any, all are shown.
 _CHOOSE = """
@@ -55,11 +55,12 @@ def map_explorer(mapped: xr.Dataset) -> str:
 def _plot(each: Sequence[Way], names: tuple[str, str]) -> Any:
     by_model = len(each) <= _ENTRIES
     groups = list(dict.fromkeys(way.model if by_model else way.family for way in each))
-    columns = max(1, _LETTERS // (max(map(len, groups)) + 4))
+    columns = 2 if max(map(len, groups)) <= _LETTERS else 1
     plot = new_plot(
         height=_HEIGHT + _LINE * -(-len(groups) // columns),
         width=_WIDTH,
         sizing_mode="stretch_width",
+        toolbar_location="above",
         tools=_TOOLS,
         active_drag="pan",
         match_aspect=True,
@@ -77,8 +78,9 @@ def _plot(each: Sequence[Way], names: tuple[str, str]) -> Any:
         for name in groups
     }
     items = [LegendItem(label=name, renderers=list(both)) for name, both in drawn.items()]
-    legend = Legend(items=items, click_policy="hide", ncols=columns, label_text_font_size="11px")
-    legend.update(spacing=0, padding=2, glyph_height=14, border_line_color=None)
+    legend = Legend(items=items, click_policy="hide", ncols=columns, label_text_font_size="10px")
+    legend.update(spacing=0, padding=2, glyph_height=12, border_line_color=None)
+    legend.location = "center"
     plot.add_layout(legend, "below")
     plot.add_tools(
         HoverTool(
@@ -116,6 +118,7 @@ def _layers(each: Sequence[Way]) -> ColumnDataSource:
             "family": [way.family for way, _, _ in rows],
             "tap": [way.tap[place] for way, place, _ in rows],
             "colour": [way.colour for way, _, _ in rows],
+            "inside": [way.colour if way.trained else "white" for way, _, _ in rows],
             "size": [8 if place in (0, last) else 4 for _, place, last in rows],
             "shape": ["circle" if place else "square" for _, place, _ in rows],
         }
@@ -145,7 +148,8 @@ def _drawn(
         view=own,
         size="size",
         marker="shape",
-        color="colour",
+        line_color="colour",
+        fill_color="inside",
         nonselection_alpha=_PALE,
     )
     return path, dots

@@ -60,7 +60,7 @@ for (const button of document.querySelectorAll("button[data-explore]")) {
     say("Loading the explorer");
     await load();
     await Bokeh.embed.embed_item(await (await unpack(`explorer/${name}`)).json(), place.id);
-    say("The explorer is there: point at a cell to read it, drag to move, scroll to zoom");
+    say("The explorer is there: point at it to read, drag to move, scroll to zoom");
   });
 }
 
