@@ -32,7 +32,6 @@ def neighbour_map(rows: Rows, start: npt.ArrayLike, *, memory: int, step: int | 
     angles: raises ``AnalysisError`` where they take more than ``memory`` bytes, for fewer than
     3 layers, and as ``require``.
     """
-    require()
     places = np.asarray(start, np.float64)
     count = len(places)
     if 4 * count**2 > memory:
@@ -42,6 +41,7 @@ def neighbour_map(rows: Rows, start: npt.ArrayLike, *, memory: int, step: int | 
         )
     if count < 3:
         raise AnalysisError(f"{count} layers, UMAP takes 3 or more")
+    require()
     distances = np.empty((count, count), np.float32)
     for first, block in blocks(rows, count, step=step):
         distances[first : first + len(block)] = angular(block)
