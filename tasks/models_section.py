@@ -68,15 +68,27 @@ def clusters(mapped: xr.Dataset, aggregate: str) -> str:
             f"All {len(names)} {whose} are of one family, {families[0]}; by {TITLES[aggregate]} "
             f"the two most alike are {_closest(own)}."
         )
-    found = groups(clustered(own["similarity"].values).merges, count)
-    each = [
-        ", ".join(name for name, one in zip(names, found, strict=True) if one == group)
-        for group in dict.fromkeys(found)
-    ]
+    merges = clustered(own["similarity"].values).merges
+    each = _members(names, groups(merges, count))
+    # Each model a cluster parts families, so there is such a number.
+    pure = next(
+        number
+        for number in range(count, len(names) + 1)
+        if all(len(set(one)) == 1 for one in _members(families, groups(merges, number)))
+    )
     return (
         f"The tree of the {len(names)} {whose} by {TITLES[aggregate]}, cut into {count} clusters, "
-        f"as many as there are families, parts them so: {'; '.join(each)}."
+        f"as many as there are families, parts them so: {'; '.join(map(', '.join, each))}. "
+        f"From {pure} clusters on no two families share one."
     )
+
+
+def _members(names: list[str], found: list[int]) -> list[list[str]]:
+    """Those of ``names`` in each cluster."""
+    return [
+        [name for name, one in zip(names, found, strict=True) if one == group]
+        for group in dict.fromkeys(found)
+    ]
 
 
 def trained_or_all(mapped: xr.Dataset) -> np.ndarray:

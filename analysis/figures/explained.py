@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from analysis.errors import AnalysisError
 from analysis.figures.model_heatmap import TITLES
@@ -11,6 +12,8 @@ from analysis.figures.style import OKABE_ITO, plain, style
 
 LEVEL = 0.05
 _HEIGHT = 0.34
+# Inches.
+_PAD = 0.15
 
 
 def explained(mapped: xr.Dataset) -> Figure:
@@ -23,7 +26,9 @@ def explained(mapped: xr.Dataset) -> Figure:
     factors = [str(name) for name in mapped["factor"].values]
     aggregates = [str(name) for name in mapped["aggregate"].values]
     with style():
-        figure = Figure(figsize=(6.2, 1.2 + 0.62 * len(factors)), layout="constrained")
+        # Without a margin of its own the longest name would touch the edge.
+        layout = ConstrainedLayoutEngine(w_pad=_PAD)
+        figure = Figure(figsize=(6.2, 1.2 + 0.62 * len(factors)), layout=layout)
         axes = figure.subplots()
         for number, aggregate in enumerate(aggregates):
             own = mapped.sel(aggregate=aggregate)
