@@ -79,7 +79,7 @@ def compared(
     dask: str | None,
 ) -> ComparisonReference:
     """Record and sign what is missing of ``plans``, and compare all pairs of their taps."""
-    complete = _signed(plans, study, images, branches, dask=dask)
+    complete = signed(plans, study, images, branches, dask=dask)
     return join_measures(
         complete,
         names=_measured(complete, study, images),
@@ -100,7 +100,7 @@ def _say(study: Study, plans: list[ModelPlan], images: ImageSet, dask: str | Non
         tqdm.write(f"Dask dashboard: {dashboard(dask)}", file=sys.stderr)
 
 
-def _signed(
+def signed(
     plans: list[ModelPlan],
     study: Study,
     images: ImageSet,

@@ -6,15 +6,18 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from analysis.networks.devices import device
 from analysis.similarity.neighbour_map import require
 from flows.branches import Branches
-from flows.compare import compared
-from flows.steps import MOST_AT_ONCE, images_of, run_name, survey_all
+from flows.compare import signed
+from flows.steps import MOST_AT_ONCE, images_of, provenance, run_name, survey_all
 from flows.study import Study
+from storage.images import ImageSet
 from storage.reports import check_folder
 from storage.store import locate, make_store
+from tasks.block_pairs import compare_blocks
 from tasks.cluster import workers
+from tasks.map_reference import MapDesign, MapReference
 from tasks.map_report import write_map
 from tasks.mapped import map_models
-from tasks.references import MapReference
+from tasks.references import ModelPlan
 from tasks.run_log import run_log
 from tasks.stopping import stopping_on_interrupt
 from tasks.survey import check_space
@@ -51,16 +54,39 @@ def map_study(study: Study) -> MapReference:
         if dask is None:
             device(study.compute.device)
         make_store(study.store)
-        comparison = compared(plans, study, images, branches, dask=dask)
-        mapped = map_models(
-            comparison,
-            window=study.map.window,
-            method=study.map.method,
-            memory=int(study.compute.memory * 1e9),
-        )
+        mapped = _mapped(plans, study, images, branches, dask=dask)
     written = write_map(mapped, folder=folder, missing=branches.missing)
     branches.close(report=str(written.report))
     return written
+
+
+def _mapped(
+    plans: list[ModelPlan],
+    study: Study,
+    images: ImageSet,
+    branches: Branches,
+    *,
+    dask: str | None,
+) -> MapReference:
+    """Record and sign what is missing of ``plans``, compare all pairs in blocks, and map them."""
+    complete = signed(plans, study, images, branches, dask=dask)
+    left = [one.plan for one in complete]
+    about = provenance(study, images, left) | {"study": study.name}
+    pairs = compare_blocks(
+        complete,
+        store=study.store,
+        skip_degenerate=study.skip_degenerate,
+        provenance=about,
+        dask=dask,
+    )
+    design = MapDesign(
+        window=study.map.window,
+        method=study.map.method,
+        permutations=study.permutations,
+        skip_degenerate=study.skip_degenerate,
+        memory=int(study.compute.memory * 1e9),
+    )
+    return map_models(pairs, left, provenance=about, design=design)
 
 
 def map_folder(study: Study) -> str:

@@ -27,16 +27,18 @@ class Origin:
         return self.kind in KINDS
 
 
-def of_comparison(store: Store, name: str, models: Mapping[str, str]) -> Origin:
+def of_comparison(
+    store: Store, name: str, models: Mapping[str, str], *, kind: str = comparisons.KIND
+) -> Origin:
     """The comparison ``name``, and of ``models`` (signatures' digests by name) all behind it."""
-    about = store.group(comparisons.KIND, name).attrs
+    about = store.group(kind, name).attrs
     each = tuple(of_signatures(store, digest, of=model) for model, digest in models.items())
     known = tuple((key, str(about[key])) for key in ("estimator", "interval") if key in about)
-    return Origin(comparisons.KIND, name, facts=known, origins=each)
+    return Origin(kind, name, facts=known, origins=each)
 
 
 def of_map(store: Store, name: str, comparison: Origin) -> Origin:
-    """The map ``name``, and the ``comparison`` that it was made of."""
+    """The map ``name``, and the ``comparison`` of all pairs that it was made of."""
     about: Any = store.group(comparisons.MAPS, name).attrs
     known = tuple((key, str(about[key])) for key in ("window", "method"))
     return Origin(comparisons.MAPS, name, facts=known, origins=(comparison,))

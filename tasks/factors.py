@@ -38,7 +38,7 @@ FACTORS: dict[str, Callable[[Facts], str | None]] = {
 }
 
 
-def levels(facts: Mapping[str, Facts], factor: str) -> dict[str, str]:
+def levels_of(facts: Mapping[str, Facts], factor: str) -> dict[str, str]:
     """The level of ``factor`` of every model of which it is known.
 
     Of trained models, where there are any: untrained ones would be all that differs. Whether

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from storage import pairs
 from storage.origins import Origin, of_anatomy, of_comparison, of_map
 from storage.reports import Figure, Section
 from storage.store import open_store
-from tasks.references import AnatomyReference, ComparisonReference, MapReference
+from tasks.map_reference import MapReference
+from tasks.references import AnatomyReference, ComparisonReference
 
 Origins = Callable[[Figure], Iterable[Origin]]
 
@@ -34,13 +36,14 @@ def from_comparison(comparison: ComparisonReference) -> Origins:
 
 
 def from_map(reference: MapReference) -> Origins:
-    """Of figures of a map: it, the comparison, and the signatures of the models shown."""
+    """Of figures of a map: it, all pairs, and the signatures of the models that they show."""
     store = open_store(reference.store)
-    behind = from_comparison(reference.comparison)
+    signed: dict[str, str] = reference.open().attrs["signatures"]
 
     def origins(figure: Figure) -> Iterator[Origin]:
-        for one in behind(figure):
-            yield of_map(store, reference.name, one)
+        shown = {model: signed[model] for model in figure.models or signed}
+        behind = of_comparison(store, reference.pairs.name, shown, kind=pairs.KIND)
+        yield of_map(store, reference.name, behind)
 
     return origins
 

@@ -1,19 +1,21 @@
-"""The similarities of all layers of a comparison, read by blocks of rows, never all at once."""
+"""The similarities of all layers of all models, read by blocks of rows, never all at once."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from analysis.similarity.layers import HELD, Layers, Rows
+from storage.pairs import Pairs
 
 
 @dataclass(frozen=True)
 class LayerSimilarity:
     """CKA of all layers by ``rows``, whose ``layers`` and ``taps`` they are.
 
-    ``step`` rows are read at once: whole chunks of what is on disk.
+    ``step`` rows are read at once: whole blocks of what is on disk.
     """
 
     layers: Layers
@@ -22,17 +24,15 @@ class LayerSimilarity:
     step: int
 
 
-def layer_similarity(comparison: xr.Dataset) -> LayerSimilarity:
-    """The layers of ``comparison``, which is opened lazily. Memory: one block of rows."""
-    values = comparison["cka"].transpose("tap_a", "tap_b")
-    taps = comparison.sizes["tap_a"]
-    chunk = values.chunks[0][0] if values.chunks else taps
-    step = max(chunk, HELD // taps // chunk * chunk)
+def layer_similarity(pairs: Pairs, labels: Mapping[str, Sequence[Any]]) -> LayerSimilarity:
+    """The layers of complete ``pairs``, named by ``labels``. Memory: one block of rows."""
+    taps = len(pairs.rows)
+    step = max(pairs.edge, HELD // taps // pairs.edge * pairs.edge)
 
     # Models are read one after the other, many from the same block.
     @lru_cache(maxsize=1)
     def block(number: int) -> np.ndarray:
-        return values[number * step : (number + 1) * step].values
+        return pairs.rows_of(number * step, min((number + 1) * step, taps))
 
     def rows(start: int, stop: int) -> np.ndarray:
         parts = []
@@ -41,12 +41,5 @@ def layer_similarity(comparison: xr.Dataset) -> LayerSimilarity:
             parts.append(block(number)[max(0, start - first) : stop - first])
         return np.concatenate(parts)
 
-    return LayerSimilarity(
-        Layers(
-            tuple(str(name) for name in comparison["model_a"].values),
-            tuple(float(depth) for depth in comparison["depth_a"].values),
-        ),
-        tuple(str(name) for name in comparison["tap_a"].values),
-        rows,
-        step,
-    )
+    layers = Layers(tuple(labels["model"]), tuple(labels["depth"]))
+    return LayerSimilarity(layers, tuple(labels["tap"]), rows, step)

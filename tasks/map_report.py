@@ -11,8 +11,8 @@ from storage import reports
 from storage.reports import Group, Page
 from tasks import explained_section, layer_map_section, models_section
 from tasks.frame import foremost, from_map, traced
-from tasks.references import MapReference
-from tasks.report import NOTHING, called, provenance
+from tasks.map_reference import MapReference
+from tasks.report import NOTHING, called, models_table
 from tasks.retries import RETRIED
 from tasks.run_log import run_log
 
@@ -37,7 +37,6 @@ def write_map(
 def page_of(reference: MapReference, *, missing: Mapping[str, str] = NOTHING) -> Page:
     """The whole report, as a page to be rendered."""
     mapped = reference.open().load()
-    compared = reference.comparison.open()
     origins = from_map(reference)
     sections = [traced(one.section(mapped), origins) for one in SECTIONS]
     first, rest = foremost(sections, FIRST)
@@ -57,31 +56,40 @@ def page_of(reference: MapReference, *, missing: Mapping[str, str] = NOTHING) ->
         ),
         first=first,
         sections=rest,
-        provenance=(*provenance(compared, name=reference.comparison.name), *_about(mapped)),
+        provenance=tuple(_provenance(mapped)),
         data=tuple(csv for one in SECTIONS for csv in one.data(mapped)),
-        warnings=tuple(_warnings(compared, missing)),
+        warnings=tuple(_warnings(mapped, missing)),
     )
 
 
-def _warnings(compared: xr.Dataset, missing: Mapping[str, str]) -> Iterator[str]:
+def _warnings(mapped: xr.Dataset, missing: Mapping[str, str]) -> Iterator[str]:
     for model, why in missing.items():
         yield f"Model {model!r} of the study is missing here, it failed: {why}."
-    left_out = compared.attrs["images"]["left_out"]
+    left_out = mapped.attrs["images"]["left_out"]
     if left_out:
         yield f"{len(left_out)} images could not be read and were left out: {', '.join(left_out)}."
-    taps = compared.attrs["left_out_taps"]
+    taps = mapped.attrs["left_out_taps"]
     if taps:
         yield f"Constant over the images, so left out: {', '.join(taps)}."
 
 
-def _about(mapped: xr.Dataset) -> Iterator[Group]:
+def _provenance(mapped: xr.Dataset) -> Iterator[Group]:
     known = mapped.attrs
+    images = known["images"]
+    yield Group("Images", tuple((key, str(images[key])) for key in ("source", "count", "digest")))
+    yield Group("Models", tables=(models_table(known),))
     yield Group(
-        "How the map was computed",
+        "How it was computed",
         (
-            ("method", str(known["method"])),
+            ("all pairs of layers", known["pairs"]),
+            ("estimator", known["estimator"]),
+            ("taps", ", ".join(known["taps"])),
+            ("reduction", known["reduction"]),
+            ("images a batch", str(known["batch"])),
             ("depth window of best matches", f"{known['window']:g}"),
+            ("map", known["method"]),
             ("computed", known["computed"]),
-            ("seconds", f"{known['seconds']:.1f}"),
+            ("seconds to map", f"{known['seconds']:.1f}"),
         ),
     )
+    yield Group("Versions", tuple(known["versions"].items()))

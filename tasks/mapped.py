@@ -1,7 +1,7 @@
-"""From layers to models, and to a map: all of it from a comparison, into one dataset."""
+"""From layers to models, and to a map: all of it from all pairs of layers, into one dataset."""
 
 import time
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,66 +10,74 @@ import xarray as xr
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from analysis.cores import cores
 from analysis.errors import AnalysisError
 from analysis.similarity import permanova, scaling
 from analysis.similarity.aggregates import AGGREGATES, aggregated
 from analysis.similarity.dendrograms import clustered, distances_of
-from analysis.similarity.model_nulls import ModelNull, ModelTest
+from analysis.similarity.model_nulls import ModelTest
 from analysis.similarity.neighbour_map import neighbour_map
 from storage import comparisons
 from storage.signatures import open_signatures
 from storage.store import Store, open_store
-from tasks.factors import FACTORS, levels
+from tasks.compared_taps import labels, varying
+from tasks.factors import FACTORS, levels_of
 from tasks.layer_rows import LayerSimilarity, layer_similarity
-from tasks.nulls import signed, tail_of
-from tasks.references import ComparisonReference, MapReference
+from tasks.map_reference import MapDesign, MapReference
+from tasks.nulls import Batches, signed, tail_of
+from tasks.references import ModelPlan, PairsReference
 from tasks.retries import RETRIED
+from tasks.survey import megabytes
 from tasks.versions import versions
 from tasks.ways import SEED
 
 KIND = comparisons.MAPS
 FEWEST = 3
+# Of shuffled similarities of all pairs, those of a worker: drawn, in statistics, observed.
+BYTES_A_PAIR = 16
 SQUARE = ("aggregate", "model", "other")
 
 
 @task(task_run_name="map", cache_policy=NO_CACHE, **RETRIED)
 def map_models(
-    comparison: ComparisonReference, *, window: float, method: str, memory: int
+    pairs: PairsReference,
+    plans: Sequence[ModelPlan],
+    *,
+    provenance: Mapping[str, Any],
+    design: MapDesign,
 ) -> MapReference:
-    """How alike models are, what explains it, and where their layers lie, from ``comparison``.
+    """How alike models are, what explains it, and where their layers lie, from all ``pairs``.
 
-    ``window`` is how far in depth best matches may be, ``method`` mds or umap, which may hold
-    ``memory`` bytes. What can't be had of so few models is left out, and named.
+    ``provenance`` stands behind them. What can't be had of so few models is left out, and named.
     """
-    store = open_store(comparison.store)
-    name = map_name(comparison, window=window, method=method)
-    reference = MapReference(comparison.store, name, comparison)
+    store = open_store(pairs.store)
+    name = map_name(pairs, plans, design)
     if comparisons.exists(store, name, kind=KIND):
-        return reference
+        return MapReference(pairs.store, name, pairs)
     start = time.perf_counter()
-    compared = comparison.open()
-    dataset = _dataset(compared, store, window=window, method=method, memory=memory)
-    dataset.attrs |= {
-        "study": compared.attrs["study"],
-        "comparison": comparison.name,
-        "window": window,
-        "method": method,
+    dataset = _dataset(pairs, plans, store, provenance=provenance, design=design)
+    known = pairs.blocks().group.attrs
+    dataset.attrs |= {key: known[key] for key in ("left_out_taps", "estimator")}
+    dataset.attrs |= design.identity() | {
+        "signatures": {plan.name: plan.signatures("cka") for plan in plans},
+        "pairs": pairs.name,
         "computed": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "seconds": round(time.perf_counter() - start, 2),
         "versions": versions(),
     }
     comparisons.write(store, name, dataset, kind=KIND)
-    return replace(reference, computed=True)
+    return MapReference(pairs.store, name, pairs, computed=True)
 
 
-def map_name(comparison: ComparisonReference, *, window: float, method: str) -> str:
-    """The digest of what is made of ``comparison``."""
+def map_name(pairs: PairsReference, plans: Sequence[ModelPlan], design: MapDesign) -> str:
+    """The digest of what is made of ``pairs``."""
     return comparisons.name(
         {
-            "comparison": comparison.name,
+            "pairs": pairs.name,
+            # What a study says of its models is kept with the map: said anew, it is another one.
+            "models": [[p.name, p.signatures("cka"), p.facts.get("origin")] for p in plans],
             "aggregates": list(AGGREGATES),
-            "window": window,
-            "method": method,
+            **design.identity(),
             "factors": list(FACTORS),
             "permanova": [permanova.PERMUTATIONS, permanova.SEED],
             "scaling": [scaling.WIDTH, scaling.TOLERANCE, scaling.SEED],
@@ -79,12 +87,19 @@ def map_name(comparison: ComparisonReference, *, window: float, method: str) -> 
 
 
 def _dataset(
-    compared: xr.Dataset, store: Store, *, window: float, method: str, memory: int
+    pairs: PairsReference,
+    plans: Sequence[ModelPlan],
+    store: Store,
+    *,
+    provenance: Mapping[str, Any],
+    design: MapDesign,
 ) -> xr.Dataset:
-    read = layer_similarity(compared)
-    models, facts = read.layers.models, compared.attrs["models"]
+    present = varying(store, plans, skip=design.skip_degenerate)
+    known = labels(plans, present)
+    read = layer_similarity(pairs.blocks(), known)
+    models, facts = read.layers.models, provenance["models"]
     first = [start for start, _ in read.layers.ranges.values()]
-    similarity = aggregated(read.rows, read.layers, window=window)
+    similarity = aggregated(read.rows, read.layers, window=design.window)
     dataset = xr.Dataset(
         {"similarity": (SQUARE, similarity)},
         coords={
@@ -93,24 +108,23 @@ def _dataset(
             "other": list(models),
             "family": ("model", [str(facts[name]["family"]) for name in models]),
             "trained": ("model", [bool(facts[name]["trained"]) for name in models]),
-            "baseline_of": ("model", [str(compared["baseline_of_a"].values[at]) for at in first]),
+            "baseline_of": ("model", [str(known["baseline_of"][at]) for at in first]),
             "tap": list(read.taps),
             "tap_model": ("tap", list(read.layers.model)),
             "depth": ("tap", list(read.layers.depth)),
         },
-        attrs={key: compared.attrs[key] for key in ("images", "batch", "taps", "models")},
+        attrs={**provenance, "left_out": {}},
     )
-    dataset.attrs["left_out"] = {}
     if len(models) > 1:
         _cluster(dataset)
-        if compared.attrs["permutations"]:
-            _test(dataset, _null(compared, read, store, window=window))
+        if design.permutations:
+            _test(dataset, read, _batches(store, plans, present), design)
     if len(models) < FEWEST:
         why = f"{len(models)} models, expected {FEWEST} or more"
         dataset.attrs["left_out"] |= {"what explains it": why, "map": why}
         return dataset
     _explain(dataset)
-    _place(dataset, read, method=method, memory=memory)
+    _place(dataset, read, design)
     return dataset
 
 
@@ -121,33 +135,36 @@ def _cluster(dataset: xr.Dataset) -> None:
     dataset.attrs["cophenetic"] = [one.cophenetic for one in found]
 
 
-def _test(dataset: xr.Dataset, null: ModelNull) -> None:
+def _test(dataset: xr.Dataset, read: LayerSimilarity, batches: Batches, design: MapDesign) -> None:
+    """The aggregates under shuffles of the images, where memory has room for them."""
+    taps = len(read.taps)
+    needed = BYTES_A_PAIR * taps**2 * (1 + cores())
+    if needed > design.memory:
+        dataset.attrs["left_out"] |= {
+            "p values": f"shuffles of {taps} layers hold {megabytes(needed)}, compute.memory is "
+            f"{megabytes(design.memory)}"
+        }
+        return
+    observed = np.asarray(read.rows(0, taps), np.float64)
+    test = ModelTest(
+        observed,
+        read.layers.model,
+        design.permutations,
+        SEED,
+        depth=read.layers.depth,
+        window=design.window,
+    )
+    null = test.result(tail_of(test, batches))
     for name in ("p", "corrected", "critical"):
         dataset[name] = SQUARE, getattr(null, name)
     dataset.attrs["draws"] = null.draws
 
 
-def _null(compared: xr.Dataset, read: LayerSimilarity, store: Store, *, window: float) -> ModelNull:
-    """The aggregates under the shuffles that tested the comparison."""
-    digests: dict[str, str] = compared.attrs["signatures"]
-    kept = [open_signatures(store, digests[model]) for model in read.layers.models]
-    there = set(zip(read.layers.model, read.taps, strict=True))
-    every = [
-        (model, tap)
-        for model, one in zip(read.layers.models, kept, strict=True)
-        for tap in one.taps
-    ]
-    present = np.array([place for place, tap in enumerate(every) if tap in there])
-    test = ModelTest(
-        np.asarray(read.rows(0, len(read.taps)), np.float64),
-        read.layers.model,
-        compared.attrs["permutations"],
-        SEED,
-        depth=read.layers.depth,
-        window=window,
-    )
+def _batches(store: Store, plans: Sequence[ModelPlan], present: np.ndarray) -> Batches:
+    """The signatures of the taps that are compared."""
+    kept = [open_signatures(store, plan.signatures("cka")) for plan in plans]
     lengths = np.concatenate([one.lengths() for one in kept]).T
-    return test.result(tail_of(test, signed(kept, lengths, present=present)))
+    return signed(kept, lengths, present=present)
 
 
 def _explain(dataset: xr.Dataset) -> None:
@@ -155,7 +172,7 @@ def _explain(dataset: xr.Dataset) -> None:
     names = [str(name) for name in dataset["model"].values]
     rows: dict[str, list[permanova.Explained]] = {}
     for factor in FACTORS:
-        known = levels(dataset.attrs["models"], factor)
+        known = levels_of(dataset.attrs["models"], factor)
         own = [name for name in names if name in known]
         places = [names.index(name) for name in own]
         try:
@@ -180,7 +197,7 @@ def _number(value: Any) -> Any:
     return np.inf if value is None else value
 
 
-def _place(dataset: xr.Dataset, read: LayerSimilarity, *, method: str, memory: int) -> None:
+def _place(dataset: xr.Dataset, read: LayerSimilarity, design: MapDesign) -> None:
     """Where every layer lies on the map."""
     try:
         found = scaling.scaled(read.rows, read.layers.depth, step=read.step)
@@ -188,8 +205,8 @@ def _place(dataset: xr.Dataset, read: LayerSimilarity, *, method: str, memory: i
         dataset.attrs["left_out"] |= {"map": str(error).partition(";")[0]}
         return
     places = found.coordinates
-    if method == "umap":
-        places = neighbour_map(read.rows, places, memory=memory, step=read.step)
+    if design.method == "umap":
+        places = neighbour_map(read.rows, places, memory=design.memory, step=read.step)
     dataset["place"] = ("tap", "axis"), places
     dataset.attrs |= {
         "shares": found.shares.tolist(),

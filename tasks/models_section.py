@@ -49,6 +49,8 @@ def words(mapped: xr.Dataset) -> Iterator[str]:
             f"is when the images of one model are shuffled (p at most {_LEVEL:g}, corrected for "
             "all pairs)."
         )
+    if "p values" in mapped.attrs["left_out"]:
+        yield f"There are no p values: {mapped.attrs['left_out']['p values']}."
     one, other = (mapped["similarity"].sel(aggregate=name).values for name in TITLES)
     first, second = np.triu_indices(mapped.sizes["model"], 1)
     if min(np.ptp(one[first, second]), np.ptp(other[first, second])) > 0:

@@ -10,7 +10,7 @@ from dask.delayed import delayed
 from analysis.cores import cores
 from analysis.similarity.corrections import calibrated, q_values
 from analysis.similarity.measures.deconfounded import regression
-from analysis.similarity.nulls import Null, PermutationTest, Shuffles, Tail
+from analysis.similarity.nulls import Null, PermutationTest, ShuffleTest, Tail
 from analysis.similarity.pairs import TRIANGLE, Pairs
 from analysis.similarity.permutations import batch_weights, unpadded
 from storage.signatures import Signatures
@@ -35,7 +35,7 @@ def null_of(
 
 
 def tail_of(
-    test: Shuffles,
+    test: ShuffleTest,
     batches: Batches,
     *,
     pairs: Pairs = TRIANGLE,
@@ -46,7 +46,7 @@ def tail_of(
     Each of ``workers`` threads, by default as many as there are cores, takes its share of the
     permutations through all batches: the signatures are read once a worker, and anew for every
     2²³ / T² permutations. Memory of a worker: three batches of T taps, 160 MB, and 5 % of the
-    permutations in (T, T) float32 matrices, 5 times. Raises as ``Shuffles``, and
+    permutations in (T, T) float32 matrices, 5 times. Raises as ``ShuffleTest``, and
     ``StorageError`` for signatures that are missing or damaged.
     """
     threads = min(workers or cores(), test.permutations)

@@ -195,26 +195,6 @@ class PairsReference:
 
 
 @dataclass(frozen=True)
-class MapReference:
-    """What ``map`` returns: models' similarities and a map, in a store, made of a comparison."""
-
-    store: str
-    name: str
-    comparison: ComparisonReference
-    report: str | None = None
-    computed: bool = False
-
-    @property
-    def url(self) -> str:
-        """The map's Zarr group, for ``xarray.open_zarr``."""
-        return open_store(self.store).where(comparisons.MAPS, self.name)
-
-    def open(self) -> xr.Dataset:
-        """Models' similarities and the map as an xarray Dataset, opened lazily."""
-        return comparisons.read(open_store(self.store), self.name, kind=comparisons.MAPS)
-
-
-@dataclass(frozen=True)
 class Chosen:
     """Which parts a study looks at closely: an attention by number, tokens by row and column.
 

@@ -149,7 +149,7 @@ def provenance(dataset: xr.Dataset, *, name: str) -> Iterator[Group]:
         "Images",
         tuple((key, str(images[key])) for key in ("source", "count", "digest")),
     )
-    yield Group("Models", tables=(_models(attributes),))
+    yield Group("Models", tables=(models_table(attributes),))
     yield Group(
         "How it was computed",
         (
@@ -166,7 +166,8 @@ def provenance(dataset: xr.Dataset, *, name: str) -> Iterator[Group]:
     yield Group("Versions", tuple(attributes["versions"].items()))
 
 
-def _models(attributes: dict[str, Any]) -> Table:
+def models_table(attributes: dict[str, Any]) -> Table:
+    """Every model of a comparison with what it is and how good."""
     rows = []
     for model, facts in attributes["models"].items():
         test = facts.get("test")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from analysis.similarity.aggregates import AGGREGATES, ModelPair, by_shape
 from analysis.similarity.gram import Array
 from analysis.similarity.layers import Layers
-from analysis.similarity.nulls import Shuffles, Tail
+from analysis.similarity.nulls import ShuffleTest, Tail
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ModelNull:
 
 
 @dataclass(frozen=True)
-class ModelTest(Shuffles):
+class ModelTest(ShuffleTest):
     """The test of every aggregate of every two models, whose layers have ``depth`` (T,).
 
     Partners are chosen anew under every shuffle, so that what a maximum over many layers gains

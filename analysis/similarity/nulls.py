@@ -96,7 +96,7 @@ class Null:
 
 
 @dataclass(frozen=True)
-class Shuffles(ABC):
+class ShuffleTest(ABC):
     """Shuffled images against the ``observed`` similarities (T, T) of taps of ``model`` (T,).
 
     Under a permutation pi the similarity of a and b is that of a and b with b's images shuffled.
@@ -183,7 +183,7 @@ class Shuffles(ABC):
 
 
 @dataclass(frozen=True)
-class PermutationTest(Shuffles):
+class PermutationTest(ShuffleTest):
     """The test of every pair of taps, of best matches and of pairs of models."""
 
     def null(self, batches: Sequence[Float32]) -> Null:

@@ -22,7 +22,7 @@ from flows.command_line import main
 from flows.map import map_study
 from storage.store import open_store
 from storage.upkeep import entries, remove
-from tasks.references import MapReference
+from tasks.map_reference import MapReference
 
 MODELS = [
     {"name": "ViT", "zoo": "vit", "taps": ["patch_embed", "blocks.1", "blocks.4", "blocks.7"]},
@@ -67,7 +67,7 @@ def finished(folder: Path, server: None) -> MapReference:  # noqa: ARG001
 
 
 def test_aggregates_are_those_of_the_comparison(finished: MapReference) -> None:
-    mapped, compared = finished.open().load(), finished.comparison.open().load()
+    mapped, compared = finished.open().load(), finished.pairs.open().load()
     names = [model["name"] for model in MODELS]
     assert mapped["model"].values.tolist() == names
     for a in names:
@@ -101,7 +101,7 @@ def test_p_values_are_of_pairs_and_of_all_of_them(finished: MapReference) -> Non
 
 def test_the_map_is_that_of_all_angles_at_once(finished: MapReference) -> None:
     mapped = finished.open().load()
-    squared = np.arccos(np.clip(finished.comparison.open()["cka"].values, -1, 1)) ** 2
+    squared = np.arccos(np.clip(finished.pairs.open()["cka"].values.astype(float), -1, 1)) ** 2
     np.fill_diagonal(squared, 0)
     centring = np.eye(len(squared)) - 1 / len(squared)
     values, vectors = np.linalg.eigh(-centring @ squared @ centring / 2)
@@ -158,7 +158,7 @@ def test_the_page_has_the_sections_the_numbers_and_where_they_are_from(
     traced = json.loads((page.parent / "provenance.json").read_text())["figures"]
     (origin,) = traced["layer-map"]
     assert (origin["kind"], origin["name"]) == ("maps", finished.name)
-    assert origin["origins"][0]["name"] == finished.comparison.name
+    assert origin["origins"][0]["name"] == finished.pairs.name
 
 
 def test_what_is_there_is_not_computed_again(
