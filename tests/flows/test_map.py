@@ -200,7 +200,7 @@ def test_too_few_models_are_named_and_a_failed_one_leaves_the_others(
     few = study(
         folder,
         models=[MODELS[0], MODELS[3], broken],
-        permutations=0,
+        compute={"memory": 1e-6},
         report=str(tmp_path / "report"),
     )
     file.write_text(yaml.safe_dump(few))
@@ -208,6 +208,7 @@ def test_too_few_models_are_named_and_a_failed_one_leaves_the_others(
     assert "missing.safetensors" in capsys.readouterr().err
     text = (tmp_path / "report" / "map" / "index.html").read_text()
     assert "There is no map: 2 models, expected 3 or more." in text
+    assert "There are no p values: shuffles of 7 layers hold" in text
     assert "Not tested: what explains it (2 models, expected 3 or more)." in text
     assert "Model &#39;mine&#39; of the study is missing here" in text
     names = {path.stem for path in (tmp_path / "report" / "map" / "figures").glob("*.png")}
