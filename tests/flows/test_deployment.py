@@ -47,6 +47,7 @@ def test_a_deployment_is_the_study_that_it_names() -> None:
     assert study("nightly") == read_study(ROOT / "studies" / "demo.yaml")
     assert study("train") == read_study(ROOT / "studies" / "zoo.yaml")
     assert study("probe") == read_study(ROOT / "studies" / "probe.yaml")
+    assert study("map") == read_study(ROOT / "studies" / "map.yaml")
     assert study("anatomy") == read_study(ROOT / "studies" / "anatomy.yaml")
 
 
