@@ -12,6 +12,7 @@ from benchmarks import (
     blocks,
     growth,
     memory,
+    nearest,
     overhead,
     pairs_of_models,
     pairwise,
@@ -38,6 +39,7 @@ ITEMS = (
     probing.ITEM,
     anatomy.ITEM,
     blocks.ITEM,
+    nearest.ITEM,
 )
 
 

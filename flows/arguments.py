@@ -18,6 +18,9 @@ def parser() -> argparse.ArgumentParser:
         ("probe", "linear probes on what every layer holds: accuracy against depth"),
         ("map", "how alike whole models are, what explains it, and a map of all layers"),
         ("train", "train the reference zoo on Fashion-MNIST"),
+        ("sketch", "record and sketch every layer, for `nearest` over large stores"),
+        ("export", "give signatures and sketches to another group, without images or weights"),
+        ("import", "take in what another group exported, on the same images"),
         ("plan", "say what `compare` would record: taps, bytes, passes"),
         ("report", "draw the report of a finished comparison again"),
         ("deploy", "let a Prefect server run `compare`, on demand or on a schedule"),
@@ -29,6 +32,7 @@ def parser() -> argparse.ArgumentParser:
         "--taps", nargs="+", default=["blocks"], help="blocks, paper, or patterns (default: blocks)"
     )
     layers.add_argument("--reduction", default="flatten", help="flatten, cls, mean or tokens")
+    _nearest_verb(verbs)
     _store_verb(verbs)
     _serve_verb(verbs)
     return top
@@ -63,6 +67,8 @@ def _study_verb(
             action="store_true",
             help="show how CKA depends on the number of images and the batch, beside exact CKA",
         )
+    if name in ("export", "import"):
+        verb.add_argument("archive", type=Path, metavar="FILE.zip")
     if name == "report":
         verb.add_argument(
             "--trace",
@@ -73,6 +79,28 @@ def _study_verb(
         verb.add_argument("--cron", metavar="LINE", help="when to run, in UTC, such as '0 2 * * *'")
         verb.add_argument("--pool", default="local", help="work pool (default: local)")
         verb.add_argument("--queue", help="work queue of the pool (default: the pool's own)")
+
+
+def _nearest_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    text = "the layers of a store that are most like one layer, by CKA on the same images"
+    verb = verbs.add_parser("nearest", help=text, description=text)
+    verb.add_argument("layer", metavar="MODEL:TAP", help="such as vit:blocks.3")
+    verb.add_argument("-k", type=int, default=10, metavar="N", help="how many (default: 10)")
+    verb.add_argument("--store", default="store", help="where to look (default: store)")
+    verb.add_argument(
+        "--other-models", action="store_true", help="leave out the layers of the model itself"
+    )
+    verb.add_argument(
+        "--sketches",
+        action="store_true",
+        help="by sketches, with error bars; made of signatures where they are not there yet",
+    )
+    verb.add_argument(
+        "--index", action="store_true", help="by sketches that an index finds (needs FAISS)"
+    )
+    verb.add_argument("--dimension", type=int, default=2048, help="of sketches (default: 2048)")
+    verb.add_argument("--seed", type=int, default=0, help="of sketches (default: 0)")
+    verb.add_argument("--csv", type=Path, metavar="FILE", help="write the table as CSV as well")
 
 
 def _store_verb(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

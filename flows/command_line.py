@@ -110,6 +110,43 @@ def _map(parsed: argparse.Namespace) -> None:
     print(result.report)
 
 
+def _sketch(parsed: argparse.Namespace) -> None:
+    study = _study(parsed)
+    from flows.sketch import sketch
+
+    made = sketch(study)
+    print(f"sketched {len(made)} models, {sum(one.recorded for one in made)} batches recorded")
+
+
+def _export(parsed: argparse.Namespace) -> None:
+    from flows.exchange import export
+
+    print(export(_study(parsed), parsed.archive))
+
+
+def _import(parsed: argparse.Namespace) -> None:
+    from flows.exchange import receive
+
+    print(receive(_study(parsed), parsed.archive))
+
+
+def _nearest(parsed: argparse.Namespace) -> None:
+    from flows.nearest import as_csv, nearest, told
+
+    found = nearest(
+        parsed.layer,
+        store=parsed.store,
+        count=parsed.k,
+        way="index" if parsed.index else "sketches" if parsed.sketches else "signatures",
+        dimension=parsed.dimension,
+        seed=parsed.seed,
+        other_models=parsed.other_models,
+    )
+    if parsed.csv is not None:
+        parsed.csv.write_text(as_csv(found))
+    print(told(found))
+
+
 def _train(parsed: argparse.Namespace) -> None:
     study = _study(parsed)
     from flows.train import train
@@ -171,11 +208,15 @@ VERBS: dict[str, Callable[[argparse.Namespace], None]] = {
     "reproduce": _reproduce,
     "probe": _probe,
     "map": _map,
+    "sketch": _sketch,
     "train": _train,
     "plan": _plan,
     "report": _report,
     "deploy": _deploy,
     "layers": _layers,
+    "nearest": _nearest,
+    "export": _export,
+    "import": _import,
     "serve": _serve,
     "store": _store,
 }

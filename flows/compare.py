@@ -12,6 +12,7 @@ from analysis.networks.devices import device
 from flows.branches import Branches, results
 from flows.steps import (
     MOST_AT_ONCE,
+    check_comparable,
     images_of,
     provenance,
     recorded,
@@ -50,6 +51,7 @@ def compare(study: Study) -> ComparisonReference:
     xarray Dataset) and ``.report``. A model that can't be loaded or recorded fails alone: the
     others are compared, and then ``Incomplete`` is raised, which says what is missing and why.
     """
+    check_comparable(study)
     store = locate(study.store)
     # Workers may run in another folder.
     study = study.model_copy(update={"store": store.url})

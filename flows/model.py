@@ -41,11 +41,16 @@ class Own(Part):
 
 
 class Model(Part):
-    """One network: a timm architecture with its weights, or a member of the reference zoo."""
+    """One network: a timm architecture with its weights, one of the zoo, or an imported one."""
 
     name: str = Field(description="its label in figures and tables")
     timm: str | None = Field(None, description="a timm model name, such as vit_small_patch16_224")
     zoo: str | None = Field(None, description="a network of the reference zoo, such as vit")
+    imported: str | None = Field(
+        None,
+        description="a network of which another group's signatures were imported, as they "
+        "call it, or the beginning of a digest; to be compared, not run",
+    )
     pretrained: bool = Field(False, description="timm's own weights, downloaded once")
     checkpoint: str | None = Field(None, description="weights: .safetensors or a state dict")
     seed: int | None = Field(None, ge=0, description="initial weights, where none are loaded")
@@ -61,8 +66,12 @@ class Model(Part):
     @model_validator(mode="after")
     def _one_source(self) -> "Model":
         label(self.name)
-        if (self.timm is None) == (self.zoo is None):
-            raise ValueError(f"model {self.name!r} needs exactly one of timm and zoo")
+        if sum(one is not None for one in (self.timm, self.zoo, self.imported)) != 1:
+            raise ValueError(f"model {self.name!r} needs exactly one of timm, zoo and imported")
+        if self.imported and self.model_fields_set - {"name", "imported"}:
+            raise ValueError(
+                f"model {self.name!r} was imported as it is; remove all keys but name and imported"
+            )
         if self.pretrained and self.checkpoint:
             raise ValueError(f"model {self.name!r} has pretrained and checkpoint; keep one")
         if self.zoo and (self.pretrained or self.checkpoint or self.arguments):

@@ -35,7 +35,7 @@ def plan(study: Study) -> str:
         known, one = _surveyed(subject, study, images)
         if known is not subject:
             absent.append(one.name)
-        left = bytes_left(one, store=store, keep=study.keep)
+        left = bytes_left(one, store=store, keep=study.keep, projection=study.sketch)
         lasts = _seconds(one, known, rates, products=products) if left else 0.0
         needed += left
         passes += left > 0
@@ -46,7 +46,7 @@ def plan(study: Study) -> str:
                 str(len(one.taps)),
                 str(one.images),
                 megabytes(one.activation_bytes) if study.keep == "activations" else "not kept",
-                megabytes(one.signature_bytes),
+                "not kept" if study.keep == "sketches" else megabytes(one.signature_bytes),
                 megabytes(left),
                 duration(lasts),
             )

@@ -40,9 +40,9 @@ def probe(study: Study) -> ProbesReference:
     recorded or probed fails alone: the others go on, and then ``Incomplete`` is raised, which
     says what is missing and why.
     """
-    if study.keep == "signatures":
+    if study.keep != "activations":
         raise StudyError(
-            "probes read activations, which keep: signatures does not keep; set keep: "
+            f"probes read activations, which keep: {study.keep} does not keep; set keep: "
             "activations, or leave it out"
         )
     store = locate(study.store)

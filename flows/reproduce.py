@@ -15,7 +15,7 @@ from flows.branches import Branches
 from flows.compare import compared
 from flows.parts import Images
 from flows.probe import probed
-from flows.steps import MOST_AT_ONCE, images_of, run_name, survey_all
+from flows.steps import MOST_AT_ONCE, check_comparable, images_of, run_name, survey_all
 from flows.study import Study
 from storage.images import ImageSet
 from storage.reports import check_folder
@@ -49,6 +49,7 @@ def reproduce(study: Study) -> ReproductionReference:
     flow or by `compare`, `anatomy` and `probe`, is not computed again. A model that fails is
     missing from what comes after; the report is written, and then ``Incomplete`` is raised.
     """
+    check_comparable(study)
     store = locate(study.store)
     study = study.model_copy(update={"store": store.url, "reduction": "flatten"})
     check_folder(study.report_folder)

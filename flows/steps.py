@@ -9,6 +9,7 @@ from prefect.utilities.annotations import quote
 
 from analysis.networks.models import untrained
 from flows.branches import Branches, results
+from flows.errors import StudyError
 from flows.study import Study
 from storage.batches import shards as shards_of
 from storage.images import ImageSet
@@ -72,6 +73,7 @@ def surveyed(subject: Subject, study: Study, images: ImageSet) -> ModelPlan:
         batch=study.batch,
         reduction=study.reduction,
         measures=study.measures,
+        store=study.store,
     )
 
 
@@ -95,6 +97,7 @@ def survey_all(
             batch=study.batch,
             reduction=study.reduction,
             measures=study.measures,
+            store=study.store,
         )
         for subject in (subjects_of(study) if subjects is None else subjects)
     }
@@ -116,10 +119,20 @@ def recorded(
             shard=shard,
             device=study.compute.device,
             forward_batch=study.forward_batch,
+            projection=study.sketch,
             dask=dask,
         )
         for number, shard in enumerate(shards_of(plan.bounds, images=study.compute.shard))
     ]
+
+
+def check_comparable(study: Study) -> None:
+    """Refuse to compare what is kept as sketches alone."""
+    if study.keep == "sketches":
+        raise StudyError(
+            "comparing reads signatures, which keep: sketches does not keep; set keep: signatures, "
+            "or use `seelike sketch STUDY` and then `seelike nearest MODEL:TAP`"
+        )
 
 
 def unseen(images: ImageSet) -> ImageSet:

@@ -11,6 +11,7 @@ from analysis.networks.models import twin_name
 from analysis.probing import Probing
 from analysis.similarity.measures import measure
 from analysis.similarity.nulls import FEWEST, LEVEL
+from analysis.similarity.sketches import USUAL, Projection
 from flows.errors import StudyError
 from flows.model import Model
 from flows.parts import Compute, Images, Map, Part, Place, Reproduction, Training
@@ -36,9 +37,12 @@ class Study(Part):
     reduction: Literal["flatten", "cls", "mean", "tokens"] = Field(
         "flatten", description="what of a tap is compared; flatten, all of it, is the paper's"
     )
-    keep: Literal["activations", "signatures"] = Field(
-        "activations", description="what stays in the store; signatures are small, CKA needs them"
+    keep: Literal["activations", "signatures", "sketches"] = Field(
+        "activations",
+        description="what stays in the store; signatures are small, CKA needs them; sketches are "
+        "smaller, and for `seelike sketch` and `seelike nearest` alone",
     )
+    sketch: Projection = Field(USUAL, description="how signatures are sketched")
     batch: int = Field(256, ge=4, description="images a Gram; the statistical batch")
     similarity: list[str] = Field(
         ["cka"],
@@ -123,9 +127,9 @@ class Study(Part):
     @model_validator(mode="after")
     def _activations_for_measures(self) -> "Study":
         reading = [name for name in self.measures if measure(name).reads_activations]
-        if reading and self.keep == "signatures":
+        if reading and self.keep != "activations":
             raise ValueError(
-                f"{', '.join(reading)} needs activations, which keep: signatures does not keep; "
+                f"{', '.join(reading)} needs activations, which keep: {self.keep} does not keep; "
                 "set keep: activations, or leave it out"
             )
         return self
@@ -163,7 +167,7 @@ class Study(Part):
     @property
     def forward_batch(self) -> int:
         """Images a forward pass: asked for, or what suits the way of keeping."""
-        own = self.batch if self.keep == "signatures" else 64
+        own = 64 if self.keep == "activations" else self.batch
         return self.compute.forward_batch or own
 
     @property

@@ -14,6 +14,8 @@ MARKER = "seelike.json"
 KINDS = (
     "recordings",
     "signatures",
+    "sketches",
+    "indexes",
     "measures",
     "comparisons",
     "pairs",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from storage import pairs, recordings, signatures
+from storage import indexes, pairs, recordings, signatures, sketches
 from storage.batched import opened
 from storage.errors import StorageError
 from storage.ledger import opened as opened_ledger
@@ -58,6 +58,8 @@ def faults(store: Store) -> Iterator[Fault]:
             except StorageError as error:
                 yield Fault(signatures.KIND, name, batch, str(error))
     yield from _broken_pairs(store)
+    for name in store.names(sketches.KIND):
+        yield from _sketch_faults(store, name)
 
 
 def _broken_pairs(store: Store) -> Iterator[Fault]:
@@ -70,8 +72,29 @@ def _broken_pairs(store: Store) -> Iterator[Fault]:
                 yield Fault(pairs.KIND, name, block, str(error))
 
 
+def _sketch_faults(store: Store, name: str) -> Iterator[Fault]:
+    """The first fault of one model's sketches, or of the parts that they are made of."""
+    kept = sketches.open_sketches(store, name)
+    last = len(kept.bounds)
+    batch = last
+    try:
+        if kept.complete:
+            kept.read()
+            kept.lengths()
+        for batch in [] if kept.complete else sorted(set(range(last)) - set(kept.missing())):
+            kept.part(batch)
+    except StorageError as error:
+        yield Fault(sketches.KIND, name, batch, str(error))
+
+
 def mend(store: Store, fault: Fault) -> None:
-    """Mark the batch of ``fault`` as missing, so that the next run makes it again."""
+    """Mark the batch of ``fault`` as missing, so that the next run makes it again.
+
+    Of sketches all batches: what they were added up from is gone.
+    """
+    if fault.kind == sketches.KIND:
+        sketches.open_sketches(store, fault.name).forget()
+        return
     if fault.kind == pairs.KIND:
         pairs.open_pairs(store, fault.name).ledger.forget(fault.batch)
         return
@@ -118,6 +141,14 @@ def _about(store: Store, kind: str, name: str) -> str:
             "complete" if not left else f"{len(made.blocks) - left} of {len(made.blocks)} blocks"
         )
         return f"{len(made.rows)} taps, {state}"
+    if kind == sketches.KIND:
+        kept = sketches.open_sketches(store, name)
+        left = len(kept.missing())
+        state = "complete" if kept.complete else f"{len(kept.bounds) - left} batches, not added up"
+        size = kept.array("sketch").shape[1]
+        return f"{kept.group.attrs.get('model', '?')}, {size} numbers a tap, {state}"
+    if kind == indexes.KIND:
+        return f"of the sketches of {store.group(kind, name).attrs.get('sketches', '?')} models"
     if kind in ("comparisons", "measures", "maps"):
         known = store.group(kind, name).attrs
         return str(known.get("study", known.get("measure", "?")))

@@ -1,4 +1,4 @@
-"""Forward passes: a network run over batches of images, into activations or signatures."""
+"""Forward passes: a network run over batches of images, into activations or what they sign."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -29,16 +29,20 @@ from tasks.behind import TapWriter, behind
 from tasks.progress import progress
 from tasks.references import ModelPlan
 from tasks.signing import Signing, at, naming, sign
+from tasks.sketching import Sketching
 from tasks.stopping import check
 from tasks.survey import chosen_taps
 from tasks.threads import one_blas_thread
+
+# What the batches of a model are written to.
+Kept = Recording | Signing | Sketching
 
 
 def run_passes(
     network: Network,
     plan: ModelPlan,
     images: ImageSet,
-    kept: Recording | Signing,
+    kept: Kept,
     missing: Sequence[int],
     *,
     step: str,
@@ -84,8 +88,8 @@ class _Keeping:
 
 
 @contextmanager
-def _keeping(plan: ModelPlan, kept: Recording | Signing) -> Iterator[_Keeping]:
-    """Signatures are kept batch by batch, activations tap by tap, both behind the passes."""
+def _keeping(plan: ModelPlan, kept: Kept) -> Iterator[_Keeping]:
+    """Activations are kept tap by tap, all else batch by batch, both behind the passes."""
 
     def unless_stopped(made: Callable[[Tap, Tensor], Any]) -> Callable[[Tap, Tensor], Any]:
         def summary(tap: Tap, x: Tensor) -> Any:
@@ -94,7 +98,7 @@ def _keeping(plan: ModelPlan, kept: Recording | Signing) -> Iterator[_Keeping]:
 
         return summary
 
-    if isinstance(kept, Signing):
+    if isinstance(kept, Signing | Sketching):
         with behind(kept.write) as write:
             yield _Keeping(unless_stopped(signer(plan.measures)), write)
     else:

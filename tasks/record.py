@@ -9,16 +9,17 @@ from prefect.cache_policies import NO_CACHE
 from analysis.errors import AnalysisError
 from analysis.networks.exhaustion import out_of_memory, release
 from analysis.networks.network import Network
+from analysis.similarity.sketches import USUAL, Projection
 from storage import recordings
 from storage.images import ImageSet
-from storage.recordings import Recording
 from storage.store import Store, open_store
 from tasks import cluster
-from tasks.passes import run_passes
+from tasks.passes import Kept, run_passes
 from tasks.references import ModelPlan
 from tasks.retries import RETRIED
 from tasks.run_log import run_log
-from tasks.signing import Signing, signing
+from tasks.signing import signing
+from tasks.sketching import sketching
 from tasks.survey import activations_needed, network_of
 from tasks.threads import TURN
 
@@ -34,6 +35,7 @@ def record_shard(
     shard: range,
     device: str,
     forward_batch: int,
+    projection: Projection = USUAL,
     dask: str | None = None,
 ) -> int:
     """Record the batches of ``shard`` that are missing, here or on a worker; how many that were.
@@ -41,7 +43,7 @@ def record_shard(
     One process at a time writes a shard; a second one waits and then finds nothing to do.
     Raises ``AnalysisError`` naming model, tap and image for activations that are not finite.
     """
-    step = Shard(plan, keep=keep, number=number, batches=shard)
+    step = Shard(plan, keep=keep, number=number, batches=shard, projection=projection)
     named: dict[str, Any] = {"store": store, "device": device, "forward_batch": forward_batch}
     if dask is None:
         return record_missing(step, images, **named)
@@ -56,13 +58,14 @@ class Shard:
     keep: str
     number: int
     batches: range
+    projection: Projection = USUAL
 
     @property
     def name(self) -> str:
         """What runs and messages call it."""
         return f"record {self.plan.name} shard {self.number}"
 
-    def missing(self, kept: Recording | Signing) -> list[int]:
+    def missing(self, kept: Kept) -> list[int]:
         """Those of its batches that are not complete."""
         return [batch for batch in kept.missing() if batch in self.batches]
 
@@ -74,7 +77,7 @@ def record_missing(
     opened, plan = open_store(store), shard.plan
     if shard.keep == "activations" and not activations_needed(plan, store=opened):
         return 0
-    kept = prepare(plan, store=opened, keep=shard.keep)
+    kept = prepare(plan, store=opened, keep=shard.keep, projection=shard.projection)
     with opened.lock(f"{kept.name}-{shard.number}"), TURN:
         missing = len(shard.missing(kept))
         if missing:
@@ -90,7 +93,7 @@ def _in_memory(
     network: Network,
     shard: Shard,
     images: ImageSet,
-    kept: Recording | Signing,
+    kept: Kept,
     *,
     forward_batch: int,
 ) -> None:
@@ -121,8 +124,10 @@ def _in_memory(
         )
 
 
-def prepare(plan: ModelPlan, *, store: Store, keep: str) -> Recording | Signing:
+def prepare(plan: ModelPlan, *, store: Store, keep: str, projection: Projection = USUAL) -> Kept:
     """What the batches of ``plan`` are written to, made with its metadata if it is new."""
+    if keep == "sketches":
+        return sketching(plan, store=store, projection=projection)
     if keep == "signatures":
         return signing(plan, store=store)
     return recordings.create(

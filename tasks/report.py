@@ -20,6 +20,7 @@ from tasks.artifacts import show_report
 from tasks.frame import foremost, from_comparison, traced
 from tasks.further_sections import further_sections
 from tasks.looked import cell
+from tasks.nearest_section import nearest_data, nearest_sections
 from tasks.references import ComparisonReference
 from tasks.related_sections import related_data, related_sections
 from tasks.relations import MOST, leading
@@ -59,6 +60,7 @@ def page(
     shown = of_models(dataset, leading(dataset, models))
     every = (
         *sections(shown, measured_of(shown), found),
+        *nearest_sections(dataset, models),
         *related_sections(dataset, measured),
         *further_sections(dataset, measured),
     )
@@ -71,7 +73,11 @@ def page(
         first=first,
         sections=rest,
         provenance=tuple(provenance(dataset, name=comparison.name)),
-        data=(*data(dataset, models), *related_data(dataset, measured)),
+        data=(
+            *data(dataset, models),
+            *nearest_data(dataset, models),
+            *related_data(dataset, measured),
+        ),
         warnings=(*_missing(missing), *_warnings(dataset)),
         notes=(*([RULE] if verdicts else []), *_notes(dataset, models)),
     )

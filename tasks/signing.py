@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from storage.images import ImageSet
 from storage.signatures import Signatures
 from storage.store import Store
 from tasks.references import ModelPlan
+
+# The one that nearest layers, and sketches, are of.
+MEASURE = "cka"
 
 # By measure: a unit vector float32 and its length.
 Signed = Mapping[str, tuple[np.ndarray, float]]
@@ -51,11 +55,21 @@ def signing(plan: ModelPlan, *, store: Store) -> Signing:
                 taps=[tap.name for tap in plan.taps],
                 bounds=plan.bounds,
                 length=pair_measure(name).pairs.length,
-                attributes={"model": plan.name, "facts": plan.facts, "measure": name},
+                attributes={**attributes(plan), "measure": name},
             )
             for name in plan.measures
         }
     )
+
+
+def attributes(plan: ModelPlan) -> dict[str, Any]:
+    """What stands beside the vectors of ``plan``: enough to name its taps without the network."""
+    return {
+        "model": plan.name,
+        "facts": plan.facts,
+        "depths": [tap.depth for tap in plan.taps],
+        "baseline_of": plan.subject.baseline_of,
+    }
 
 
 def sign(tap: str, activations: np.ndarray, measures: Sequence[str]) -> Signed:

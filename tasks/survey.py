@@ -15,14 +15,18 @@ from analysis.networks.skip_free import skip_free
 from analysis.networks.tap import Tap, taps
 from analysis.networks.transforms import preprocessing
 from analysis.similarity.measures import PairMeasure, measure
-from storage import batched, recordings, signatures
+from analysis.similarity.sketches import USUAL, Projection
+from storage import batched, recordings, signatures, sketches
 from storage import zoo as shelf
 from storage.batches import batches
 from storage.digest import tap_file
 from storage.errors import StorageError
-from storage.store import Store
+from storage.store import Store, open_store
+from tasks.imported import imported
 from tasks.references import ModelPlan, Origin, Subject, TapPlan
 from tasks.retries import RETRIED
+from tasks.signing import MEASURE
+from tasks.sketching import sketch_identity
 from tasks.threads import SEATS
 
 # Metadata, the file system's own, and the comparison itself.
@@ -53,8 +57,15 @@ def survey(
     batch: int,
     reduction: str,
     measures: Sequence[str] = ("cka",),
+    store: str = "",
 ) -> ModelPlan:
-    """What recording ``subject`` on the image set of digest ``images`` for ``measures`` means."""
+    """What recording ``subject`` on the image set of digest ``images`` for ``measures`` means.
+
+    Of what was imported nothing is to be recorded: its plan is in ``store``.
+    """
+    if subject.spec.imported is not None:
+        setting = (images, batch, reduction)
+        return imported(subject, store=open_store(store), setting=setting, measures=measures)
     with SEATS:
         network = network_of(subject)
         return _planned(
@@ -141,8 +152,10 @@ def _origin(card: Mapping[str, Any]) -> Origin:
     )
 
 
-def bytes_left(plan: ModelPlan, *, store: Store, keep: str) -> int:
-    """Bytes that recording and signing ``plan`` will still write."""
+def bytes_left(plan: ModelPlan, *, store: Store, keep: str, projection: Projection = USUAL) -> int:
+    """Bytes that recording and signing ``plan``, or sketching it, will still write."""
+    if keep == "sketches":
+        return _sketch_bytes_left(plan, store=store, projection=projection)
     signed = max(
         _share_missing(store, signatures.KIND, plan.signatures(name)) for name in plan.measures
     )
@@ -150,6 +163,17 @@ def bytes_left(plan: ModelPlan, *, store: Store, keep: str) -> int:
     if keep == "activations" and activations_needed(plan, store=store):
         recorded = _share_missing(store, recordings.KIND, plan.recording)
     return int(plan.activation_bytes * recorded + plan.signature_bytes * signed)
+
+
+def _sketch_bytes_left(plan: ModelPlan, *, store: Store, projection: Projection) -> int:
+    """Bytes of the batches' parts that are missing, and of the sketches themselves."""
+    name = sketches.name(sketch_identity(plan.signed_identity(MEASURE), projection))
+    if store.holds(sketches.KIND, name):
+        kept = sketches.open_sketches(store, name)
+        parts = 0 if kept.complete else len(kept.missing()) + 1
+    else:
+        parts = len(plan.bounds) + 1
+    return 4 * len(plan.taps) * projection.dimension * parts
 
 
 def activations_needed(plan: ModelPlan, *, store: Store) -> bool:
@@ -175,12 +199,14 @@ def _share_missing(store: Store, kind: str, name: str) -> float:
     return len(kept.missing()) / kept.batches
 
 
-def check_space(plans: Sequence[ModelPlan], *, store: Store, keep: str) -> None:
+def check_space(
+    plans: Sequence[ModelPlan], *, store: Store, keep: str, projection: Projection = USUAL
+) -> None:
     """Refuse what does not fit: ``StorageError`` with both numbers and the remedy."""
     free = store.free_bytes()
     if free is None:
         return
-    needed = sum(bytes_left(plan, store=store, keep=keep) for plan in plans)
+    needed = sum(bytes_left(plan, store=store, keep=keep, projection=projection) for plan in plans)
     if not fits(needed, free=free):
         raise StorageError(
             f"the plan needs {megabytes(needed + MARGIN_BYTES)} in {store.url}, "

@@ -40,8 +40,9 @@ class ModelSpec:
     Either ``timm`` names a timm model: with ``pretrained`` its own weights, with
     ``checkpoint`` those of a local file, with neither the initial weights of ``seed`` (0 if
     None); ``arguments`` go to ``timm.create_model``. Or ``zoo`` names a family of the
-    reference zoo, whose weights are handed to ``load``. Raises ``AnalysisError`` for a
-    combination that means nothing.
+    reference zoo, whose weights are handed to ``load``. Or ``imported`` is what another group
+    calls a network of which only signatures are here. Raises ``AnalysisError`` for a combination
+    that means nothing.
     """
 
     name: str
@@ -50,11 +51,12 @@ class ModelSpec:
     checkpoint: str | None = None
     seed: int | None = None
     zoo: str | None = None
+    imported: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if (self.timm is None) == (self.zoo is None):
-            raise AnalysisError(f"model {self.name!r} needs one of 'timm' and 'zoo'")
+        if sum(one is not None for one in (self.timm, self.zoo, self.imported)) != 1:
+            raise AnalysisError(f"model {self.name!r} needs one of 'timm', 'zoo' and 'imported'")
         if self.pretrained and self.checkpoint is not None:
             raise AnalysisError(f"model {self.name!r} has both 'pretrained' and 'checkpoint'")
         if self.zoo is not None and (self.pretrained or self.checkpoint or self.arguments):
@@ -72,6 +74,10 @@ def load(spec: ModelSpec, *, weights: Mapping[str, npt.NDArray[Any]] | None = No
     ``checkpoint``, the network is untrained. The global random state is left as it was.
     Raises ``AnalysisError`` for everything in ``spec`` that can't be had.
     """
+    if spec.imported is not None:
+        raise AnalysisError(
+            f"of model {spec.name!r} only signatures were imported: it can be compared, not run"
+        )
     if weights is not None and (spec.pretrained or spec.checkpoint is not None):
         raise AnalysisError(f"model {spec.name!r} was given weights beside those it asks for")
     with _building:

@@ -1,0 +1,84 @@
+"""Giving what a study signed to another group, and taking in what they signed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from flows.errors import StudyError
+from flows.steps import images_of, subjects_of, surveyed
+from flows.study import Study
+from storage import archive, exchange, sketches
+from storage.library import volumes
+from storage.parcels import Parcel, parcel
+from storage.store import Store, make_store, open_store
+from tasks.references import ModelPlan
+from tasks.survey import megabytes
+
+# What says on which images and how a study's models are signed.
+SAME = ("batch", "reduction")
+
+
+def export(study: Study, path: Path) -> str:
+    """Write the signatures and sketches of all models of ``study`` into an archive at ``path``.
+
+    Neither images nor weights are in it. What was written is told. Raises ``StudyError`` for a
+    model of which nothing complete is in the store.
+    """
+    images, store = images_of(study), open_store(study.store)
+    parcels = []
+    for subject in subjects_of(study):
+        found = list(_parcels(surveyed(subject, study, images), store))
+        if not found:
+            raise StudyError(
+                f"{subject.name} has no complete signatures or sketches in {store.url}; run "
+                "`seelike compare` or `seelike sketch` with this study first"
+            )
+        parcels += found
+    exchange.send(store, parcels, images, path)
+    lines = [f"{one.kind} of {one.attributes['model']}, {len(one.taps)} taps" for one in parcels]
+    told = f"{path}, {megabytes(path.stat().st_size)}, SHA-256 {archive.sha256(path)}"
+    return "\n".join([*lines, told])
+
+
+def receive(study: Study, path: Path) -> str:
+    """Take the archive at ``path`` into the store of ``study``, which has the same images.
+
+    All of it is checked before anything is written. What was taken is told. Raises
+    ``StorageError`` for what is damaged, altered or made on other images, ``StudyError`` for
+    what was made in other batches, or reduced otherwise.
+    """
+    images = images_of(study)
+    with archive.opened(path) as opened:
+        parcels = exchange.received(opened, images)
+        for one in parcels:
+            _check_same(one, study)
+        store = make_store(study.store)
+        exchange.check_room(store, opened)
+        new = {one.name: exchange.keep(store, one, opened) for one in parcels}
+    return "\n".join(
+        f"{one.attributes['model']}: {one.kind} of {len(one.taps)} taps "
+        f"{'taken in' if new[one.name] else 'were there already'}"
+        for one in parcels
+    )
+
+
+def _parcels(plan: ModelPlan, store: Store) -> Iterator[Parcel]:
+    """What is complete of one model: signatures for every measure, sketches of any dimension."""
+    for measure in plan.measures:
+        found = parcel(store, "signatures", plan.signatures(measure))
+        if found is not None:
+            yield found
+    for one in volumes(store, sketches.KIND):
+        if one.signed == plan.identity:
+            found = parcel(store, one.kind, one.name)
+            if found is not None:
+                yield found
+
+
+def _check_same(one: Parcel, study: Study) -> None:
+    asked = study.model_dump(include=set(SAME))
+    for key in SAME:
+        if one.identity[key] != asked[key]:
+            raise StudyError(
+                f"{one.attributes['model']} was recorded with {key}: {one.identity[key]}, the "
+                f"study has {asked[key]}; nothing was changed: set {key} as they did to compare"
+            )
