@@ -97,7 +97,13 @@ class Expanded:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """What a form, and Prefect's server, take: models, or patterns."""
+        """What a form, and Prefect's server, take: a model, with what a pattern has beside it.
+
+        One schema of both: of two alternatives the server would not say what is wrong where.
+        """
         made = handler(schema)
-        made["items"] = {"anyOf": [made["items"], handler(Several.__pydantic_core_schema__)]}
+        one = handler.resolve_ref_schema(made["items"])
+        pattern = handler.resolve_ref_schema(handler(Several.__pydantic_core_schema__))
+        one["properties"] = {**pattern["properties"], **one["properties"]}
+        one["required"] = [key for key in one.get("required", ()) if key != "name"]
         return made

@@ -30,8 +30,8 @@ def drop(dataset: xr.Dataset, one: Broken) -> Check | None:
             ("difference", cell(apart)),
         ),
         verdict=verdict(apart),
-        remark="Test accuracy as on the cards; 95 % binomial intervals, Newcombe's of the "
-        "difference.",
+        remark=f"Test accuracy of {one.model} as on its card; 95 % binomial intervals, Newcombe's "
+        "of the difference.",
     )
 
 

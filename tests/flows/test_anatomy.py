@@ -10,8 +10,6 @@ import pytest
 import torch
 import xarray as xr
 import yaml
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 
 import tasks.analyses
 import tasks.seen
@@ -41,13 +39,7 @@ from tasks.survey import network_of
 COUNT = 16
 
 
-@pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
-    with (
-        prefect_test_harness(server_startup_timeout=120),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield
+pytestmark = pytest.mark.usefixtures("server")
 
 
 def study(folder: Path, **changes: Any) -> dict[str, Any]:

@@ -13,8 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 from distributed import Client
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 
 import tasks.record
 from flows.compare import compare
@@ -27,13 +25,7 @@ from tasks.cluster import ClusterError
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
-    with (
-        prefect_test_harness(server_startup_timeout=120),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield
+pytestmark = pytest.mark.usefixtures("server")
 
 
 def started(*command: str, folder: Path) -> subprocess.Popen[bytes]:

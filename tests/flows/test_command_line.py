@@ -543,10 +543,10 @@ Made = Callable[[Path], dict[str, Any]]
         ({"bacth": 16}, "unknown key 'bacth'; nearest: 'batch'"),
         ({"compute": {"shrad": 64}}, "unknown key 'compute.shrad'; nearest: 'shard'"),
         ({"models": [VIT | {"checkpint": "x"}]}, r"'models\.0\.checkpint'; nearest: 'checkpoint'"),
-        ({"models": [VIT | {"zoo": "vit"}]}, "needs exactly one of timm and zoo"),
+        ({"models": [VIT | {"zoo": "vit"}]}, "needs exactly one of timm, zoo"),
         ({"models": [VIT, VIT]}, "two models are named 'colour ViT'"),
         ({"batch": 3}, r"batch: Input should be greater than or equal to 4 \(got 3\)"),
-        ({"keep": "gradients"}, "keep: Input should be 'activations' or 'signatures'"),
+        ({"keep": "gradients"}, "keep: Input should be 'activations', 'signatures' or 'sketches'"),
         ({"name": "../up"}, "name '../up' is not usable"),
     ],
 )

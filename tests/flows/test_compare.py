@@ -15,8 +15,6 @@ import psutil
 import pytest
 import xarray as xr
 from prefect.exceptions import ParameterTypeError
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 
 import tasks.passes
 from analysis.errors import AnalysisError
@@ -29,14 +27,7 @@ from storage.errors import StorageError
 from tasks import stopping
 from tasks.behind import TapWriter
 
-
-@pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
-    with (
-        prefect_test_harness(server_startup_timeout=120),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield
+pytestmark = pytest.mark.usefixtures("server")
 
 
 def study(tmp_path: Path, **changes: Any) -> dict[str, Any]:

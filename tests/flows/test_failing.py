@@ -1,7 +1,6 @@
 """One model fails: the others are compared, and what is missing is told everywhere."""
 
 import errno
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,6 @@ import numpy as np
 import pytest
 import torch
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 
 import tasks.record
 import tasks.retries
@@ -24,14 +21,7 @@ from storage.errors import StorageError, Unreachable
 from storage.recordings import Recording
 from tasks.retries import may_pass
 
-
-@pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
-    with (
-        prefect_test_harness(server_startup_timeout=120),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield
+pytestmark = pytest.mark.usefixtures("server")
 
 
 def study(tmp_path: Path, **changes: Any) -> dict[str, Any]:

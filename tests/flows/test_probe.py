@@ -1,7 +1,6 @@
 """Probing models, the whole way: from images to a report, repeated, resumed and refused."""
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,6 @@ import xarray as xr
 import yaml
 import zarr
 from PIL import Image
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
@@ -30,13 +27,7 @@ COUNT = 120
 DESIGN: dict[str, Any] = {"shots": [1, 5], "draws": 2}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
-    with (
-        prefect_test_harness(server_startup_timeout=120),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield
+pytestmark = pytest.mark.usefixtures("server")
 
 
 def study(folder: Path, **changes: Any) -> dict[str, Any]:

@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
-from prefect.testing.utilities import prefect_test_harness
 
 from analysis.claims import CLAIMS
 from flows.anatomy import anatomy
@@ -23,14 +21,7 @@ from flows.reproduce import reproduce
 from storage.store import open_store
 from tasks.reproduced import ReproductionReference
 
-
-@pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
-    with (
-        prefect_test_harness(server_startup_timeout=120),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield
+pytestmark = pytest.mark.usefixtures("server")
 
 
 def study(folder: Path, **changes: Any) -> dict[str, Any]:

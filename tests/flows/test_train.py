@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,7 @@ import torch
 import yaml
 from prefect.settings import (
     PREFECT_API_URL,
-    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
-    temporary_settings,
 )
-from prefect.testing.utilities import prefect_test_harness
 
 from analysis.networks import training
 from flows.command_line import main
@@ -35,13 +31,7 @@ EPOCHS, BATCH = 2, 64
 STEPS = EPOCHS * COUNTS["train"] // BATCH
 
 
-@pytest.fixture(scope="module", autouse=True)
-def server() -> Iterator[None]:
-    with (
-        prefect_test_harness(server_startup_timeout=120),
-        temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}),
-    ):
-        yield
+pytestmark = pytest.mark.usefixtures("server")
 
 
 @pytest.fixture(scope="module")

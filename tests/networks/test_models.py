@@ -123,8 +123,8 @@ def test_weights_that_do_not_fit_the_zoo_member_are_refused() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({}, "one of 'timm' and 'zoo'"),
-        ({"timm": "resnet18", "zoo": "resnet"}, "one of 'timm' and 'zoo'"),
+        ({}, "one of 'timm', 'zoo' and 'imported'"),
+        ({"timm": "resnet18", "zoo": "resnet"}, "one of 'timm', 'zoo' and 'imported'"),
         ({"timm": "resnet18", "pretrained": True, "checkpoint": "x.pt"}, "both"),
         ({"zoo": "resnet", "pretrained": True}, "takes a 'seed'"),
         ({"zoo": "resnet", "arguments": {"depth": 3}}, "takes a 'seed'"),
