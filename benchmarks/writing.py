@@ -173,7 +173,7 @@ def section(result: Result) -> str:
                 rows,
             ),
             "`disk alone` writes as many bytes to plain files and syncs them. "
-            f"{_disk_bound(result['models'])}",
+            f"{_disk_bound(result['models'])} {_beside(result['models'])}",
             "Recordings are written uncompressed; the last column says what compression would "
             f"have saved (tried on {TRIED} images of every tap).",
         )
@@ -190,6 +190,20 @@ def _disk_bound(models: dict[str, dict[str, Any]]) -> str:
     if not slow:
         return "For no model does the disk alone need longer than the goal allows."
     return f"For {markdown.listed(slow)} the disk alone needs longer than the goal allows."
+
+
+def _beside(models: dict[str, dict[str, Any]]) -> str:
+    """What recording takes beyond the bare pass, beside what the disk alone does."""
+    each = [
+        f"{label} {markdown.number(found['record']['median'] - found['bare']['median'])} s ("
+        f"{markdown.number(found['disk']['median'])} s)"
+        for label, found in models.items()
+    ]
+    return (
+        f"Beyond the bare pass recording takes, beside what the disk does alone: "
+        f"{markdown.listed(each)}. Writing goes on behind the pass, but copying to the system's "
+        "cache and syncing take processors, too, all of which the pass keeps busy."
+    )
 
 
 ITEM = Item("writing", "Keeping activations", measure, goals, section)
