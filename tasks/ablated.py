@@ -15,7 +15,7 @@ from analysis.networks.residuals import Residual, residuals
 from analysis.networks.tap import Tap
 from analysis.networks.unsummed import passed_over
 from analysis.similarity import Resampled, resampled, signature
-from tasks.seen import GRAM, LEAST, Seen, finding, put
+from tasks.seen import GRAM, LEAST, Lacks, Seen, finding, put
 from tasks.survey import chosen_taps
 
 INTACT = "intact"
@@ -38,13 +38,13 @@ def ablation(seen: Seen) -> xr.Dataset:
         logits, intact = _pass(seen, taps, batch)
         each = [logits]
         rows = []
-        for of_block in blocks.values():
+        for block, of_block in blocks.items():
             with ExitStack() as removed:
                 for one in of_block:
                     removed.enter_context(without_skip(seen.network, one))
                 logits, without = _pass(seen, taps, batch)
             each.append(logits)
-            rows.append([_products(seen, tap, intact, without) for tap in taps])
+            rows.append([_products(seen, tap, intact, without, block) for tap in taps])
         predicted.append(each)
         parts.append(np.array(rows))
     classes = predicted[0][0].shape[1]
@@ -94,15 +94,26 @@ def _pass(
 
 
 def _products(
-    seen: Seen, tap: Tap, intact: dict[str, np.ndarray], without: dict[str, np.ndarray]
+    seen: Seen,
+    tap: Tap,
+    intact: dict[str, np.ndarray],
+    without: dict[str, np.ndarray],
+    block: str,
 ) -> tuple[float, float, float]:
     """The HSIC of a tap in both networks, and of each with itself."""
     a, b = intact[tap.name], without[tap.name]
     own = float(a @ a), float(b @ b)
-    if min(own) <= 0:
+    where = f"tap {tap.name!r} of {seen.subject.name}"
+    if own[0] <= 0:
         raise AnalysisError(
-            f"tap {tap.name!r} of {seen.subject.name} is constant over {GRAM} images, so that it "
-            "has no CKA; leave it out of the study's taps"
+            f"{where} is constant over a batch of images, so that it has no CKA; leave it out of "
+            "the study's taps"
+        )
+    if own[1] <= 0:
+        # As of an untrained ResNet of timm, whose branches start at zero.
+        raise Lacks(
+            f"without the skips of {block} {where} is constant over the images, since the branch "
+            "is: there is nothing to compare"
         )
     return float(a @ b), *own
 

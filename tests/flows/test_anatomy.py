@@ -323,12 +323,13 @@ def test_parts_that_cannot_be_measured_are_left_out_and_named(tmp_path: Path) ->
         tmp_path,
         models=[silent],
         images={"source": "sample", "count": 4},
-        anatomy=["residuals", "receptive_fields"],
+        anatomy=["residuals", "receptive_fields", "ablation"],
         taps=["layer1.0", "fc"],
     )
     result = anatomy(asked)
     lacks = {one.analysis: one.lacks for one in result.found}
     assert "the norm of the branch is 0" in lacks["residuals"]
+    assert "without the skips of layer1.0 tap 'layer1.0' of silent is constant" in lacks["ablation"]
     page = (tmp_path / "report" / "anatomy" / "index.html").read_text()
     assert "the norm of the branch is 0" in page
     fields = result.open("silent", "receptive_fields")
