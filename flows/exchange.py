@@ -24,7 +24,8 @@ def export(study: Study, path: Path) -> str:
     model of which nothing complete is in the store.
     """
     images, store = images_of(study), open_store(study.store)
-    parcels = []
+    # Models that are one network, as untrained twins of two are, go once.
+    parcels: dict[tuple[str, str], Parcel] = {}
     for subject in subjects_of(study):
         found = list(_parcels(surveyed(subject, study, images), store))
         if not found:
@@ -32,9 +33,10 @@ def export(study: Study, path: Path) -> str:
                 f"{subject.name} has no complete signatures or sketches in {store.url}; run "
                 "`seelike compare` or `seelike sketch` with this study first"
             )
-        parcels += found
-    exchange.send(store, parcels, images, path)
-    lines = [f"{one.kind} of {one.attributes['model']}, {len(one.taps)} taps" for one in parcels]
+        parcels |= {(one.kind, one.name): one for one in found}
+    sent = list(parcels.values())
+    exchange.send(store, sent, images, path)
+    lines = [f"{one.kind} of {one.attributes['model']}, {len(one.taps)} taps" for one in sent]
     told = f"{path}, {megabytes(path.stat().st_size)}, SHA-256 {archive.sha256(path)}"
     return "\n".join([*lines, told])
 

@@ -105,3 +105,27 @@ def test_sketches_go_to_another_group(study: Path, tmp_path: Path, capsys: Captu
     other = ["import", str(study), archive, "--set", "images.seed=3"]
     assert main(other) == 2
     assert "made on other images" in capsys.readouterr().err
+
+
+def test_models_that_are_one_network_go_once_and_arrive(tmp_path: Path, capsys: Captured) -> None:
+    asked = {
+        "store": str(tmp_path / "store"),
+        "images": {"source": "sample", "count": 20},
+        # Both start from the same weights: their untrained twins are one network.
+        "models": [{"name": "all", "zoo": "vit"}, {"name": "some", "zoo": "vit-3-percent"}],
+        "keep": "sketches",
+        "batch": 20,
+    }
+    study, other = tmp_path / "study.yaml", tmp_path / "other.yaml"
+    study.write_text(yaml.safe_dump(asked))
+    other.write_text(yaml.safe_dump(asked | {"store": str(tmp_path / "other")}))
+    assert main(["sketch", str(study)]) == 0
+    archive = str(tmp_path / "ours.zip")
+    assert main(["export", str(study), archive]) == 0
+    assert main(["import", str(other), archive]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "taken in" in line]
+    assert len(lines) == 3
+    kept = [
+        sorted(p.name for p in (tmp_path / at / "sketches").iterdir()) for at in ("store", "other")
+    ]
+    assert kept[0] == kept[1]
