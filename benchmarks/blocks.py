@@ -80,6 +80,7 @@ def created(store: Store, names: list[str], *, note: str = "") -> Pairs:
         store,
         {"note": note},
         rows=rows,
+        labels=[],
         coordinates={f"row_{side}": (f"tap_{side}", np.arange(len(rows))) for side in "ab"},
         variables=(VALUE, LOW, HIGH),
         attributes={},

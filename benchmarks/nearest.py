@@ -23,8 +23,8 @@ from storage.store import Store
 from tasks.images import open_images
 from tasks.nearest import by_signatures
 from tasks.pairs import products, shares
+from tasks.plans import ModelPlan, Subject
 from tasks.record import record_shard
-from tasks.references import ModelPlan, Subject
 from tasks.survey import survey
 
 FULL_SIZE: dict[str, Any] = {

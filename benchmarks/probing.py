@@ -22,9 +22,9 @@ from storage.images import ImageSet
 from storage.recordings import Recording, open_recording
 from storage.store import Store, open_store
 from tasks.images import open_images
+from tasks.plans import ModelPlan, Subject
 from tasks.probed import ANALYSIS, axes_of, probed, split_of
 from tasks.record import record_shard
-from tasks.references import ModelPlan, Subject
 from tasks.survey import survey
 from tasks.threads import one_blas_thread
 

@@ -23,7 +23,7 @@ from storage import fashion_mnist
 from storage.batches import batches
 from storage.images import from_sample
 from tasks.exact import on_threads
-from tasks.references import Subject
+from tasks.plans import Subject
 from tasks.survey import network_of
 from tasks.threads import one_blas_thread
 

@@ -17,8 +17,8 @@ from storage.images import ImageSet
 from storage.recordings import name, open_recording
 from storage.store import open_store
 from tasks.images import open_images
+from tasks.plans import ModelPlan, Subject
 from tasks.record import record_shard
-from tasks.references import ModelPlan, Subject
 from tasks.survey import network_of, survey
 
 MODELS = {"ViT-S/16": VIT_S, "ResNet-50": RESNET_50}

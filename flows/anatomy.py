@@ -22,7 +22,8 @@ from tasks.analyses import ANALYSES
 from tasks.anatomy import look_into
 from tasks.anatomy_report import write_anatomy
 from tasks.cluster import workers
-from tasks.references import AnatomyReference, Chosen, Found, ModelPlan, Subject
+from tasks.plans import ModelPlan, Subject
+from tasks.references import AnatomyReference, Chosen, Found
 from tasks.run_log import run_log
 from tasks.stopping import stopping_on_interrupt
 

@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from analysis.networks.models import twin_name
 from flows.errors import MISTAKES, Incomplete
-from tasks.references import ModelPlan
+from tasks.plans import ModelPlan
 from tasks.run_log import run_log
 
 T = TypeVar("T")

@@ -131,7 +131,7 @@ def _import(parsed: argparse.Namespace) -> None:
 
 
 def _nearest(parsed: argparse.Namespace) -> None:
-    from flows.nearest import as_csv, nearest, told
+    from flows.nearest import lines, nearest, told
 
     found = nearest(
         parsed.layer,
@@ -143,7 +143,7 @@ def _nearest(parsed: argparse.Namespace) -> None:
         other_models=parsed.other_models,
     )
     if parsed.csv is not None:
-        parsed.csv.write_text(as_csv(found))
+        parsed.csv.write_text(lines(found))
     print(told(found))
 
 

@@ -28,7 +28,8 @@ from storage.reports import check_folder
 from storage.store import locate, make_store
 from tasks.cluster import dashboard, workers
 from tasks.compare import compare_measure, comparison_name, join_measures
-from tasks.references import ComparisonReference, ModelPlan, SignaturesReference
+from tasks.plans import ModelPlan
+from tasks.references import ComparisonReference, SignaturesReference
 from tasks.report import write_report
 from tasks.room import check_memory
 from tasks.run_log import run_log

@@ -10,7 +10,7 @@ from storage import archive, exchange, sketches
 from storage.library import volumes
 from storage.parcels import Parcel, parcel
 from storage.store import Store, make_store, open_store
-from tasks.references import ModelPlan
+from tasks.plans import ModelPlan
 from tasks.survey import megabytes
 
 # What says on which images and how a study's models are signed.

@@ -7,7 +7,7 @@ from analysis.networks.devices import device
 from analysis.similarity.neighbour_map import require
 from flows.branches import Branches
 from flows.compare import signed
-from flows.steps import MOST_AT_ONCE, images_of, provenance, run_name, survey_all
+from flows.steps import MOST_AT_ONCE, check_comparable, images_of, provenance, run_name, survey_all
 from flows.study import Study
 from storage.images import ImageSet
 from storage.reports import check_folder
@@ -17,7 +17,7 @@ from tasks.cluster import workers
 from tasks.map_reference import MapDesign, MapReference
 from tasks.map_report import write_map
 from tasks.mapped import map_models
-from tasks.references import ModelPlan
+from tasks.plans import ModelPlan
 from tasks.run_log import run_log
 from tasks.stopping import stopping_on_interrupt
 from tasks.survey import check_space
@@ -37,6 +37,7 @@ def map_study(study: Study) -> MapReference:
     A model that can't be loaded or recorded fails alone: the others go on, and then
     ``Incomplete`` is raised, which says what is missing and why.
     """
+    check_comparable(study)
     store = locate(study.store)
     if study.map.method == "umap":
         require()

@@ -8,7 +8,7 @@ from analysis.networks.models import ModelSpec
 from analysis.networks.training import Recipe
 from flows.parts import Part
 from storage.digest import label
-from tasks.references import Origin
+from tasks.plans import Origin
 
 
 class About(Part):

@@ -1,7 +1,5 @@
 """Which layers of a store are most like one layer, found and told."""
 
-import csv
-import io
 from typing import Literal
 
 from analysis.similarity.sketches import DIMENSION, Projection
@@ -10,6 +8,7 @@ from storage.store import open_store
 from tasks.nearest import by_signatures
 from tasks.nearest_sketches import by_index, by_sketches
 from tasks.neighbours import Layer, Neighbour, Neighbours
+from tasks.values import as_csv
 
 
 def nearest(
@@ -50,17 +49,16 @@ def told(neighbours: Neighbours) -> str:
     return "\n".join(lines)
 
 
-def as_csv(neighbours: Neighbours) -> str:
+def lines(neighbours: Neighbours) -> str:
     """The neighbours as CSV: a line each, with all digits."""
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(("rank", "model", "tap", "depth", "cka", "low", "high", "volume"))
-    for rank, one in enumerate(neighbours.found, 1):
-        layer = one.layer
-        numbers = ("" if value is None else value for value in (one.cka, one.low, one.high))
-        depth = "" if layer.depth is None else layer.depth
-        lines.writerow((rank, layer.volume.model, layer.tap, depth, *numbers, layer.volume.name))
-    return text.getvalue()
+    rows = [
+        (
+            *(rank, one.layer.volume.model, one.layer.tap, one.layer.depth),
+            *(one.cka, one.low, one.high, one.layer.volume.name),
+        )
+        for rank, one in enumerate(neighbours.found, 1)
+    ]
+    return as_csv(("rank", "model", "tap", "depth", "cka", "low", "high", "volume"), rows)
 
 
 def _cells(rank: int, one: Neighbour) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from flows.steps import images_of, subjects_of, surveyed
 from flows.study import Study
 from storage.images import ImageSet
 from storage.store import Store, locate
-from tasks.references import ModelPlan, Subject
+from tasks.plans import ModelPlan, Subject
 from tasks.survey import bytes_left, chosen_taps, fits, megabytes, network_of
 
 

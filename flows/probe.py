@@ -17,9 +17,10 @@ from storage.images import ImageSet
 from storage.reports import check_folder
 from storage.store import Store, locate, make_store
 from tasks.cluster import workers
+from tasks.plans import ModelPlan
 from tasks.probe_report import write_probes
 from tasks.probed import ANALYSIS, probe_model, probes_name, split_of
-from tasks.references import Found, ModelPlan, ProbesReference
+from tasks.references import Found, ProbesReference
 from tasks.run_log import run_log
 from tasks.stopping import stopping_on_interrupt
 from tasks.survey import check_space

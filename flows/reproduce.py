@@ -21,14 +21,9 @@ from storage.images import ImageSet
 from storage.reports import check_folder
 from storage.store import locate, make_store
 from tasks.cluster import workers
+from tasks.plans import ModelPlan
 from tasks.probed import split_of
-from tasks.references import (
-    AnatomyReference,
-    ComparisonReference,
-    Found,
-    ModelPlan,
-    ProbesReference,
-)
+from tasks.references import AnatomyReference, ComparisonReference, Found, ProbesReference
 from tasks.reproduced import ReproductionReference, asked_of
 from tasks.reproduction import write_reproduction
 from tasks.run_log import run_log

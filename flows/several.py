@@ -39,8 +39,8 @@ class Several(Part):
         if NAME not in self.name:
             raise AnalysisError(f"name {self.name!r} of several networks lacks {NAME}")
         kind = "timm" if self.timm is not None else "zoo"
-        given = {key: getattr(self, key) for key in ("pretrained", "seed", "arguments", "taps")}
-        changed = {key: value for key, value in given.items() if value}
+        given = self.model_fields_set & {"pretrained", "seed", "arguments", "taps"}
+        changed = {key: getattr(self, key) for key in given}
         for one in self._names():
             called = self.name.replace(NAME, one.replace("/", "-").replace(":", "-"))
             yield {"name": called, kind: one, **changed}
@@ -52,6 +52,9 @@ class Several(Part):
             )
         pattern = str(self.zoo)
         found = [one for one in members() if fnmatchcase(one, pattern)]
+        for out in self.exclude:
+            if found and not any(fnmatchcase(one, out) for one in found):
+                raise AnalysisError(f"exclude {out!r} leaves out none of {', '.join(found)}")
         chosen = [one for one in found if not any(fnmatchcase(one, out) for out in self.exclude)]
         if not chosen:
             near = quoted(nearest(pattern.strip("*"), members())) or quoted(members()[:3])

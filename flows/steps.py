@@ -14,8 +14,8 @@ from flows.study import Study
 from storage.batches import shards as shards_of
 from storage.images import ImageSet
 from tasks.images import open_images
+from tasks.plans import ModelPlan, Subject
 from tasks.record import record_shard
-from tasks.references import ModelPlan, Subject
 from tasks.survey import survey
 
 # Steps that wait for a Dask worker. On one machine networks take turns, whatever is submitted.

@@ -13,7 +13,7 @@ import zarr
 
 from storage import ledger
 from storage.batches import Bounds
-from storage.digest import digest
+from storage.digest import checksum, digest
 from storage.errors import StorageError
 from storage.ledger import Ledger
 from storage.place import Place
@@ -102,6 +102,18 @@ class Batched:
             f"match); mend it with `seelike store verify --mend {self.place.url}`, "
             "then run the study again"
         )
+
+
+def lengths(kept: Batched) -> np.ndarray:
+    """Every tap's ``norm`` in every batch, (taps, batches) float64, checked batch by batch.
+
+    Of what keeps norms, whose checksum is the second of a batch.
+    """
+    norms = np.asarray(kept.array("norm")[:])
+    for batch in range(len(kept.bounds)):
+        if checksum(norms[:, batch]) != kept.ledger.checksums(batch)[1]:
+            raise kept.damaged("norm", batch)
+    return norms
 
 
 def pieces(values: np.ndarray, rows: int) -> Iterator[memoryview]:

@@ -5,7 +5,7 @@ ledger: a killed run goes on at the next block, and memory is needed for a block
 pairs. A comparison's coordinates stand beside it, so that it opens with ``xarray.open_zarr``.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement, groupby
 from typing import Any
@@ -53,9 +53,9 @@ class Pairs:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What it is named by beside its rows."""
+        """What it is named by beside its rows and their labels: how similarity was computed."""
         known: Any = self.group.attrs["identity"]
-        return {key: value for key, value in known.items() if key != "rows"}
+        return {key: value for key, value in known.items() if key not in ("rows", "labels")}
 
     @property
     def blocks(self) -> list[tuple[int, int]]:
@@ -138,20 +138,24 @@ def create(
     identity: Mapping[str, Any],
     *,
     rows: Sequence[tuple[str, int]],
+    labels: Sequence[Any],
     coordinates: Mapping[str, Any],
     variables: Sequence[str],
     attributes: Mapping[str, Any],
 ) -> Pairs:
-    """The pairs that ``identity`` and ``rows`` name, made with empty arrays if they are new."""
-    named = {**identity, "rows": _grouped(rows)}
+    """The pairs that ``identity`` and ``rows`` name, made with empty arrays if they are new.
+
+    ``labels``, JSON-able, is what stands beside the rows and is not computed.
+    """
+    named = {**identity, "rows": _grouped(rows), "labels": list(labels)}
     called = comparisons.name(named, kind=KIND)
     with store.lock(called):
         if not store.holds(KIND, called):
             edge = edge_of(len(rows))
             with store.place.drafted(store.key(KIND, called)) as draft:
                 known = {**attributes, "identity": named, "edge": edge, "variables": [*variables]}
-                labels = as_kept(xr.Dataset(coords=dict(coordinates), attrs=known))
-                labels.to_zarr(draft, mode="w", consolidated=False, zarr_format=3)
+                empty = as_kept(xr.Dataset(coords=dict(coordinates), attrs=known))
+                empty.to_zarr(draft, mode="w", consolidated=False, zarr_format=3)
                 _empty(zarr.open_group(draft, mode="a"), len(rows), edge, variables)
     return open_pairs(store, called)
 
@@ -196,11 +200,12 @@ def open_pairs(store: Store, name: str) -> Pairs:
     )
 
 
-def others(store: Store, pairs: Pairs) -> Iterator[Pairs]:
-    """Complete pairs in ``store`` of the same kind, those with most rows in common first."""
-    own, found = pairs.settings, []
+def most_alike(store: Store, pairs: Pairs) -> str | None:
+    """The complete pairs of the same settings with most rows in common; None without any."""
+    shared: dict[str, int] = {}
     for name in store.names(KIND):
         other = open_pairs(store, name)
-        if name != pairs.name and other.settings == own and not other.missing():
-            found.append((-len(set(other.rows) & set(pairs.rows)), name, other))
-    yield from (other for shared, _, other in sorted(found, key=lambda one: one[:2]) if shared)
+        if name != pairs.name and other.settings == pairs.settings and not other.missing():
+            shared[name] = len(set(other.rows) & set(pairs.rows))
+    best = max(shared, key=lambda name: (shared[name], name), default=None)
+    return best if best is not None and shared[best] else None

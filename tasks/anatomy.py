@@ -17,7 +17,8 @@ from storage.images import ImageSet
 from storage.store import Store, open_store
 from tasks import cluster
 from tasks.analyses import ANALYSES, Analysis
-from tasks.references import USUAL, Chosen, Found, ModelPlan
+from tasks.plans import ModelPlan
+from tasks.references import USUAL, Chosen, Found
 from tasks.retries import RETRIED
 from tasks.run_log import run_log
 from tasks.seen import Beyond, Lacks, Seen

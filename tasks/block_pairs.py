@@ -20,7 +20,8 @@ from storage.signatures import Signatures, open_signatures
 from storage.store import Store, open_store
 from tasks import cluster
 from tasks.compared_taps import check_same_images, labels, left_out, varying
-from tasks.references import ModelPlan, PairsReference, SignaturesReference
+from tasks.plans import ModelPlan
+from tasks.references import PairsReference, SignaturesReference
 from tasks.retries import RETRIED
 from tasks.stopping import check
 from tasks.threads import computed, one_blas_thread
@@ -61,8 +62,10 @@ def planned(
         store,
         {"measure": MEASURE, "interval": ["infinitesimal jackknife", LEVEL]},
         rows=[every[int(i)] for i in present],
+        # What a study calls its models, and says of them, is kept beside: said anew, it is another.
+        labels=[[plan.name, plan.facts.get("origin")] for plan in plans],
         coordinates={
-            f"{key}_{side}": (f"tap_{side}", ["" if one is None else one for one in values])
+            f"{key}_{side}": (f"tap_{side}", values)
             for side in ("a", "b")
             for key, values in labels(plans, present).items()
         },
@@ -81,7 +84,8 @@ def complete(store: Store, made: Pairs, *, dask: str | None) -> int:
     """Compute the missing blocks, here or on a cluster's workers; how many there were."""
     with store.lock(f"{made.name}-blocks"):
         missing = made.missing()
-        steps = [partial(fill, store.url, made.name, block) for block in missing]
+        known = pairs.most_alike(store, made) if missing else None
+        steps = [partial(fill, store.url, made.name, block, known=known) for block in missing]
         if dask is None:
             computed(delayed(step, pure=False)() for step in steps)
         else:
@@ -89,15 +93,15 @@ def complete(store: Store, made: Pairs, *, dask: str | None) -> int:
     return len(missing)
 
 
-def fill(store: str, name: str, block: int) -> None:
-    """Compute and keep one block, as far as no other comparison has its pairs already."""
+def fill(store: str, name: str, block: int, *, known: str | None = None) -> None:
+    """Compute and keep one block, save those pairs that the pairs called ``known`` have."""
     check("comparing all pairs")
     opened = open_store(store)
     made = pairs.open_pairs(opened, name)
     i, j = made.blocks[block]
     rows, columns = made.taps_of(i), made.taps_of(j)
     values = {one: np.empty((len(rows), len(columns)), np.float32) for one in made.variables}
-    old_rows, old_columns = _taken(opened, made, rows, columns, values)
+    old_rows, old_columns = _taken(opened, known, made, rows, columns, values)
     new_rows, new_columns = (_without(*both) for both in ((rows, old_rows), (columns, old_columns)))
     with one_blas_thread():
         for some, others in ((new_rows, list(columns)), (old_rows, new_columns)):
@@ -129,18 +133,25 @@ def _without(every: range, known: list[int]) -> list[int]:
 
 
 def _taken(
-    store: Store, made: Pairs, rows: range, columns: range, values: dict[str, np.ndarray]
+    store: Store,
+    known: str | None,
+    made: Pairs,
+    rows: range,
+    columns: range,
+    values: dict[str, np.ndarray],
 ) -> tuple[list[int], list[int]]:
-    """Fill in what another comparison of the same kind has; the rows and columns it has."""
-    for other in pairs.others(store, made):
-        place = {row: at for at, row in enumerate(other.rows)}
-        some, others = ([at for at in side if made.rows[at] in place] for side in (rows, columns))
-        if some and others:
-            there = [[place[made.rows[at]] for at in side] for side in (some, others)]
-            here = _place(rows, some, columns, others)
-            for one in made.variables:
-                values[one][here] = other.cells(*there, variable=one)
-            return some, others
+    """Fill in what the pairs called ``known`` have; the rows and columns that they have."""
+    if known is None:
+        return [], []
+    other = pairs.open_pairs(store, known)
+    place = {row: at for at, row in enumerate(other.rows)}
+    some, others = ([at for at in side if made.rows[at] in place] for side in (rows, columns))
+    if some and others:
+        there = [[place[made.rows[at]] for at in side] for side in (some, others)]
+        here = _place(rows, some, columns, others)
+        for one in made.variables:
+            values[one][here] = other.cells(*there, variable=one)
+        return some, others
     return [], []
 
 
@@ -189,7 +200,7 @@ class Operand:
     def read(self, batch: int) -> np.ndarray:
         """Directions (taps, pairs) of one batch, until the next one is read."""
         for into, one, taps in self._places():
-            if len(taps) == len(one.taps):
+            if taps == tuple(range(len(one.taps))):
                 one.read_into(into, batch)
             else:
                 # Its checksum is of all taps: those at a block's edge are read with the others.

@@ -14,7 +14,8 @@ from storage import comparisons
 from storage.images import ImageSet
 from storage.store import open_store
 from tasks.compared_taps import check_same_images, labels, left_out, varying
-from tasks.references import ComparisonReference, ModelPlan, SignaturesReference, Statistics
+from tasks.plans import ModelPlan
+from tasks.references import ComparisonReference, SignaturesReference, Statistics
 from tasks.retries import RETRIED
 from tasks.versions import versions
 from tasks.ways import LEVEL, REPEATS, SEED, WAYS, Subjects

@@ -8,7 +8,7 @@ import numpy as np
 from analysis.errors import AnalysisError
 from storage.signatures import open_signatures
 from storage.store import Store
-from tasks.references import ModelPlan
+from tasks.plans import ModelPlan
 
 
 def check_same_images(plans: Sequence[ModelPlan]) -> None:

@@ -9,7 +9,7 @@ from storage import signatures
 from storage.images import ImageSet
 from storage.signatures import Signatures
 from storage.store import Store
-from tasks.references import ModelPlan
+from tasks.plans import ModelPlan
 from tasks.threads import computed
 
 # One size for all models, so that one confounder is taken out of all of them.

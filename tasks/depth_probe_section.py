@@ -19,6 +19,7 @@ from tasks.looked import Looked, Side, cell, check, curves, first, looked, numbe
 from tasks.probe_rows import FEATURES, THIRDS, called, chance, mean, most, rows_of, shots_of
 from tasks.references import AnatomyReference
 from tasks.relations import Relations
+from tasks.shot_figure import by_shots
 
 ANALYSIS = PROBES
 # What the shipped image sets are of, as the zoo's cards call it.
@@ -38,7 +39,9 @@ def section(reference: AnatomyReference) -> Section:
             *(words(one) for one in found),
         ),
         checks=tuple(found),
-        figures=(*by_depth(each), *by_shots(each)) if each else (),
+        figures=(*by_depth(each), *by_shots(distinct(each), alt=" ".join(map(_best_words, each))))
+        if each
+        else (),
         tables=(table(each),) if each else (),
         method=inner_method(reference, ANALYSIS),
     )
@@ -164,60 +167,6 @@ def _best_words(one: Looked) -> str:
     return (
         f"{one.model}: {called(shots)} probes are best at {one.own['tap'].values[best]} with "
         f"{values.max():.2f}."
-    )
-
-
-def by_shots(each: Sequence[Looked]) -> Iterator[Figure]:
-    """Accuracy against the number of shots, by thirds of the depth, a line a model."""
-    few = [k for k in shots_of(each[0].own) if k]
-    if len(few) < 2:
-        return
-    panels = [
-        draw.Panel(
-            third[0].upper() + third[1:],
-            "mean accuracy",
-            [curve for one in distinct(each) for curve in _shot_curves(one, few, third)],
-            level=chance(each[0].own),
-        )
-        for third in THIRDS
-    ]
-    yield drawn(
-        "probes-by-shots",
-        draw.panels(panels, along="training images a class", level="chance"),
-        alt=" ".join(_best_words(one) for one in each),
-        caption=f"Few-shot accuracy, {FEATURES[MEAN]}, mean over the layers of each third; bands "
-        "are 95 % intervals over test images and draws.",
-        data=ANALYSIS,
-    )
-
-
-def _shot_curves(one: Looked, few: Sequence[int], third: str) -> Iterator[draw.Curve]:
-    means = [
-        None if dataset is None else _thirds(dataset, few, third) for dataset in (one.own, one.twin)
-    ]
-    assert means[0] is not None
-    yield from curves(
-        Looked(one.model, one.family, means[0], means[1]),
-        "accuracy",
-        one.model,
-        at="shots",
-        where=lambda dataset: np.ones(dataset.sizes["probe"], bool),
-    )
-
-
-def _thirds(dataset: xr.Dataset, few: Sequence[int], third: str) -> xr.Dataset:
-    """The mean accuracy of a third's layers over ``shots``."""
-    found = [
-        mean(dataset, rows_of(dataset, feature=MEAN, shots=k, third=third)).estimates[0]
-        for k in few
-    ]
-    return xr.Dataset(
-        {
-            "accuracy": ("probe", np.array([one.value for one in found])),
-            "accuracy_low": ("probe", np.array([one.low for one in found], float)),
-            "accuracy_high": ("probe", np.array([one.high for one in found], float)),
-        },
-        {"shots": ("probe", list(few))},
     )
 
 

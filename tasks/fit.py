@@ -12,7 +12,7 @@ from analysis.similarity.pairs import Order
 from analysis.similarity.permutations import order_of
 from storage.images import ImageSet
 from storage.recordings import Recording
-from tasks.references import ModelPlan
+from tasks.plans import ModelPlan
 from tasks.signing import at, naming
 from tasks.threads import computed
 

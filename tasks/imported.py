@@ -11,7 +11,7 @@ from storage.library import volumes
 from storage.signatures import open_signatures
 from storage.store import Store
 from tasks.neighbours import called, near
-from tasks.references import ModelPlan, Subject, TapPlan
+from tasks.plans import ModelPlan, Subject, TapPlan
 
 
 def imported(

@@ -25,7 +25,8 @@ from tasks.factors import FACTORS, levels_of
 from tasks.layer_rows import LayerSimilarity, layer_similarity
 from tasks.map_reference import MapDesign, MapReference
 from tasks.nulls import Batches, signed, tail_of
-from tasks.references import ModelPlan, PairsReference
+from tasks.plans import ModelPlan
+from tasks.references import PairsReference
 from tasks.retries import RETRIED
 from tasks.survey import megabytes
 from tasks.versions import versions

@@ -1,7 +1,5 @@
 """The section on nearest layers: of every model's layers, those of other models most like it."""
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from analysis.similarity.nearest import best
 from storage.reports import Csv, Section, Table
 from tasks.looked import cell
 from tasks.methods import cka_method
+from tasks.values import as_csv
 
 # Neighbours that the numbers have of every layer, and those that the table shows.
 COUNT, SHOWN = 10, 3
@@ -53,16 +52,17 @@ def nearest_data(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Csv]:
     """The numbers of all layers."""
     if len(models) < 2:
         return
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
     columns = ("model", "tap", "depth", "rank", "other_model", "other_tap", "other_depth")
-    lines.writerow((*columns, "cka", "cka_low", "cka_high"))
-    for one in matches(dataset, models):
-        place = (one.model, one.tap, one.depth, one.rank)
-        other = (one.other, one.other_tap, one.other_depth)
-        bounds = ("" if end is None else end for end in (one.cka.low, one.cka.high))
-        lines.writerow((*place, *other, one.cka.value, *bounds))
-    yield Csv("nearest", text.getvalue(), f"the {COUNT} nearest layers in other models of each")
+    rows = [
+        (
+            *(one.model, one.tap, one.depth, one.rank),
+            *(one.other, one.other_tap, one.other_depth),
+            *(one.cka.value, one.cka.low, one.cka.high),
+        )
+        for one in matches(dataset, models)
+    ]
+    text = as_csv((*columns, "cka", "cka_low", "cka_high"), rows)
+    yield Csv("nearest", text, f"the {COUNT} nearest layers in other models of each")
 
 
 def matches(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Match]:

@@ -26,8 +26,8 @@ from storage.batches import Bounds
 from storage.images import ImageSet
 from storage.recordings import Recording
 from tasks.behind import TapWriter, behind
+from tasks.plans import ModelPlan
 from tasks.progress import progress
-from tasks.references import ModelPlan
 from tasks.signing import Signing, at, naming, sign
 from tasks.sketching import Sketching
 from tasks.stopping import check

@@ -35,8 +35,9 @@ from storage.images import ImageSet
 from storage.recordings import Recording, open_recording
 from storage.store import Store, open_store
 from tasks import cluster
+from tasks.plans import ModelPlan
 from tasks.progress import progress
-from tasks.references import Found, ModelPlan
+from tasks.references import Found
 from tasks.retries import RETRIED
 from tasks.seen import put
 from tasks.stopping import check

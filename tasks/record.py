@@ -15,7 +15,7 @@ from storage.images import ImageSet
 from storage.store import Store, open_store
 from tasks import cluster
 from tasks.passes import Kept, run_passes
-from tasks.references import ModelPlan
+from tasks.plans import ModelPlan
 from tasks.retries import RETRIED
 from tasks.run_log import run_log
 from tasks.signing import signing

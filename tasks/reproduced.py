@@ -9,7 +9,8 @@ import xarray as xr
 
 from analysis.claims.cast import casts
 from analysis.claims.needs import Asked
-from tasks.references import AnatomyReference, ComparisonReference, ModelPlan, ProbesReference
+from tasks.plans import ModelPlan
+from tasks.references import AnatomyReference, ComparisonReference, ProbesReference
 
 Reference = TypeVar("Reference", AnatomyReference, ProbesReference)
 

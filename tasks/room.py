@@ -11,7 +11,8 @@ from analysis.similarity import exact
 from analysis.similarity.blocks import layout
 from analysis.similarity.measures import ExactMeasure, measure
 from analysis.similarity.shuffledblocks import Shuffles
-from tasks.references import ModelPlan, Statistics
+from tasks.plans import ModelPlan
+from tasks.references import Statistics
 from tasks.survey import megabytes
 
 # Of each batch's all pairs: cosines, weights and what they make, in float32 and float64.

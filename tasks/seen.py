@@ -18,8 +18,9 @@ from analysis.networks.tap import Tap
 from analysis.similarity import Resampled
 from storage.images import ImageSet
 from tasks.passes import forward_batches
+from tasks.plans import Subject
 from tasks.progress import progress
-from tasks.references import USUAL, Chosen, Subject
+from tasks.references import USUAL, Chosen
 from tasks.stopping import check
 
 P = TypeVar("P", Tap, Residual)

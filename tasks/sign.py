@@ -9,7 +9,8 @@ from storage.images import ImageSet
 from storage.recordings import Recording, open_recording
 from storage.store import open_store
 from tasks import cluster
-from tasks.references import ModelPlan, SignaturesReference
+from tasks.plans import ModelPlan
+from tasks.references import SignaturesReference
 from tasks.retries import RETRIED
 from tasks.signing import Signed, Signing, naming, sign, signing
 from tasks.stopping import check

@@ -14,7 +14,7 @@ from storage import signatures
 from storage.images import ImageSet
 from storage.signatures import Signatures
 from storage.store import Store
-from tasks.references import ModelPlan
+from tasks.plans import ModelPlan
 
 # The one that nearest layers, and sketches, are of.
 MEASURE = "cka"

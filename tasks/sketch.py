@@ -8,7 +8,8 @@ from prefect.cache_policies import NO_CACHE
 from analysis.similarity.sketches import Projection
 from storage.signatures import open_signatures
 from storage.store import open_store
-from tasks.references import ModelPlan, SignaturesReference
+from tasks.plans import ModelPlan
+from tasks.references import SignaturesReference
 from tasks.retries import RETRIED
 from tasks.signing import MEASURE
 from tasks.sketching import Sketching, sketch_signatures, sketching

@@ -14,7 +14,7 @@ from storage import sketches
 from storage.signatures import Signatures
 from storage.sketches import Sketches
 from storage.store import Store
-from tasks.references import ModelPlan
+from tasks.plans import ModelPlan
 from tasks.signing import MEASURE, Signed, attributes
 from tasks.threads import computed
 

@@ -23,7 +23,7 @@ from storage.digest import tap_file
 from storage.errors import StorageError
 from storage.store import Store, open_store
 from tasks.imported import imported
-from tasks.references import ModelPlan, Origin, Subject, TapPlan
+from tasks.plans import ModelPlan, Origin, Subject, TapPlan
 from tasks.retries import RETRIED
 from tasks.signing import MEASURE
 from tasks.sketching import sketch_identity

@@ -17,7 +17,8 @@ from storage.store import open_store
 from tasks.compare import measure_name
 from tasks.compared_taps import varying
 from tasks.pairs import shares
-from tasks.references import ModelPlan, SignaturesReference, Statistics
+from tasks.plans import ModelPlan
+from tasks.references import SignaturesReference, Statistics
 from tasks.retries import RETRIED
 from tasks.signing import naming, sign
 from tasks.threads import computed

@@ -25,7 +25,8 @@ from tasks.compared_taps import labels
 from tasks.confounder import signed_images
 from tasks.exact import exact_cka
 from tasks.pairs import products, shares
-from tasks.references import ModelPlan, Statistics
+from tasks.plans import ModelPlan
+from tasks.references import Statistics
 
 REPEATS, LEVEL, SEED = 1000, 0.95, 0
 DIMS = ("tap_a", "tap_b")

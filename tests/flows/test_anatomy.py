@@ -33,7 +33,8 @@ from flows.store import listing
 from storage.errors import StorageError
 from storage.images import from_sample
 from tasks import stopping
-from tasks.references import AnatomyReference, Subject
+from tasks.plans import Subject
+from tasks.references import AnatomyReference
 from tasks.survey import network_of
 
 COUNT = 16

@@ -30,8 +30,9 @@ from storage.store import Store, make_store
 from tasks.compare import compare_measure
 from tasks.nearest import by_signatures
 from tasks.nearest_sketches import by_sketches
+from tasks.plans import Subject
 from tasks.record import record_shard
-from tasks.references import SignaturesReference, Statistics, Subject
+from tasks.references import SignaturesReference, Statistics
 from tasks.sketch import sketch_model
 
 PROJECTION = Projection(64)

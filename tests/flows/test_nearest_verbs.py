@@ -87,7 +87,7 @@ def test_a_store_that_is_not_there_is_not_made(tmp_path: Path, capsys: Captured)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("verb", ["compare", "reproduce"])
+@pytest.mark.parametrize("verb", ["compare", "reproduce", "map"])
 def test_sketches_alone_are_not_compared(study: Path, capsys: Captured, verb: str) -> None:
     assert main([verb, str(study)]) == 2
     assert "which keep: sketches does not keep; set keep: signatures" in capsys.readouterr().err

@@ -52,12 +52,21 @@ def test_exclusions_and_single_models_stand_in_the_study_s_order() -> None:
     assert {m.seed for m in models[1 : 1 + len(untrained)]} == {3}
 
 
+def test_what_a_pattern_is_given_its_models_get() -> None:
+    entry = {"timm": "resnet18", "seed": 0, "arguments": {"num_classes": 3}, "taps": "paper"}
+    several = {**entry, "timm": "resnet18*", "limit": 1}
+    (model,) = Study.model_validate({"models": [several]}).models
+    (alone,) = Study.model_validate({"models": [{**entry, "name": "resnet18"}]}).models
+    assert model == alone and model.seed == 0
+
+
 WRONG = [
     ({"timm": "vit_*"}, "matches 2", "set limit: N"),
     ({"timm": "vit_smal_pach16_*"}, "matches no network of timm; nearest: 'vit_small", ""),
     ({"timm": "resnet1*", "exclude": ["vit*"]}, "exclude 'vit*' leaves out none of the", ""),
     ({"timm": "resnet18*", "exclude": ["resnet*"]}, "leaves nothing of what 'resnet18*'", ""),
     ({"timm": "resnet1*", "limt": 3}, "limt: Extra inputs are not permitted; a pattern takes", ""),
+    ({"zoo": "resnet*", "exclude": ["vit*"]}, "exclude 'vit*' leaves out none of resnet", ""),
     ({"zoo": "rasnet*"}, "leaves no network of the zoo; nearest: 'resnet'", ""),
     ({"timm": "resnet1*", "name": "one"}, "name 'one' of several networks lacks {name}", ""),
     ({"timm": "resnet1*", "zoo": "vit"}, "exactly one of timm and zoo", ""),

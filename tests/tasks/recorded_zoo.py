@@ -6,8 +6,9 @@ from analysis.networks.models import ModelSpec
 from analysis.similarity.sketches import Projection
 from storage.images import ImageSet, from_sample
 from storage.store import Store
+from tasks.plans import ModelPlan, Subject
 from tasks.record import record_shard
-from tasks.references import ModelPlan, SignaturesReference, Subject
+from tasks.references import SignaturesReference
 from tasks.sketch import sketch_model
 from tasks.survey import survey
 

@@ -1,6 +1,7 @@
 """All pairs in blocks: the comparison's numbers, whatever the blocks; a new model, a kill."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.errors import AnalysisError
+from analysis.networks.models import ModelSpec
 from analysis.similarity import bootstrap, cka_from_hsic
 from analysis.similarity.pair_blocks import block_cka
 from storage import pairs, upkeep
@@ -94,11 +96,48 @@ def test_a_new_model_adds_its_rows_alone_wherever_it_stands(
     new = [3, 4]
     own = [(i, j) for i in range(7) for j in range(7) if i // 3 <= j // 3]
     assert cells == len([(i, j) for i, j in own if i in new or j in new])
-    monkeypatch.setattr(block_pairs, "_taken", lambda *_: ([], []))
+    monkeypatch.setattr(pairs, "most_alike", lambda *_: None)
     other = make_store(str(tmp_path / "anew"))
     anew = in_blocks(other, signed_all(other, activations, bounds=BOUNDS))
     for name in ("cka", "cka_low", "cka_high"):
         np.testing.assert_allclose(found.open()[name], anew.open()[name], atol=1e-6)
+
+
+def test_copies_of_one_network_that_blocks_cut_keep_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Untrained twins of one architecture are one network, with the same signatures: a block of as
+    # many taps as it has may hold the end of one copy and the beginning of the next.
+    monkeypatch.setattr(pairs, "LEAST", 5)
+    monkeypatch.setattr(pairs, "MOST", 5)
+    store, rng = make_store(str(tmp_path)), np.random.default_rng(0)
+    taps = {f"blocks.{i}": rng.normal(size=(96, 4 + i)).astype(np.float32) for i in range(5)}
+    first = signed(store, "First", features(96)["ResNet"], bounds=BOUNDS)
+    network = signed(store, "One", taps, bounds=BOUNDS)
+    copies = [
+        SignaturesReference(
+            replace(network.plan, subject=replace(network.plan.subject, spec=spec)), recorded=0
+        )
+        for spec in (ModelSpec(name, timm="resnet18") for name in ("One", "Other"))
+    ]
+    found = in_blocks(store, [first, *copies]).open().load()
+    whole = compared(store, [first, *copies])
+    np.testing.assert_allclose(found["cka"], whole["cka"], atol=1e-6)
+
+
+def test_models_called_otherwise_are_other_pairs_of_which_nothing_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make_store(str(tmp_path))
+    models = signed_all(store, features(96), bounds=BOUNDS)
+    before = in_blocks(store, models)
+    plan = models[0].plan
+    renamed = replace(plan, subject=replace(plan.subject, spec=ModelSpec("New", timm="resnet18")))
+    monkeypatch.setattr(block_pairs, "_computed", None)
+    after = in_blocks(store, [SignaturesReference(renamed, 0), *models[1:]])
+    assert before.open()["model_a"].values[0] == "ViT"
+    assert after.open()["model_a"].values[0] == "New"
+    assert np.array_equal(before.open()["cka"], after.open()["cka"])
 
 
 def content(folder: Path) -> dict[str, bytes]:

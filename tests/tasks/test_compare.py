@@ -18,7 +18,8 @@ from storage.signatures import open_signatures
 from storage.store import Store, make_store
 from tasks.compare import compare_measure, join_measures
 from tasks.pairs import products, shares
-from tasks.references import ModelPlan, SignaturesReference, Statistics, Subject, TapPlan
+from tasks.plans import ModelPlan, Subject, TapPlan
+from tasks.references import SignaturesReference, Statistics
 from tasks.signing import sign, signing
 
 Activations = dict[str, np.ndarray]

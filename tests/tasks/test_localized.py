@@ -11,7 +11,7 @@ from analysis.networks.tokens import pixel_patches, tokens
 from analysis.similarity.localization import localize
 from storage.images import from_sample
 from tasks.localized import localization
-from tasks.references import Subject
+from tasks.plans import Subject
 from tasks.seen import Seen
 
 

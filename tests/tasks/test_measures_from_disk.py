@@ -20,8 +20,9 @@ from tasks import fit
 from tasks.behind import TapWriter, behind
 from tasks.compare import compare_measure
 from tasks.confounder import signed_images
+from tasks.plans import ModelPlan, Subject, TapPlan
 from tasks.record import prepare
-from tasks.references import ModelPlan, SignaturesReference, Statistics, Subject, TapPlan
+from tasks.references import SignaturesReference, Statistics
 from tasks.sign import sign_recording
 
 COUNT, BATCH = 58, 20

@@ -22,8 +22,9 @@ from storage.ledger import Ledger
 from storage.recordings import Recording
 from storage.signatures import Signatures, open_signatures
 from storage.store import Store, make_store
+from tasks.plans import ModelPlan, Subject, TapPlan
 from tasks.record import prepare
-from tasks.references import ModelPlan, SignaturesReference, Subject, TapPlan
+from tasks.references import SignaturesReference
 from tasks.sign import sign_recording, tap_groups
 from tasks.signing import signing
 

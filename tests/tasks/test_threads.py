@@ -9,7 +9,12 @@ from tasks.threads import one_blas_thread
 
 
 def blas_threads() -> set[int]:
-    return {one["num_threads"] for one in threadpool_info() if one["internal_api"] == "openblas"}
+    # Of NumPy and SciPy: FAISS brings one on OpenMP, where each thread has a number of its own.
+    return {
+        one["num_threads"]
+        for one in threadpool_info()
+        if one["internal_api"] == "openblas" and one["threading_layer"] == "pthreads"
+    }
 
 
 def held() -> set[int]:
