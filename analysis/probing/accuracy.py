@@ -17,13 +17,15 @@ def accuracies(hits: Sequence[npt.NDArray[np.float32]]) -> Resampled:
     the same for probes of as many draws on as many images, so that they may be subtracted.
     """
     images = hits[0].shape[1]
-    # Counts, not shares of them: their sums are whole, hence the same in whatever order.
-    times = resamples(images, repeats=REPEATS, seed=SEED).astype(np.float32)
+    # Counts, not shares of them, until the end: their sums are whole, hence the same in whatever
+    # order they are added up; and in float64, for hits that several classes share (1 / k).
+    times = resamples(images, repeats=REPEATS, seed=SEED)
     drawn = np.empty((REPEATS, len(hits)))
     for draws in {len(each) for each in hits}:
         own = [at for at, each in enumerate(hits) if len(each) == draws]
-        shares = times @ np.stack([hits[at] for at in own]).reshape(-1, images).T / images
-        chosen = (resamples(draws, repeats=REPEATS, seed=SEED + 1) / draws).astype(np.float32)
-        drawn[:, own] = np.einsum("rkd,rd->rk", shares.reshape(REPEATS, -1, draws), chosen)
+        right = times @ np.stack([hits[at] for at in own], dtype=np.float64).reshape(-1, images).T
+        chosen = resamples(draws, repeats=REPEATS, seed=SEED + 1)
+        sums = np.einsum("rkd,rd->rk", right.reshape(REPEATS, -1, draws), chosen)
+        drawn[:, own] = sums / (images * draws)
     value = np.array([each.mean(dtype=np.float64) for each in hits])
     return Resampled(value, drawn)
