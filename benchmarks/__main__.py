@@ -20,6 +20,7 @@ from benchmarks import (
     report,
     sanity,
     sanity_at_once,
+    significance,
     writing,
 )
 from benchmarks.item import Item
@@ -40,6 +41,7 @@ ITEMS = (
     anatomy.ITEM,
     blocks.ITEM,
     nearest.ITEM,
+    significance.ITEM,
 )
 
 

@@ -8,11 +8,12 @@ import numpy as np
 from dask.delayed import delayed
 
 from analysis.cores import cores
-from analysis.similarity.corrections import calibrated, q_values
+from analysis.similarity.corrections import calibrated, match_q, pair_q
 from analysis.similarity.measures.deconfounded import regression
-from analysis.similarity.nulls import Null, PermutationTest, ShuffleTest, Tail
+from analysis.similarity.nulls import Null, PermutationTest, ShuffleTest
 from analysis.similarity.pairs import TRIANGLE, Pairs
 from analysis.similarity.permutations import batch_weights, unpadded
+from analysis.similarity.tails import Tail
 from storage.signatures import Signatures
 from tasks.threads import computed
 
@@ -94,13 +95,20 @@ def residuals(batches: Batches, parts: np.ndarray) -> Batches:
 
 
 def above_chance(test: PermutationTest, null: Null) -> dict[str, Any]:
-    """What shuffled images say of cells, best matches, and pairs of models: variables."""
-    cells = ("tap_a", "tap_b")
+    """What shuffled images say of cells, best matches, and pairs of models: variables.
+
+    Each p value by itself, and what is declared above chance: ``q`` and ``best_q`` in the
+    families of ``pair_q``, ``block_p_corrected`` for all pairs of different models.
+    """
+    cells, matches = ("tap_a", "tap_b"), ("tap_a", "other_model")
+    blocks = ("own_model", "other_model")
     return {
         "p": (cells, null.cells.p),
-        "q": (cells, q_values(null.cells.p, symmetric=test.symmetric)),
+        "q": (cells, pair_q(null, model=test.model, symmetric=test.symmetric)),
         "critical": (cells, null.cells.critical),
         "calibrated": (cells, calibrated(test.observed, null.cells.critical)),
-        "best_p": (("tap_a", "other_model"), null.matches.p),
-        "block_p": (("own_model", "other_model"), null.blocks.p),
+        "best_p": (matches, null.matches.p),
+        "best_q": (matches, match_q(null, model=test.model)),
+        "block_p": (blocks, null.blocks.p),
+        "block_p_corrected": (blocks, null.corrected),
     }

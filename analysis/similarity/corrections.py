@@ -1,11 +1,13 @@
 """What p values and critical values become: false-discovery rates, calibrated similarities."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from analysis.errors import AnalysisError
 from analysis.similarity.gram import Array
-from analysis.similarity.nulls import ROUNDING
+from analysis.similarity.nulls import ROUNDING, Null
 from analysis.similarity.permutations import check_finite
 
 
@@ -47,6 +49,69 @@ def q_values(
     if symmetric:
         q[columns, rows] = q[rows, columns]
     return q
+
+
+def pair_q(null: Null, *, model: Sequence[str], symmetric: bool = True) -> Array:
+    """Adjusted p values of pairs of layers, a family per model and per pair of models.
+
+    Pairs within a model are nearly all true: in one family with them, false pairs across models
+    would pass. Within a model q keeps the false-discovery rate of its pairs (Benjamini &
+    Hochberg 1995). Across two models it does too, and is no less than the p value of the two
+    models corrected for all pairs of models (``Null.corrected``): of all comparisons of
+    unrelated models, however many, at most a share of ``level`` has a pair with q <= level.
+
+    Args:
+        null: The permutation test of all pairs.
+        model: The model of every tap, (T,).
+        symmetric: Whether (a, b) and (b, a) are one test. Otherwise the pairs of (A, B) and
+            those of (B, A) are two families.
+
+    Returns:
+        q (T, T) float64. The diagonal, which is no test, keeps its p.
+
+    Raises:
+        AnalysisError: ``model`` does not fit ``null``.
+    """
+    own = _numbers(null, model)
+    first, second = np.meshgrid(own, own, indexing="ij")
+    if symmetric:
+        first, second = np.minimum(first, second), np.maximum(first, second)
+    q = q_values(null.cells.p, families=first * len(null.models) + second, symmetric=symmetric)
+    return np.where(first == second, q, np.maximum(q, null.corrected[first, second]))
+
+
+def match_q(null: Null, *, model: Sequence[str]) -> Array:
+    """Adjusted p values of best matches, a family per model and model that is searched.
+
+    Args:
+        null: The permutation test of all pairs.
+        model: The model of every tap, (T,).
+
+    Returns:
+        q (T, models) float64, with the guarantees of ``pair_q``.
+
+    Raises:
+        AnalysisError: ``model`` does not fit ``null``.
+    """
+    own = _numbers(null, model)
+    q = np.empty(null.matches.p.shape)
+    for one in range(len(null.models)):
+        rows = np.flatnonzero(own == one)
+        for other in range(len(null.models)):
+            found = benjamini_hochberg(null.matches.p[rows, other])
+            floor = 0.0 if one == other else null.corrected[one, other]
+            q[rows, other] = np.maximum(found, floor)
+    return q
+
+
+def _numbers(null: Null, model: Sequence[str]) -> npt.NDArray[np.intp]:
+    """The place among the models of ``null`` of each tap's (T,)."""
+    if len(model) != len(null.cells.p) or not set(model) <= set(null.models):
+        raise AnalysisError(
+            f"{len(model)} taps of {', '.join(dict.fromkeys(model))}, expected the "
+            f"{len(null.cells.p)} of {', '.join(null.models)} that were tested"
+        )
+    return np.array([null.models.index(name) for name in model])
 
 
 def calibrated(similarity: npt.ArrayLike, critical: npt.ArrayLike) -> Array:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from analysis.similarity.aggregates import AGGREGATES, ModelPair, by_shape
 from analysis.similarity.gram import Array
 from analysis.similarity.layers import Layers
-from analysis.similarity.nulls import ShuffleTest, Tail
+from analysis.similarity.nulls import ShuffleTest
+from analysis.similarity.tails import Tail
 
 
 @dataclass(frozen=True)

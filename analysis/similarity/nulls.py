@@ -19,6 +19,7 @@ from analysis.similarity.gram import Array
 from analysis.similarity.pairs import TRIANGLE, Pairs, Places
 from analysis.similarity.permutations import check_finite, draws
 from analysis.similarity.signature import Float32
+from analysis.similarity.tails import Tail, largest_of
 
 LEVEL = 0.05
 # With so many draws p = (1 + 0) / (1 + 20) is below the level.
@@ -29,40 +30,6 @@ ROUNDING = 1e-6
 LEAST = np.float32(-np.inf)
 # Numbers that draws may hold before they are counted: 32 MB.
 HELD = 2**23
-
-
-@dataclass(frozen=True)
-class Tail:
-    """What is kept of the draws of some statistics (S,), whatever their number.
-
-    ``reached`` (S,): how many of the ``draws`` reached the observed value. ``largest``
-    (at most ``kept``, S) float32: the largest draws, in no order.
-    """
-
-    draws: int
-    reached: npt.NDArray[np.intp]
-    largest: Float32
-    kept: int
-
-    def joined(self, other: "Tail") -> "Tail":
-        """The tail of the draws of both; the same in whatever order tails are joined."""
-        largest = _largest(np.concatenate([self.largest, other.largest]), self.kept)
-        reached = self.reached + other.reached
-        return Tail(self.draws + other.draws, reached, largest, self.kept)
-
-    @property
-    def significance(self) -> tuple[Array, Array]:
-        """Of the tail of all draws p and critical values (S,), as ``Significance`` has them."""
-        p = (1 + self.reached) / (1 + self.draws)
-        return np.asarray(p, np.float64), self.largest.min(axis=0).astype(np.float64)
-
-
-def _largest(drawn: Float32, kept: int) -> Float32:
-    """The ``kept`` largest along the first axis of ``drawn``, which is reordered."""
-    if len(drawn) <= kept:
-        return drawn
-    drawn.partition(len(drawn) - kept, axis=0)
-    return drawn[-kept:].copy()
 
 
 @dataclass(frozen=True)
@@ -85,7 +52,10 @@ class Null:
     of a tap with any tap of a model, itself left out. ``blocks`` (models, models): of the
     largest similarity of any tap of one model with any of another. Cells above their block's
     critical value are significant after correction for all cells of the block (single-step
-    maximum, Westfall & Young 1993).
+    maximum, Westfall & Young 1993). ``corrected`` (models, models) float64: p values of blocks
+    after correction for all pairs of different models, from the largest similarity across any
+    two models under the same shuffles; a model with itself, which is none of these pairs, keeps
+    the p value of its block.
     """
 
     models: tuple[str, ...]
@@ -93,6 +63,7 @@ class Null:
     cells: Significance
     matches: Significance
     blocks: Significance
+    corrected: Array
 
 
 @dataclass(frozen=True)
@@ -179,7 +150,7 @@ class ShuffleTest(ABC):
         reached = (found >= self._to_be_reached() - ROUNDING).sum(axis=0)
         # p is at most the level where fewer draws than these reach the value.
         kept = int(LEVEL * (1 + self.draws))
-        return Tail(len(found), reached, _largest(found, kept), kept)
+        return Tail(len(found), reached, largest_of(found, kept), kept)
 
 
 @dataclass(frozen=True)
@@ -198,38 +169,70 @@ class PermutationTest(ShuffleTest):
 
     def result(self, tail: Tail) -> Null:
         """What ``tail``, of all the permutations, says."""
-        p, critical = tail.significance
-        parts = map(Significance, self._unpacked(p), self._unpacked(critical))
-        return Null(self._models, tail.draws, *parts)
+        p, critical = map(self._unpacked, tail.significance)
+        cells, matches, blocks, _ = map(Significance, p, critical)
+        return Null(self._models, tail.draws, cells, matches, blocks, corrected=p[-1])
 
     def _statistics(self, similarity: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """All that is tested of ``similarity`` (draws, T, T): cells, matches, blocks (draws, S)."""
-        taps = len(self.model)
-        apart = np.where(np.eye(taps, dtype=bool), LEAST, similarity)
+        """All that is tested of ``similarity`` (draws, T, T): (draws, S).
+
+        Cells, matches and blocks, and beside each block of two models the largest of these.
+        """
+        *parts, own = self._parts(similarity)
+        largest = own.max(axis=1, keepdims=True, initial=LEAST)
+        return _packed(*parts, np.broadcast_to(largest, own.shape))
+
+    def _to_be_reached(self) -> npt.NDArray[Any]:
+        return _packed(*self._parts(self.observed[None]))
+
+    def _parts(self, similarity: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        """Cells, matches (draws, T, models), blocks, and of them those of different models."""
+        apart = np.where(np.eye(len(self.model), dtype=bool), LEAST, similarity)
         members = [np.flatnonzero(np.asarray(self.model) == name) for name in self._models]
         matches = np.stack([apart[:, :, own].max(axis=2) for own in members], axis=2)
         blocks = np.stack([matches[:, own].max(axis=1) for own in members], axis=1)
-        cells = similarity[:, *self._tested]
-        return np.concatenate([a.reshape(len(a), -1) for a in (cells, matches, blocks)], axis=1)
+        return [similarity[:, *self._tested], matches, blocks, blocks[:, *self._across]]
 
-    def _unpacked(self, statistics: Array) -> tuple[Array, Array, Array]:
-        """Cells (T, T), matches (T, models) and blocks (models, models) of ``statistics`` (S,)."""
+    def _unpacked(self, statistics: Array) -> list[Array]:
+        """``statistics`` (S,) as cells (T, T), matches (T, models), blocks, blocks corrected."""
         taps, models = len(self.model), len(self._models)
-        rows, columns = self._tested
-        packed, matches, blocks = np.split(statistics, np.cumsum([len(rows), taps * models]))
-        cells = np.empty((taps, taps))
-        cells[rows, columns] = packed
-        if self.symmetric:
-            cells[columns, rows] = packed
-        return cells, matches.reshape(taps, models), blocks.reshape(models, models)
+        (rows, columns), (first, second) = self._tested, self._across
+        ends = np.cumsum([len(rows), taps * models, models**2])
+        packed, matches, flat, across = np.split(statistics, ends)
+        cells, blocks = np.empty((taps, taps)), flat.reshape(models, models)
+        corrected = blocks.copy()
+        for whole, places, values in (
+            (cells, (rows, columns), packed),
+            (corrected, (first, second), across),
+        ):
+            whole[places] = values
+            if self.symmetric:
+                whole[places[::-1]] = values
+        return [cells, matches.reshape(taps, models), blocks, corrected]
 
     @property
     def _tested(self) -> tuple[Places, Places]:
         """Rows and columns of the cells that are tested."""
-        everything = np.ones((len(self.model),) * 2, bool)
-        rows, columns = np.nonzero(np.triu(everything) if self.symmetric else everything)
-        return rows, columns
+        return _places(len(self.model), symmetric=self.symmetric, diagonal=True)
+
+    @property
+    def _across(self) -> tuple[Places, Places]:
+        """First and second of every two models that are compared."""
+        # One order of two models where the other says the same: each draw has both.
+        return _places(len(self._models), symmetric=self.symmetric, diagonal=False)
 
     @property
     def _models(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self.model))
+
+
+def _packed(*parts: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Statistics (draws, ...) side by side, (draws, S)."""
+    return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+
+
+def _places(count: int, *, symmetric: bool, diagonal: bool) -> tuple[Places, Places]:
+    """Rows and columns of a square of ``count``; of its upper triangle if it is symmetric."""
+    wanted = np.ones((count, count), bool) if diagonal else ~np.eye(count, dtype=bool)
+    rows, columns = np.nonzero(np.triu(wanted) if symmetric else wanted)
+    return rows, columns
