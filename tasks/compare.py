@@ -59,6 +59,7 @@ def measure_name(plans: Sequence[ModelPlan], name: str, *, statistics: Statistic
         {
             "models": [[plan.name, plan.signatures("cka")] for plan in plans],
             "measure": name,
+            "families": 1,
             "bootstrap": [REPEATS, LEVEL, SEED],
             **statistics.identity(),
         },
