@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.similarity import intervals
 from analysis.similarity.ceilings import matched_share
-from analysis.similarity.measures import MEASURES, FitMeasure
+from analysis.similarity.measures import MEASURES
 from benchmarks.item import Goal, Item, Result
 from benchmarks.markdown import table
 from flows.compare import compare
@@ -34,7 +33,7 @@ def measure(*, quick: bool, device: str) -> Result:
 
 
 def compared(reduction: str, names: tuple[str, ...], *, quick: bool, device: str) -> Result:
-    """The shares under one reduction, with their intervals."""
+    """The shares under one reduction."""
     with tempfile.TemporaryDirectory() as folder:
         asked = study(Path(folder), reduction, names, quick=quick, device=device)
         dataset = compare(Study.model_validate(asked)).open().load()
@@ -74,26 +73,10 @@ def study(
 
 
 def share(dataset: xr.Dataset, name: str, first: str, second: str) -> list[float]:
-    """``matched_share`` of two models by one measure: value, low, high over batches."""
+    """``matched_share`` of two models by one measure: a count, which has no interval."""
     rows = np.flatnonzero(dataset["model_a"].values == first)
     columns = np.flatnonzero(dataset["model_b"].values == second)
-    parts = dataset[f"{name}_parts"].values
-    if not isinstance(MEASURES[name], FitMeasure):
-        # Each resample is a ratio of sums, as the measure is.
-        both = np.concatenate([rows, columns])
-        found = intervals.estimate(
-            parts[:, both[:, None], both],
-            lambda whole: matched_share(whole[: len(rows), len(rows) :]),
-        )
-        assert found.low is not None
-        assert found.high is not None
-        return [found.value, found.low, found.high]
-    value = matched_share(dataset[name].values[np.ix_(rows, columns)])
-    weights = intervals.resamples(len(parts), repeats=intervals.REPEATS, seed=intervals.SEED)
-    across = parts[:, rows[:, None], columns]
-    drawn = [matched_share(np.tensordot(weight, across, axes=1)) for weight in weights]
-    low, high = np.quantile(drawn, [(1 - intervals.LEVEL) / 2, (1 + intervals.LEVEL) / 2])
-    return [float(value), float(low), float(high)]
+    return [matched_share(dataset[name].values[np.ix_(rows, columns)])]
 
 
 def goals(result: Result) -> list[Goal]:
@@ -118,9 +101,9 @@ def section(result: Result) -> str:
     """The tables of shares, one a reduction."""
     return (
         "The share of layers whose most similar layer in a twin of another seed is the "
-        "corresponding one, both directions averaged (Kornblith et al. 2019, section 6.1), with a "
-        "95 % bootstrap interval over batches. Two seeds of the ViT and of the ResNet of the "
-        "shipped zoo.\n\n" + "\n\n".join(_table(*found) for found in result.items())
+        "corresponding one, both directions averaged (Kornblith et al. 2019, section 6.1). Two "
+        "seeds of the ViT and of the ResNet of the shipped zoo.\n\n"
+        + "\n\n".join(_table(*found) for found in result.items())
     )
 
 
@@ -129,7 +112,7 @@ def _table(reduction: str, found: Result) -> str:
     rows = [
         (
             found["titles"][name],
-            *(f"{v:.0%} [{low:.0%}, {high:.0%}]" for v, low, high in map(by.__getitem__, families)),
+            *(f"{by[family][0]:.0%}" for family in families),
         )
         for name, by in found["shares"].items()
     ]

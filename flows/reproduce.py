@@ -7,7 +7,7 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from analysis.claims.cast import casts, fractions, pooling
-from analysis.claims.needs import Asked
+from analysis.claims.needs import Available
 from analysis.errors import AnalysisError
 from analysis.networks.devices import device
 from flows.anatomy import looked_into
@@ -24,7 +24,7 @@ from tasks.cluster import workers
 from tasks.plans import ModelPlan
 from tasks.probed import split_of
 from tasks.references import AnatomyReference, ComparisonReference, Found, ProbesReference
-from tasks.reproduced import ReproductionReference, asked_of
+from tasks.reproduced import ReproductionReference, available_of
 from tasks.reproduction import write_reproduction
 from tasks.run_log import run_log
 from tasks.stopping import stopping_on_interrupt
@@ -62,22 +62,22 @@ def reproduce(study: Study) -> ReproductionReference:
         make_store(study.store)
         comparison = compared(plans, study, images, branches, dask=dask)
         plans = branches.left(plans)
-        asked = asked_of(
+        available = available_of(
             plans,
             labels=probed_on is not None,
             second=transferred_to is not None,
         )
-        fine = _fine(study, asked, images, branches, dask=dask)
-        found = _inside(plans, asked, study, images, branches, dask=dask)
-        families = list(dict.fromkeys(name for cast in casts(asked) for name in cast))
-        among = [*families, *fractions(asked, "vit"), *pooling(asked)]
+        fine = _fine(study, available, images, branches, dask=dask)
+        found = _inside(plans, available, study, images, branches, dask=dask)
+        families = list(dict.fromkeys(name for cast in casts(available) for name in cast))
+        among = [*families, *fractions(available, "vit"), *pooling(available)]
         probe = partial(_probes, store=study.store, branches=branches, dask=dask)
         probes = probe(probed_on, among)
         transfer = probe(transferred_to, families)
     written = write_reproduction(
         ReproductionReference(
             study.store,
-            asked,
+            available,
             comparison,
             fine,
             AnatomyReference(study.store, tuple(found)),
@@ -93,10 +93,12 @@ def reproduce(study: Study) -> ReproductionReference:
 
 
 def _fine(
-    study: Study, asked: Asked, images: ImageSet, branches: Branches, *, dask: str | None
+    study: Study, available: Available, images: ImageSet, branches: Branches, *, dask: str | None
 ) -> ComparisonReference | None:
-    """The taps of the paper, inside the blocks too, of the first model of each family (E1)."""
-    lead = next(iter(casts(asked)), [])
+    """The taps of the paper, inside the blocks too, of each family's first model and all ViTs."""
+    each = casts(available)
+    vits = (name for cast in each for name in cast if available.models[name]["family"] == "vit")
+    lead = [*next(iter(each), []), *vits]
     models = [
         model.model_copy(update={"taps": None})
         for model in study.models
@@ -113,7 +115,7 @@ def _fine(
 
 def _inside(
     plans: list[ModelPlan],
-    asked: Asked,
+    available: Available,
     study: Study,
     images: ImageSet,
     branches: Branches,
@@ -122,7 +124,7 @@ def _inside(
 ) -> list[Found]:
     """What the paper looks for inside the models, each analysis of those that it is about."""
     found: list[Found] = []
-    for analysis, models in _looked_for(asked).items():
+    for analysis, models in _looked_for(available).items():
         chosen = _these(plans, models)
         look = partial(looked_into, study=study, images=images, branches=branches, dask=dask)
         try:
@@ -135,15 +137,15 @@ def _inside(
     return found
 
 
-def _looked_for(asked: Asked) -> dict[str, list[str]]:
+def _looked_for(available: Available) -> dict[str, list[str]]:
     """The models that each analysis is about."""
-    on_families = list(dict.fromkeys(name for cast in casts(asked) for name in cast))
+    on_families = list(dict.fromkeys(name for cast in casts(available) for name in cast))
     return {
-        "attention": [*on_families, *fractions(asked, "vit")],
-        "heads": [one for one in on_families if asked.models[one]["family"] != "mixer"],
+        "attention": [*on_families, *fractions(available, "vit")],
+        "heads": [one for one in on_families if available.models[one]["family"] != "mixer"],
         "receptive_fields": on_families,
         "residuals": on_families,
-        "localization": [*on_families, *pooling(asked)],
+        "localization": [*on_families, *pooling(available)],
     }
 
 

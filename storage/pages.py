@@ -18,6 +18,9 @@ class Estimate:
     high: float | None = None
 
 
+Verdict = Literal[
+    "holds", "holds before training too", "does not hold", "seeds disagree", "can't tell"
+]
 Cell = str | int | float | Estimate | None
 
 
@@ -57,17 +60,43 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Check:
-    """One claim of the paper beside what was measured, each number under its own label.
+class Numbers:
+    """One number of a claim: two ``sides`` with their labels, and ``trained``, their difference.
 
-    The number that the verdict follows from comes last in ``measured``.
+    ``untrained`` is that difference before training, ``learned`` trained less untrained.
+    """
+
+    measure: str
+    sides: tuple[tuple[str, Estimate], tuple[str, Estimate]]
+    trained: Estimate
+    untrained: Estimate | None = None
+    learned: Estimate | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """A claim put to the networks of one seed; ``settle`` says what a number would take to tell."""
+
+    networks: str
+    verdict: Verdict
+    numbers: tuple[Numbers, ...] = ()
+    settle: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One claim of the paper, put to networks that differ in their seed alone: a case each.
+
+    ``least`` is the smallest difference that matters, with its reason; ``seeds`` says how many
+    there are and whether they agree; ``remark`` why there is no case.
     """
 
     experiment: str
     claim: str
-    measured: tuple[tuple[str, Estimate], ...]
-    verdict: Literal["holds", "does not hold", "can't tell"]
-    untrained: tuple[tuple[str, Estimate], ...] = ()
+    verdict: Verdict
+    cases: tuple[Case, ...] = ()
+    seeds: str = ""
+    least: str = ""
     remark: str = ""
     id: str = ""
 

@@ -12,6 +12,7 @@ from storage.errors import StorageError
 from storage.origins import Origin, as_record
 from storage.page_html import html
 from storage.pages import (
+    Case,
     Cell,
     Check,
     Csv,
@@ -19,6 +20,7 @@ from storage.pages import (
     Figure,
     Group,
     Method,
+    Numbers,
     Page,
     Section,
     Table,
@@ -26,6 +28,7 @@ from storage.pages import (
 from storage.place import Place, as_json, at
 
 __all__ = [
+    "Case",
     "Cell",
     "Check",
     "Csv",
@@ -33,6 +36,7 @@ __all__ = [
     "Figure",
     "Group",
     "Method",
+    "Numbers",
     "Origin",
     "Page",
     "Section",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,8 +15,8 @@ from analysis.networks.recording import summarise
 from analysis.networks.residuals import Residual, residuals
 from analysis.networks.tap import Tap
 from analysis.networks.unsummed import passed_over
-from analysis.similarity import Resampled, resampled, signature
-from tasks.seen import GRAM, LEAST, Lacks, Seen, finding, put
+from analysis.similarity import Jackknifed, jackknifed, signature
+from tasks.seen import GRAM, LEAST, Lacks, Seen, finding
 from tasks.survey import chosen_taps
 
 INTACT = "intact"
@@ -58,12 +59,14 @@ def ablation(seen: Seen) -> xr.Dataset:
         },
         attrs={"images_a_gram": GRAM, "left_out": passed_over(seen.network, sums)},
     )
-    put(dataset, "agreement", "network", resampled((answers == answers[0]).T))
+    sizes = [len(one[0]) for one in predicted]
+    shares = partial(_shares, sizes=sizes)
+    shares(answers == answers[0]).enter(dataset, "agreement", "network")
     labels = seen.images.labels
     if labels is not None and max(labels) < classes:
         right = answers == np.array(labels[: seen.count])
-        put(dataset, "accuracy", "network", resampled(right.T))
-    put(dataset, "cka", "pair", _cka(np.array(parts)))
+        shares(right).enter(dataset, "accuracy", "network")
+    _cka(np.array(parts), sizes=sizes).enter(dataset, "cka", "pair")
     return dataset
 
 
@@ -118,7 +121,14 @@ def _products(
     return float(a @ b), *own
 
 
-def _cka(parts: np.ndarray) -> Resampled:
+def _shares(found: np.ndarray, *, sizes: Sequence[int]) -> Jackknifed:
+    """Shares (networks,) of what was ``found`` (networks, images) in batches of such ``sizes``."""
+    ends = np.cumsum(sizes)[:-1]
+    means = [batch.mean(axis=1) for batch in np.split(found.astype(float), ends, axis=1)]
+    return jackknifed(np.stack(means), images=sizes)
+
+
+def _cka(parts: np.ndarray, *, sizes: Sequence[int]) -> Jackknifed:
     """CKA (blocks * taps,) of HSICs (batches, blocks, taps, 3): sums, then the ratio."""
 
     def ratios(means: np.ndarray) -> np.ndarray:
@@ -126,4 +136,4 @@ def _cka(parts: np.ndarray) -> Resampled:
         cka: np.ndarray = both / np.sqrt(first * second)
         return cka
 
-    return resampled(parts.reshape(len(parts), -1), ratios)
+    return jackknifed(parts.reshape(len(parts), -1), ratios, images=sizes)

@@ -7,7 +7,7 @@ import xarray as xr
 from analysis.similarity import Estimate
 from analysis.similarity.proportions import share
 from storage import reports
-from tasks.looked import cell
+from tasks.claims import cell
 
 
 def tested(facts: dict[str, Any]) -> Estimate | None:

@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from analysis.errors import AnalysisError
 from analysis.networks.exhaustion import out_of_memory, release
-from analysis.similarity.intervals import LEVEL, REPEATS, SEED
+from analysis.similarity.jackknife import LEVEL
 from storage import comparisons
 from storage.images import ImageSet
 from storage.store import Store, open_store
@@ -96,7 +96,9 @@ def _in_memory(seen: Seen, analysis: Analysis) -> xr.Dataset:
 
     Groups of images stay what they are. Raises ``AnalysisError`` where one image is too much.
     """
-    size = min(seen.forward_batch, analysis.group if analysis.group > 1 else seen.forward_batch)
+    size = seen.forward_batch
+    if analysis.group > 1 and not analysis.several_groups:
+        size = min(size, analysis.group)
     while True:
         try:
             return analysis.look(replace(seen, forward_batch=size))
@@ -118,10 +120,12 @@ def _in_memory(seen: Seen, analysis: Analysis) -> xr.Dataset:
 def anatomy_name(plan: ModelPlan, *, analysis: str, count: int, chosen: Chosen = USUAL) -> str:
     """The digest of one analysis of one model on the first ``count`` images of its set."""
     known = plan.identity
-    of = {"analysis": analysis, "count": count, "bootstrap": [REPEATS, LEVEL, SEED]}
+    of = {"analysis": analysis, "count": count, "interval": ["jackknife", LEVEL]}
     one = ANALYSES[analysis]
     if one.group > 1:
         of |= {"group": one.group}
+    if one.version > 1:
+        of |= {"version": one.version}
     if one.reads_taps:
         of |= {"taps": known["taps"]}
     if analysis == "heads":
@@ -140,7 +144,7 @@ def _about(plan: ModelPlan, seen: Seen, analysis: str) -> dict[str, Any]:
         "model": plan.name,
         "facts": plan.facts,
         "images": seen.images.describe() | {"used": seen.count},
-        "interval": f"{LEVEL:.0%} bootstrap over {groups}, {REPEATS} repeats",
+        "interval": f"{LEVEL:.0%}, jackknife over {groups}",
         "computed": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "versions": versions(),
     }

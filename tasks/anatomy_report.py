@@ -8,7 +8,7 @@ import xarray as xr
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from analysis.claims import RULE, tally
+from analysis.claims import tally
 from storage import reports
 from storage.digest import slug
 from storage.reports import Group, Page, Table
@@ -20,9 +20,10 @@ from tasks import (
     localization_section,
     skip_section,
 )
+from tasks.claims import listed
 from tasks.frame import foremost, from_anatomy, traced
 from tasks.references import AnatomyReference
-from tasks.report import NOTHING, listed
+from tasks.report import NOTHING, verdict_notes
 from tasks.retries import RETRIED
 from tasks.seen import GRAM, GROUP, LEAST
 
@@ -94,7 +95,7 @@ def page_of(
         provenance=tuple(_provenance(reference, images)),
         data=tuple(csv for one in chosen for csv in one.data(reference)),
         warnings=(*_warnings(missing, images), *_too_few(reference)),
-        notes=(RULE,) if verdicts else (),
+        notes=tuple(verdict_notes(verdicts)),
     )
 
 

@@ -11,7 +11,8 @@ from dask.delayed import delayed
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from analysis.similarity.intervals import LEVEL
+from analysis.similarity.intervals import batch_groups
+from analysis.similarity.jackknife import LEVEL
 from analysis.similarity.pair_blocks import block_cka, block_parts
 from analysis.similarity.permutations import batch_weights
 from storage import pairs
@@ -57,10 +58,10 @@ def planned(
     """The pairs of all taps of ``plans``, made with empty blocks where they are new."""
     present = varying(store, plans, skip=skip)
     every = [(plan.signatures(MEASURE), tap) for plan in plans for tap in range(len(plan.taps))]
-    several = len(plans[0].bounds) > 1
+    several = batch_groups(len(plans[0].bounds), plans[0].batch_images) is not None
     return pairs.create(
         store,
-        {"measure": MEASURE, "interval": ["infinitesimal jackknife", LEVEL]},
+        {"measure": MEASURE, "interval": ["jackknife", LEVEL]},
         rows=[every[int(i)] for i in present],
         # What a study calls its models, and says of them, is kept beside: said anew, it is another.
         labels=[[plan.name, plan.facts.get("origin")] for plan in plans],
@@ -74,7 +75,7 @@ def planned(
             **attributes,
             "left_out_taps": left_out(plans, present),
             "estimator": "minibatch CKA, unbiased HSIC (Song 2012; Nguyen 2021), linear kernel",
-            "interval": f"{LEVEL:.0%}, infinitesimal jackknife over {len(plans[0].bounds)} batches",
+            "interval": f"{LEVEL:.0%}, jackknife over {len(plans[0].bounds)} batches",
             "signatures": {plan.name: plan.signatures(MEASURE) for plan in plans},
         },
     )
@@ -166,7 +167,7 @@ def _computed(
         block_parts(
             a.read(batch), b.read(batch), a.weights[batch], b.weights[batch], out=parts[batch]
         )
-    value, interval = block_cka(parts, a.weights, b.weights)
+    value, interval = block_cka(parts, a.weights, b.weights, images=a.images)
     found = {VALUE: value}
     if interval is not None:
         found |= {LOW: interval[0], HIGH: interval[1]}
@@ -196,6 +197,11 @@ class Operand:
     def batches(self) -> int:
         """How many batches there are."""
         return len(self.weights)
+
+    @property
+    def images(self) -> list[int]:
+        """How many images each batch has."""
+        return [stop - start for start, stop in self.kept[0][0].bounds]
 
     def read(self, batch: int) -> np.ndarray:
         """Directions (taps, pairs) of one batch, until the next one is read."""

@@ -7,10 +7,11 @@ from functools import partial
 import numpy as np
 import xarray as xr
 
+from analysis.claims import matrix_statistics as structure
+from analysis.claims.findings import Measured, Number, Side
+from analysis.claims.relations import relations
 from analysis.errors import AnalysisError
-from analysis.similarity import Estimate, structure
-from analysis.similarity.findings import Measured, Number, Side
-from tasks.relations import relations
+from analysis.similarity import Estimate
 from tasks.same_layers import corresponding
 
 

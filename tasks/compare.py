@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import xarray as xr
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from analysis.similarity.jackknife import LEVEL
 from analysis.similarity.measures import measure
 from storage import comparisons
 from storage.images import ImageSet
@@ -17,8 +19,9 @@ from tasks.compared_taps import check_same_images, labels, left_out, varying
 from tasks.plans import ModelPlan
 from tasks.references import ComparisonReference, SignaturesReference, Statistics
 from tasks.retries import RETRIED
+from tasks.undefined import scattered
 from tasks.versions import versions
-from tasks.ways import LEVEL, REPEATS, SEED, WAYS, Subjects
+from tasks.ways import UNDEFINED, WAYS, Subjects
 
 
 @task(task_run_name="compare by {name}", cache_policy=NO_CACHE, **RETRIED)
@@ -46,7 +49,15 @@ def compare_measure(
     subjects = Subjects(opened, plans, images, present, statistics)
     chosen = measure(name)
     variables = WAYS[type(chosen)](subjects, chosen, name)
+    undefined = variables.pop(UNDEFINED, {})
+    each = labels(plans, present)
+    if undefined:
+        left = np.array([i for i in range(len(present)) if i not in undefined])
+        variables = scattered(variables, left=left, models=each["model"])
     dataset = xr.Dataset(variables, attrs={"measure": name, "left_out": left_out(plans, present)})
+    dataset.attrs["undefined"] = {
+        f"{each['model'][i]}: {each['tap'][i]}": why for i, why in sorted(undefined.items())
+    }
     dataset.attrs["permutations"] = statistics.shuffles(chosen)
     dataset.attrs["seconds"] = round(time.perf_counter() - start, 2)
     comparisons.write(opened, result, dataset, kind=comparisons.MEASURES)
@@ -60,7 +71,8 @@ def measure_name(plans: Sequence[ModelPlan], name: str, *, statistics: Statistic
             "models": [[plan.name, plan.signatures("cka")] for plan in plans],
             "measure": name,
             "families": 1,
-            "bootstrap": [REPEATS, LEVEL, SEED],
+            "undefined": 1,
+            "interval": ["jackknife", LEVEL],
             **statistics.identity(),
         },
         kind=comparisons.MEASURES,
@@ -108,6 +120,7 @@ def join_measures(
     if statistics.permutations:
         models = list(dict.fromkeys(coordinates["model_a"][1]))
         coordinates |= {"own_model": models, "other_model": models}
+    coordinates["batch_images"] = ("batch", list(plans[0].batch_images))
     dataset = xr.Dataset({key: v.variable for key, v in variables.items()}, coordinates)
     if swept is not None:
         dataset = dataset.merge(
@@ -126,10 +139,15 @@ def join_measures(
             for m in names
         },
         "estimator": "minibatch CKA, unbiased HSIC (Song 2012; Nguyen 2021), linear kernel",
-        "interval": f"{LEVEL:.0%} bootstrap over {len(plans[0].bounds)} batches, {REPEATS} repeats",
+        "interval": f"{LEVEL:.0%}, delete-one-batch jackknife over {len(plans[0].bounds)} batches",
         "permutations": statistics.permutations,
         "signatures": {plan.name: plan.signatures("cka") for plan in plans},
         "left_out_taps": left_out(plans, present),
+        "undefined": {
+            variable(m, "value"): part.attrs["undefined"]
+            for m, part in each.items()
+            if part.attrs["undefined"]
+        },
         "computed": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "seconds": round(sum(part.attrs["seconds"] for part in each.values()), 2),
         "versions": versions(),

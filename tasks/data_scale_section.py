@@ -6,17 +6,17 @@ from dataclasses import dataclass
 import xarray as xr
 
 from analysis import figures as draw
-from analysis.similarity import structure
-from analysis.similarity.findings import Finding, Measured, Side, Trial, shown
+from analysis.claims import matrix_statistics as structure
+from analysis.claims.evidence import Case
+from analysis.claims.findings import Measured, Side, Trial, shown
+from analysis.claims.relations import relations
 from storage.digest import slug
 from storage.reports import Csv, Figure, Section, Table
 from tasks.accuracy import accuracy
+from tasks.claims import cell, checks
 from tasks.drawn import drawn
-from tasks.looked import cell
 from tasks.methods import HALVES, SAME, cka_method
-from tasks.relations import relations
 from tasks.same_layers import Pair, corresponding, curve, lines
-from tasks.sections import check
 
 EXPERIMENT = "E11"
 DATA = "data-scale"
@@ -65,7 +65,7 @@ def section(dataset: xr.Dataset, measured: Measured) -> Section | None:
     found = scales(dataset, measured)
     if not found:
         return None
-    claims = [one for scale in found for one in findings(dataset, measured, scale)]
+    found_cases = [one for scale in found for one in cases(dataset, measured, scale)]
     return Section(
         "Data scale",
         paragraphs=(
@@ -74,7 +74,7 @@ def section(dataset: xr.Dataset, measured: Measured) -> Section | None:
             "seeds are the ceiling, the untrained network is what no data leaves.",
             *(words(measured, scale, fraction) for scale in found for fraction in scale.fractions),
         ),
-        checks=tuple(check(one) for one in claims),
+        checks=checks(found_cases, measured.facts),
         figures=tuple(figure(dataset, measured, scale) for scale in found),
         tables=tuple(table(dataset, measured, scale) for scale in found),
         method=cka_method(dataset, SAME, HALVES),
@@ -89,7 +89,7 @@ def data(dataset: xr.Dataset, measured: Measured) -> Iterator[Csv]:
         yield Csv(DATA, text, "one line a layer of two networks of one architecture: their CKA")
 
 
-def findings(dataset: xr.Dataset, measured: Measured, scale: Scale) -> Iterator[Finding]:
+def cases(dataset: xr.Dataset, measured: Measured, scale: Scale) -> Iterator[Case]:
     """Whether lower layers stay more alike: for every ViT, with the full one of another seed.
 
     Where there is no other seed, with its own: initial weights in common make lower layers alike.
@@ -101,7 +101,7 @@ def findings(dataset: xr.Dataset, measured: Measured, scale: Scale) -> Iterator[
         own = known.seed(model)
         full = next((one for one in scale.full if known.seed(one) != own), scale.full[0])
         baseline = {model: scale.untrained} if scale.untrained else None
-        yield measured.finding(halves((model, full)), baseline=baseline)
+        yield measured.case(halves((model, full)), baseline=baseline)
 
 
 def halves(pair: Pair) -> Trial:
@@ -164,7 +164,7 @@ def table(dataset: xr.Dataset, measured: Measured, scale: Scale) -> Table:
     rows = []
     for model, full in scale.pairs:
         both = measured.contrast(halves((model, full)))
-        numbers = (cell(one) for one in (both.first, both.second, both.difference))
+        numbers = (cell(one) for one in (both.first[1], both.second[1], both.difference))
         rows.append((model, accuracy(dataset, model), full, *numbers))
     return Table(
         ("network", "its test accuracy", "with", "lower half", "upper half", "difference"),

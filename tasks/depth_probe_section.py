@@ -2,23 +2,32 @@
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from analysis import figures as draw
+from analysis.claims.of_probes import (
+    FEATURES,
+    THIRDS,
+    called,
+    chance,
+    depth_cases,
+    has_mean,
+    mean,
+    most,
+    rows_of,
+    shots_of,
+)
+from analysis.claims.results import ModelResult
 from analysis.probing.features import CLS, MEAN
-from analysis.similarity import Resampled
 from storage import reports
 from storage.comparisons import PROBES
-from storage.reports import Check, Figure, Section, Table
+from storage.reports import Figure, Section, Table
+from tasks.claims import cell
 from tasks.drawn import drawn
 from tasks.inner_methods import inner_method
-from tasks.looked import Looked, Side, cell, check, curves, first, looked, numbers, side, words
-from tasks.probe_rows import FEATURES, THIRDS, called, chance, mean, most, rows_of, shots_of
+from tasks.looked import checks_of, curves, looked
 from tasks.references import AnatomyReference
-from tasks.relations import Relations
 from tasks.shot_figure import by_shots
 
 ANALYSIS = PROBES
@@ -29,16 +38,14 @@ SETS = {"sample": "Fashion-MNIST", "digits": "digits"}
 def section(reference: AnatomyReference) -> Section:
     """What layers hold, by depth."""
     each = [one for one in looked(reference, ANALYSIS) if has_mean(one.own)]
-    found = list(claims(each))
     return Section(
         "What layers hold",
         paragraphs=(
             "A linear classifier (ridge regression on ±1 targets) learns from what each layer "
             "makes of a few images of every class, or of all training images, and is tested on "
             "others. Layers in thirds of those tapped.",
-            *(words(one) for one in found),
         ),
-        checks=tuple(found),
+        checks=checks_of(depth_cases(each), each),
         figures=(*by_depth(each), *by_shots(distinct(each), alt=" ".join(map(_best_words, each))))
         if each
         else (),
@@ -47,73 +54,7 @@ def section(reference: AnatomyReference) -> Section:
     )
 
 
-def has_mean(dataset: xr.Dataset) -> bool:
-    """Whether the mean of spatial tokens was probed at three taps or more."""
-    return bool(rows_of(dataset, feature=MEAN, shots=most(dataset)).sum() >= len(THIRDS))
-
-
-def claims(each: list[Looked]) -> Iterator[Check]:
-    """What the study says of more data, and of a ViT's middle layers beside a ResNet's."""
-    by_name = {one.model: one for one in each}
-    among = Relations({name: one.own.attrs["facts"] for name, one in by_name.items()})
-    full = [one for one in each if not among.full(one.model)]
-    vit, resnet = first(full, "vit"), first(full, "resnet")
-    parts = [
-        (fraction(one), one, by_name[among.full(one.model)[0]])
-        for one in each
-        if one.family == "vit" and among.full(one.model)
-    ]
-    if parts:
-        yield _more_data(*min(parts, key=lambda part: part[0])[1:])
-    if vit is not None and resnet is not None:
-        yield check(
-            "E12-transfer" if transferred(vit) else "E12-resnet",
-            f"mean {called(most(vit.own))} accuracy in the middle third of the layers, "
-            f"{FEATURES[MEAN]}",
-            side(vit, vit.model, partial(_third, third=THIRDS[1])),
-            side(resnet, resnet.model, partial(_third, third=THIRDS[1])),
-        )
-
-
-def _more_data(part: Looked, whole: Looked) -> Check:
-    """That the middle layers gain more by the rest of the data than the others do."""
-    rows = rows_of(part.own, feature=MEAN, shots=most(part.own))
-    middle = rows_of(part.own, feature=MEAN, shots=most(part.own), third=THIRDS[1])
-    gained = numbers(whole.own, "accuracy") - numbers(part.own, "accuracy")
-
-    def gain(label: str, chosen: np.ndarray) -> Side:
-        return Side(label, gained.of(lambda each: each[:, chosen].mean(axis=1)), None)
-
-    return check(
-        "E12-middle",
-        f"mean gain in {called(most(part.own))} accuracy from {part.model} "
-        f"({fraction(part):.0%} of the data) to {whole.model}, {FEATURES[MEAN]}",
-        gain("middle third", middle),
-        gain("other layers", rows & ~middle),
-    )
-
-
-def fraction(one: Looked) -> float:
-    """The part of the training images that a network was trained on."""
-    origin: dict[str, Any] = one.own.attrs["facts"].get("origin") or {}
-    return float(origin.get("fraction") or 1.0)
-
-
-def transferred(one: Looked) -> bool:
-    """Whether the images are of another data set than the network was trained on, as far as known.
-
-    Shipped image sets and zoo networks tell what they are of.
-    """
-    origin: dict[str, Any] = one.own.attrs["facts"].get("origin") or {}
-    source = str(one.own.attrs["images"]["source"])
-    return origin.get("data") is not None and SETS.get(source, source) != origin["data"]
-
-
-def _third(dataset: xr.Dataset, *, third: str) -> Resampled:
-    return mean(dataset, rows_of(dataset, feature=MEAN, shots=most(dataset), third=third))
-
-
-def by_depth(each: Sequence[Looked]) -> Iterator[Figure]:
+def by_depth(each: Sequence[ModelResult]) -> Iterator[Figure]:
     """Accuracy against depth, a line a model: few-shot beside full, a figure a feature."""
     for feature in (MEAN, CLS):
         panels = [
@@ -137,19 +78,19 @@ def by_depth(each: Sequence[Looked]) -> Iterator[Figure]:
         )
 
 
-def distinct(each: Sequence[Looked]) -> list[Looked]:
+def distinct(each: Sequence[ModelResult]) -> list[ModelResult]:
     """The models, an untrained network that is the twin of several with the first alone."""
     seen: set[str] = set()
     kept = []
     for one in each:
-        weights = None if one.twin is None else str(one.twin.attrs["facts"]["weights"])
+        weights = None if one.untrained is None else str(one.untrained.attrs["facts"]["weights"])
         again = weights is None or weights in seen
-        kept.append(Looked(one.model, one.family, one.own, None if again else one.twin))
+        kept.append(ModelResult(one.model, one.family, one.own, None if again else one.untrained))
         seen.update(() if weights is None else (weights,))
     return kept
 
 
-def _lines(one: Looked, feature: str, shots: int) -> Iterator[draw.Curve]:
+def _lines(one: ModelResult, feature: str, shots: int) -> Iterator[draw.Curve]:
     return curves(
         one,
         "accuracy",
@@ -159,7 +100,7 @@ def _lines(one: Looked, feature: str, shots: int) -> Iterator[draw.Curve]:
     )
 
 
-def _best_words(one: Looked) -> str:
+def _best_words(one: ModelResult) -> str:
     shots = shots_of(one.own)[-1]
     rows = np.flatnonzero(rows_of(one.own, feature=MEAN, shots=shots))
     values = one.own["accuracy"].values[rows]
@@ -170,11 +111,11 @@ def _best_words(one: Looked) -> str:
     )
 
 
-def table(each: Sequence[Looked]) -> Table:
+def table(each: Sequence[ModelResult]) -> Table:
     """By model and shots: the mean accuracy of each third of its layers, and of its last one."""
     rows: list[tuple[reports.Cell, ...]] = []
     for one in distinct(each):
-        for dataset, kind in ((one.own, "trained"), (one.twin, "untrained")):
+        for dataset, kind in ((one.own, "trained"), (one.untrained, "untrained")):
             if dataset is None:
                 continue
             for shots in dict.fromkeys((most(dataset), shots_of(dataset)[-1])):

@@ -7,19 +7,19 @@ from functools import cached_property
 import xarray as xr
 
 from analysis import figures as draw
+from analysis.claims.findings import Measured, measured_of
 from analysis.claims.needs import Facts, fine_tuned, partial
-from analysis.similarity.trials import findings, fine_findings
+from analysis.claims.trials import cases, fine_cases
 from storage.digest import slug
 from storage.reports import Check, Csv, Figure, Section
 from tasks import sections
+from tasks.claims import checks, with_lacking
 from tasks.drawn import drawn
 from tasks.frame import Origins, from_comparison, traced
 from tasks.inner_sections import inner_data, inner_sections, once
 from tasks.methods import MATCH, QUARTERS, cka_method
 from tasks.related_sections import SECTIONS
-from tasks.report import measured_of
 from tasks.reproduced import ReproductionReference, of_models
-from tasks.told import OfCast, told
 
 
 def experiments(found: ReproductionReference) -> list[Section]:
@@ -47,7 +47,9 @@ ABOUT: dict[str, Callable[[Facts], bool]] = {
 
 def lacking(found: ReproductionReference, experiment: str) -> Section:
     """The section of an experiment of which nothing is there."""
-    return Section(f"{experiment}: {TITLES[experiment]}", checks=told(experiment, (), found.asked))
+    return Section(
+        f"{experiment}: {TITLES[experiment]}", checks=with_lacking((), experiment, found.available)
+    )
 
 
 TITLES = {
@@ -78,43 +80,47 @@ class Compared:
         return from_comparison(self.found.comparison)
 
     @cached_property
-    def casts(self) -> list[xr.Dataset]:
-        """The comparison cut to every cast."""
-        return [of_models(self.dataset, cast) for cast in self.found.casts]
-
-    def checks(self, experiment: str, further: Iterable[OfCast] = ()) -> tuple[Check, ...]:
-        """Those of E1, E2 or E14."""
-        return told(experiment, [*self.of_casts, *further], self.found.asked)
+    def measured(self) -> Measured:
+        """The comparison of all networks, as findings need it."""
+        return measured_of(self.dataset)
 
     @cached_property
-    def of_casts(self) -> list[OfCast]:
-        """The checks of E1, E2 and E14, cast by cast."""
-        return [
-            (cast, [sections.check(one) for one in findings(measured_of(dataset))])
-            for cast, dataset in zip(self.found.casts, self.casts, strict=True)
-        ]
+    def first(self) -> xr.Dataset:
+        """The comparison cut to the first network of every family, for heatmaps of pairs."""
+        return of_models(self.dataset, self.there(self.found.casts[0] if self.found.casts else []))
+
+    @cached_property
+    def every_seed(self) -> xr.Dataset:
+        """The comparison cut to the networks of every family and seed."""
+        models = dict.fromkeys(model for cast in self.found.casts for model in cast)
+        return of_models(self.dataset, self.there(models))
+
+    def checks(self, experiment: str, further: Iterable[Check] = ()) -> tuple[Check, ...]:
+        """Those of E1, E2 or E14."""
+        return with_lacking([*self._all, *further], experiment, self.found.available)
+
+    @cached_property
+    def _all(self) -> tuple[Check, ...]:
+        return checks(cases(measured_of(self.every_seed)), self.measured.facts)
 
     def within(self) -> Section:
         """E1: CKA within each model, on blocks and on the taps of the paper."""
         figures: list[Figure] = []
-        words: list[str] = []
-        further: list[OfCast] = []
-        for dataset in self.casts[:1]:
-            measured = measured_of(dataset)
-            figures += sections.within_figures(dataset, measured)
-            words += [sections.within_words(measured, model) for model in measured.families]
+        further: tuple[Check, ...] = ()
+        if self.found.casts:
+            figures += sections.seed_figures(self.every_seed, measured_of(self.every_seed))
+            figures += sections.model_heatmaps(self.first, measured_of(self.first))
         if self.found.fine is not None:
             fine = self.found.fine.open().load()
-            grid = [sections.check(one) for one in fine_findings(measured_of(fine))]
-            further.append((self.found.casts[0], grid))
+            further = checks(fine_cases(measured_of(fine)), self.measured.facts)
             figures += traced(
                 Section("fine", figures=tuple(finely(fine))), from_comparison(self.found.fine)
             ).figures
         section = Section(
             "E1: within one model",
-            tuple(words),
-            self.checks("E1", further),
-            tuple(figures),
+            checks=self.checks("E1", further),
+            figures=tuple(figures),
+            tables=(sections.within_table(measured_of(self.every_seed)),),
             method=cka_method(self.dataset, QUARTERS),
         )
         return traced(section, self.origins)
@@ -123,12 +129,11 @@ class Compared:
         """E2: CKA between the layers of two models."""
         figures: list[Figure] = []
         words: list[str] = []
-        for dataset in self.casts[:1]:
-            models = list(measured_of(dataset).families)
-            if len(models) > 1:
-                figures += sections.across_figures(dataset, models)
-                pairs = [(a, b) for i, a in enumerate(models) for b in models[i + 1 :]]
-                words += [sections.across_words(dataset, a, b) for a, b in pairs]
+        models = list(measured_of(self.first).families) if self.found.casts else []
+        if len(models) > 1:
+            figures += sections.across_figures(self.first, models)
+            pairs = [(a, b) for i, a in enumerate(models) for b in models[i + 1 :]]
+            words += [sections.across_words(self.first, a, b) for a, b in pairs]
         section = Section(
             "E2: across models",
             tuple(words),
@@ -144,18 +149,18 @@ class Compared:
             measured = measured_of(cut)
             section = SECTIONS[experiment].section(cut, measured)
             if section is not None:
-                checks = told(experiment, [((), section.checks)], self.found.asked)
+                own = with_lacking(section.checks, experiment, self.found.available)
                 title = f"{experiment}: {TITLES[experiment]}"
                 yield (
                     experiment,
-                    traced(replace(section, title=title, checks=checks), self.origins),
+                    traced(replace(section, title=title, checks=own), self.origins),
                 )
 
     def cuts(self) -> dict[str, xr.Dataset]:
         """The comparison cut to what E7, E11 and E13 are about, and the networks as such."""
-        asked = self.found.asked
+        available = self.found.available
         as_such = list(dict.fromkeys(model for cast in self.found.casts for model in cast))
-        about = {one: asked.those(kind) for one, kind in ABOUT.items()}
+        about = {one: available.those(kind) for one, kind in ABOUT.items()}
         return {
             experiment: of_models(self.dataset, self.there([*as_such, *models]))
             for experiment, models in about.items()

@@ -5,17 +5,17 @@ from collections.abc import Iterator
 import xarray as xr
 
 from analysis import figures as draw
-from analysis.similarity import structure
-from analysis.similarity.findings import Finding, Measured, Side, Trial
+from analysis.claims import matrix_statistics as structure
+from analysis.claims.evidence import Case
+from analysis.claims.findings import Measured, Side, Trial, sentence
+from analysis.claims.relations import relations
 from storage.digest import slug
 from storage.reports import Csv, Figure, Section, Table
 from tasks.accuracy import accuracy
+from tasks.claims import cell, checks
 from tasks.drawn import drawn
-from tasks.looked import cell
 from tasks.methods import QUARTER_ENDS, SAME, cka_method
-from tasks.relations import relations
 from tasks.same_layers import Pair, corresponding, curve, lines
-from tasks.sections import check
 
 EXPERIMENT = "E13"
 DATA = "fine-tuning"
@@ -37,15 +37,14 @@ def section(dataset: xr.Dataset, measured: Measured) -> Section | None:
     pairs = tuned(dataset, measured)
     if not pairs:
         return None
-    found = [finding(measured, pair) for pair in pairs]
+    found = [case(measured, pair) for pair in pairs]
     return Section(
         "Before and after fine-tuning",
         paragraphs=(
             "How alike the same layers of a network are before and after it was fine-tuned, on "
             "the images of this study. The first and last quarters of the layers are rounded up.",
-            *(one.words for one in found),
         ),
-        checks=tuple(check(one) for one in found),
+        checks=checks(found, measured.facts),
         figures=tuple(
             figure(dataset, measured, pair, one) for pair, one in zip(pairs, found, strict=True)
         ),
@@ -63,11 +62,11 @@ def data(dataset: xr.Dataset, measured: Measured) -> Iterator[Csv]:
         yield Csv(DATA, text, "one line a layer of two networks: before and after, and baselines")
 
 
-def finding(measured: Measured, pair: Pair) -> Finding:
+def case(measured: Measured, pair: Pair) -> Case:
     """Whether the first layers were kept more than the last; with the untrained network beside."""
     model, start = pair
     twin = measured.twins.get(start)
-    return measured.finding(quarters(pair), baseline={model: twin} if twin else None)
+    return measured.case(quarters(pair), baseline={model: twin} if twin else None)
 
 
 def quarters(pair: Pair) -> Trial:
@@ -90,7 +89,7 @@ def beside(dataset: xr.Dataset, measured: Measured, pair: Pair) -> list[Pair]:
     return [one for one in found if corresponding(dataset, measured, one)]
 
 
-def figure(dataset: xr.Dataset, measured: Measured, pair: Pair, found: Finding) -> Figure:
+def figure(dataset: xr.Dataset, measured: Measured, pair: Pair, found: Case) -> Figure:
     """The same layers before and after, by depth."""
     model, start = pair
     untrained = set(measured.twins.values())
@@ -109,7 +108,7 @@ def figure(dataset: xr.Dataset, measured: Measured, pair: Pair, found: Finding) 
     return drawn(
         f"fine-tuning-{slug(model)}",
         draw.panels([panel], along="depth (0 input, 1 output)"),
-        alt=found.words,
+        alt=sentence(found),
         caption=f"CKA of {model}'s layers with the same layers of {start}, which it was "
         "fine-tuned from; the band is a 95 % interval over batches of images.",
         data=DATA,
@@ -127,8 +126,8 @@ def table(dataset: xr.Dataset, measured: Measured, pairs: list[Pair]) -> Table:
                     model,
                     accuracy(dataset, model),
                     start,
-                    cell(both.first),
-                    cell(both.second),
+                    cell(both.first[1]),
+                    cell(both.second[1]),
                     cell(both.difference),
                 )
             )

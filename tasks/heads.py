@@ -113,6 +113,12 @@ def _signed(name: str, x: np.ndarray) -> Signatures:
         return signatures(x.reshape(len(x), 1, -1))
 
 
+def _images(signed: Signatures) -> int:
+    """How many images the pairs of a batch are of."""
+    pairs = signed.directions.shape[1]
+    return int((2 * pairs) ** 0.5 + 1)
+
+
 def _dataset(signed: Sequence[Signatures], names: Sequence[str], *, kind: str) -> xr.Dataset:
     """Batches one upon the other; the pairs of a short one are filled with zeros."""
     pairs = max(one.directions.shape[1] for one in signed)
@@ -124,6 +130,6 @@ def _dataset(signed: Sequence[Signatures], names: Sequence[str], *, kind: str) -
             "direction": (("batch", "part", "pair"), np.stack(filled)),
             "length": (("batch", "part"), np.stack([one.lengths for one in signed])),
         },
-        {"part": list(names)},
+        {"part": list(names), "batch_images": ("batch", [_images(one) for one in signed])},
         {"kind": kind, "images_a_gram": GRAM},
     )

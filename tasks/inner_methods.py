@@ -23,13 +23,18 @@ FORMULAS: dict[str, tuple[str, ...]] = {
         "Gram of a subset is the sum of its heads' Grams.",
         "CKA = Σ HSIC₁(K, L) / √(Σ HSIC₁(K, K) · Σ HSIC₁(L, L)), sums over batches of images "
         "(Nguyen, Raghu and Kornblith 2021).",
-        "Correlation: Spearman's, of subsets' distance and CKA.",
+        "Correlation: Pearson's, of subsets' distance and CKA.",
     ),
     "receptive_fields": (
-        "F(x, y) = mean |∂ Σ_c z_c / ∂ input(x, y)| over input channels and images, z_c the "
-        "channels of a layer at its centre location; then F / Σ F (Luo et al. 2016).",
-        "Centre share: Σ F over the centre patch. Radius: the smallest around the patch's middle "
-        "within which Σ F is 0.5 or 0.95.",
+        "F(x, y) = mean |∂ z_c / ∂ input(x, y)| over the layer's channels c, input channels and "
+        "images, z_c a channel of the layer at its centre location; then F / Σ F (Luo et al. 2016, "
+        "Raghu et al. 2021). The absolute value comes before the mean over channels.",
+        "Channels: all of them where they are few; else each image takes the next k of a random "
+        "order of all channels that its group of images shares, so that the mean over them is "
+        "unbiased and the interval includes the sample's spread.",
+        "Centre share: Σ F over the centre patch. Radius: around the patch's middle, where Σ F "
+        "within it reaches 0.5 or 0.95; linear between the distances of pixels.",
+        "Uniform field: the same radius if F were the same for all pixels.",
     ),
     "residuals": (
         "Ratio = ‖x‖ / ‖f(x)‖, cosine = x · f(x) / (‖x‖ ‖f(x)‖): x what a skip carries, f(x) the "
@@ -75,6 +80,11 @@ def inner_method(reference: AnatomyReference, analysis: str) -> Method | None:
 def _of_images(known: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     images = known["images"]
     settings = [("images", f"the first {images['used']} of {images['source']}")]
+    if "channel_sample" in known:
+        of = known["channel_sample"]
+        drawn = f"{of['per image']} per image, {of['per group']} per group of images"
+        chosen = f"all up to {of['exact up to']}, else {drawn}, seed {of['seed']}"
+        settings.append(("channels", chosen))
     if "images_a_gram" in known:
         settings.append(("images a batch", str(known["images_a_gram"])))
     return tuple(settings)

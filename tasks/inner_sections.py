@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 
 from analysis.claims.cast import fractions, pooling
-from analysis.claims.needs import Asked
-from storage.reports import Check, Csv, Figure, Section
+from analysis.claims.needs import Available
+from storage.reports import Csv, Figure, Section
 from tasks import (
     attention_section,
     depth_probe_section,
@@ -16,27 +16,22 @@ from tasks import (
     skip_section,
     token_probe_section,
 )
+from tasks.claims import with_lacking
 from tasks.frame import from_anatomy, traced
 from tasks.looked import looked
 from tasks.references import AnatomyReference, ProbesReference
 from tasks.reproduced import ReproductionReference, of_some
-from tasks.told import OfCast, told
 
 TRANSFER = "transfer"
 
 
-def on_fractions(asked: Asked, cast: int) -> list[str]:  # noqa: ARG001
-    """What stands beside a cast where less data is the question."""
-    return fractions(asked, "vit")
+def on_fractions(available: Available) -> list[str]:
+    """What stands beside the networks where less data is the question."""
+    return fractions(available, "vit")
 
 
-def on_pooling(asked: Asked, cast: int) -> list[str]:
-    """What stands beside a cast where pooling is the question: one ViT that averages, if any."""
-    return pooling(asked)[cast : cast + 1] or pooling(asked)[-1:]
-
-
-def on_itself(asked: Asked, cast: int) -> list[str]:  # noqa: ARG001
-    """Nothing stands beside the cast."""
+def on_itself(available: Available) -> list[str]:  # noqa: ARG001
+    """Nothing stands beside them."""
     return []
 
 
@@ -47,7 +42,7 @@ class Inner:
     experiment: str
     title: str
     module: ModuleType
-    beside: Callable[[Asked, int], list[str]] = on_itself
+    beside: Callable[[Available], list[str]] = on_itself
 
     def reference(self, found: ReproductionReference) -> AnatomyReference | None:
         """Where its numbers are."""
@@ -55,75 +50,50 @@ class Inner:
         return found.probes if probed else found.anatomy
 
     def section(self, found: ReproductionReference) -> Section | None:
-        """What was found, of the first cast; the checks of the others as remarks."""
+        """What was found of the networks of all seeds, with the checks of the experiment."""
         reference = self.reference(found)
         if reference is None:
             return None
-        own = [
-            of_some(reference, [*cast, *self.beside(found.asked, k)])
-            for k, cast in enumerate(found.casts)
-        ]
-        if not own or not looked(own[0], self.module.ANALYSIS):
+        models = [model for cast in found.casts for model in cast]
+        own = of_some(reference, dict.fromkeys([*models, *self.beside(found.available)]))
+        if not looked(own, self.module.ANALYSIS):
             return None
-        checks: list[OfCast] = [
-            (cast, self.checks(each)) for cast, each in zip(found.casts, own, strict=True)
-        ]
-        section: Section = traced(
-            self.module.section(own[0]), from_anatomy(own[0], self.module.ANALYSIS)
-        )
+        section: Section = traced(self.module.section(own), from_anatomy(own, self.module.ANALYSIS))
         if self.module is depth_probe_section and found.transfer is not None:
-            section, further = transferred(section, found, found.transfer)
-            checks += further
+            section = transferred(section, found, found.transfer)
         return replace(
             section,
             title=f"{self.experiment}: {self.title}",
-            checks=told(self.experiment, checks, found.asked),
+            checks=with_lacking(section.checks, self.experiment, found.available),
         )
-
-    def checks(self, reference: AnatomyReference) -> list[Check]:
-        """The checks that the section makes, without its figures."""
-        each = looked(reference, self.module.ANALYSIS)
-        if self.module in (attention_section, heads_section):
-            found: list[Check] = self.module.all_claims(each)
-            return found
-        if self.module is depth_probe_section:
-            each = [one for one in each if depth_probe_section.has_mean(one.own)]
-        claims: Callable[..., Iterable[Check]] = self.module.claims
-        return list(claims(each))
 
 
 def transferred(
     section: Section, found: ReproductionReference, transfer: ProbesReference
-) -> tuple[Section, list[OfCast]]:
+) -> Section:
     """``section`` with what the second image set says, and the checks on it."""
-    inner = Inner("E12", "", depth_probe_section)
-    cast = of_some(transfer, found.casts[0])
+    own = of_some(transfer, dict.fromkeys(model for cast in found.casts for model in cast))
     second = traced(
-        depth_probe_section.section(cast), from_anatomy(cast, depth_probe_section.ANALYSIS)
+        depth_probe_section.section(own), from_anatomy(own, depth_probe_section.ANALYSIS)
     )
     one = transfer.open(transfer.found[0].plan.name)
-    source = one.attrs["images"]["source"]
+    where = f"On the second image set, {one.attrs['images']['source']}."
     figures = tuple(
         replace(
             figure,
             name=f"{TRANSFER}-{figure.name}",
-            caption=f"{figure.caption} On the second image set, {source}.",
+            caption=f"{figure.caption} {where}",
             data=TRANSFER,
         )
         for figure in second.figures
     )
-    both = replace(
+    tables = tuple(replace(each, caption=f"{each.caption} {where}") for each in second.tables)
+    return replace(
         section,
+        checks=(*section.checks, *second.checks),
         figures=(*section.figures, *figures),
-        tables=(
-            *section.tables,
-            *(
-                replace(t, caption=f"{t.caption} On the second image set, {source}.")
-                for t in second.tables
-            ),
-        ),
+        tables=(*section.tables, *tables),
     )
-    return both, [(cast, inner.checks(of_some(transfer, cast))) for cast in found.casts]
 
 
 INNER = (
@@ -132,8 +102,8 @@ INNER = (
     Inner("E5", "effective receptive fields", field_section),
     Inner("E6", "skip connections", skip_section),
     Inner("E8", "localization", localization_section),
-    Inner("E9", "localization under average pooling", localization_section, on_pooling),
-    Inner("E10", "probes on single tokens", token_probe_section, on_pooling),
+    Inner("E9", "localization under average pooling", localization_section, pooling),
+    Inner("E10", "probes on single tokens", token_probe_section, pooling),
     Inner("E12", "probes by depth, and transfer", depth_probe_section, on_fractions),
 )
 

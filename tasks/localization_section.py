@@ -2,35 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import xarray as xr
 
 from analysis import figures as draw
-from analysis.similarity import Resampled
+from analysis.claims.of_localization import blocks_of, localization_cases, looked_at
+from analysis.claims.results import ModelResult
 from storage import reports
 from storage.digest import slug
-from storage.reports import Check, Csv, Figure, Section, Table
+from storage.reports import Csv, Figure, Section, Table
 from tasks.drawn import drawn
 from tasks.localized import EMBEDDING, PIXELS, SCORES
-from tasks.localized_rows import blocks_of, looked_at, maps
-from tasks.looked import (
-    Looked,
-    check,
-    curves,
-    first,
-    framed,
-    having,
-    lines,
-    looked,
-    mean_of,
-    numbers,
-    side,
-    words,
-)
+from tasks.localized_rows import maps
+from tasks.looked import checks_of, curves, framed, lines, looked, mean_of, sentences
 from tasks.references import AnatomyReference
-from tasks.relations import Relations
 
 ANALYSIS = "localization"
 PANELS = {
@@ -52,7 +38,7 @@ def section(reference: AnatomyReference) -> Section:
         "CKA of every token of a layer, or location of a map, with every patch of the input over "
         "the same images. A layer keeps locations where a token's own patch is the one it "
         "resembles most. Maps finer than 16 x 16 are put together onto a grid that divides them.",
-        checks=list(claims(each)),
+        checks=checks_of(localization_cases(each), each),
         figures=figures(each),
         table=table(each) if each else None,
     )
@@ -69,53 +55,15 @@ def data(reference: AnatomyReference) -> Iterator[Csv]:
     yield Csv("localization", text, "one line a layer and kind of patches: scores of its tokens")
 
 
-def claims(each: Sequence[Looked]) -> Iterator[Check]:
-    """What the study says of ViT, of ResNet, and of a ViT classified by its mean."""
-    with_place = {one.model: one for one in each if having(one, looked_at)}
-    vits = [one for one in with_place.values() if one.family == "vit"]
-    vit = next((one for one in vits if one.facts.get("pooling") == "CLS"), first(vits, "vit"))
-    resnet = first(list(with_place.values()), "resnet")
-    known = Relations({name: one.facts for name, one in with_place.items() if one.facts})
-    twins = ((one, with_place.get(known.class_token(one.model) or "")) for one in vits if one.facts)
-    pooled, with_class_token = next((pair for pair in twins if pair[1]), (None, None))
-    if vit is not None:
-        yield check(
-            "E8-own",
-            f"share of {vit.model}'s tokens inside the image, in its last block but one, of which "
-            "the own patch is the most similar of all; it is taken to be true above one half",
-            side(vit, "tokens inside", partial(_score, name="inside_share")),
-            side(vit, "half", _half),
-        )
-    if vit is not None and resnet is not None:
-        yield check(
-            "E8-resnet",
-            "share of tokens, or locations, of which the own patch is the most similar",
-            side(vit, f"{vit.model}, last block but one", _score),
-            side(resnet, f"{resnet.model}, last unit", _score),
-        )
-    if with_class_token is not None and pooled is not None:
-        yield check(
-            "E9-pooled",
-            "share of tokens of the last block but one of which the own patch is the most similar",
-            side(with_class_token, f"{with_class_token.model}, class token", _score),
-            side(pooled, f"{pooled.model}, mean", _score),
-        )
-
-
-def _score(dataset: xr.Dataset, name: str = "share") -> Resampled:
-    rows = looked_at(dataset)
-    return numbers(dataset, name).of(lambda each: each[:, rows].mean(axis=1))
-
-
-def _half(dataset: xr.Dataset) -> Resampled:
-    return _score(dataset).of(lambda each: np.full(len(each), 0.5))
-
-
-def figures(each: Sequence[Looked]) -> Iterator[Figure]:
+def figures(each: Sequence[ModelResult]) -> Iterator[Figure]:
     """Scores of all models along depth, then of each model heatmaps of the tokens chosen."""
     if each:
         placed = [
-            replace(one, own=_placed(one.own), twin=None if one.twin is None else _placed(one.twin))
+            replace(
+                one,
+                own=_placed(one.own),
+                untrained=None if one.untrained is None else _placed(one.untrained),
+            )
             for one in each
         ]
         yield drawn(
@@ -125,7 +73,7 @@ def figures(each: Sequence[Looked]) -> Iterator[Figure]:
                 along="depth (0 input, 1 output)",
                 level="by chance",
             ),
-            alt=" ".join(words(found) for found in claims(each)) or "Localization by depth.",
+            alt=sentences(localization_cases(each), "Localization by depth."),
             caption="How well each block's tokens keep their locations, against raw pixels; bands "
             "are 95 % intervals over groups of images. The share is by chance one over the "
             "number of patches.",
@@ -142,7 +90,7 @@ def figures(each: Sequence[Looked]) -> Iterator[Figure]:
         )
 
 
-def _share_words(one: Looked) -> str:
+def _share_words(one: ModelResult) -> str:
     """Of how many tokens the own patch is the first, in the row looked at closely."""
     row = looked_at(one.own)
     share, tap = float(one.own["share"].values[row][0]), str(one.own["tap"].values[row][0])
@@ -152,7 +100,7 @@ def _share_words(one: Looked) -> str:
     )
 
 
-def _panel(each: Sequence[Looked], name: str) -> draw.Panel:
+def _panel(each: Sequence[ModelResult], name: str) -> draw.Panel:
     drawn_ = [c for one in each for c in curves(one, name, one.model, at="depth", where=blocks_of)]
     return draw.Panel(*PANELS[name], drawn_, level=CHANCE.get(name))
 
@@ -164,7 +112,7 @@ def _placed(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.assign({f"place{end}": (dataset[f"rank{end}"] - 1) / of for end in ends})
 
 
-def table(each: Sequence[Looked]) -> Table:
+def table(each: Sequence[ModelResult]) -> Table:
     """By block: the scores against both kinds of patches, and the untrained twin's."""
     rows: list[tuple[reports.Cell, ...]] = []
     for one in each:
@@ -178,8 +126,8 @@ def table(each: Sequence[Looked]) -> Table:
                     f"{one.own['rows'].values[row]} x {one.own['columns'].values[row]}",
                     mean_of(one.own, "share", pixels),
                     None
-                    if one.twin is None
-                    else mean_of(one.twin, "share", _same(one.twin, tap, PIXELS)),
+                    if one.untrained is None
+                    else mean_of(one.untrained, "share", _same(one.untrained, tap, PIXELS)),
                     mean_of(one.own, "share", embedded),
                     mean_of(one.own, "rank", pixels),
                     mean_of(one.own, "z", pixels),

@@ -21,17 +21,18 @@ from analysis.networks.tokens import (
     pixel_patches,
     place,
 )
-from analysis.similarity import Resampled
+from analysis.similarity.jackknife import Jackknifed
+from analysis.similarity.jackknife import joined as together
 from analysis.similarity.localization import Hsics, Signatures, batch_hsics, joined, signatures
 from analysis.similarity.localization_scores import scores
-from tasks.seen import GRAM, LEAST, Beyond, Lacks, Seen, finding, put
+from tasks.seen import GRAM, LEAST, Beyond, Lacks, Seen, finding
 from tasks.signing import at, naming
 from tasks.survey import chosen_taps
 from tasks.threads import one_blas_thread
 
 # Cells onto which the locations of finer maps are put together: tokens of a ViT-S/16 are as many.
 MOST = 256
-# Groups of batches that are resampled; more would not make intervals better.
+# Groups of batches that are left out in turn; more would not make intervals better.
 GROUPS = 32
 SCORES = ("share", "rank", "z")
 PIXELS, EMBEDDING = "pixels", "embedding"
@@ -178,7 +179,7 @@ class _Row:
     layer: _Layer
     patches: str
     cka: np.ndarray
-    numbers: Resampled
+    numbers: Jackknifed
     varying: int
 
 
@@ -188,11 +189,8 @@ def _scored(layer: _Layer, patches: str, hsics: Hsics) -> _Row:
     spatial = replace(hsics, crossed=hsics.crossed[:, :count], tokens=hsics.tokens[:, :count])
     inner = inside(layer.onto)
     every, within = scores(spatial, [slice(None), inner if len(inner) else slice(None)])
-    drawn = None
-    if every.numbers.drawn is not None and within.numbers.drawn is not None:
-        drawn = np.column_stack([every.numbers.drawn, within.numbers.drawn[:, 0]])
-    value = np.append(every.numbers.value, within.numbers.value[0])
-    return _Row(layer, patches, hsics.cka(), Resampled(value, drawn), every.patches)
+    numbers = together([every.numbers, within.numbers.at(slice(0, 1))])
+    return _Row(layer, patches, hsics.cka(), numbers, every.patches)
 
 
 def _dataset(rows: Sequence[_Row], shown: np.ndarray) -> xr.Dataset:
@@ -223,9 +221,7 @@ def _dataset(rows: Sequence[_Row], shown: np.ndarray) -> xr.Dataset:
             "axis": ["row", "column"],
         },
     )
-    drawn = [row.numbers.drawn for row in rows if row.numbers.drawn is not None]
     for column, name in enumerate((*SCORES, "inside_share")):
-        value = np.array([row.numbers.value[column] for row in rows])
-        of_rows = np.stack([each[:, column] for each in drawn], axis=1) if drawn else None
-        put(dataset, name, "layer", Resampled(value, of_rows))
+        each = [row.numbers.at(slice(column, column + 1)) for row in rows]
+        together(each).enter(dataset, name, "layer")
     return dataset

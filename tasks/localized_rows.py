@@ -1,4 +1,4 @@
-"""Which rows of a localization are blocks, which one is looked at closely, and their pictures."""
+"""Pictures of where tokens look: CKA of a token with every patch of the input."""
 
 from collections.abc import Iterator
 
@@ -6,31 +6,11 @@ import numpy as np
 import xarray as xr
 
 from analysis import figures as draw
-from tasks.localized import PIXELS
-from tasks.looked import Looked
+from analysis.claims.of_localization import blocks_of, looked_at
+from analysis.claims.results import ModelResult
 
 
-def blocks_of(dataset: xr.Dataset, *, patches: str = PIXELS) -> np.ndarray:
-    """Which rows are blocks (all taps, where none is known to be one) against such patches."""
-    blocks: np.ndarray = dataset["is_block"].values
-    chosen: np.ndarray = dataset["patches"].values == patches
-    return chosen & blocks if blocks.any() else chosen
-
-
-def looked_at(dataset: xr.Dataset) -> np.ndarray:
-    """The one row that is looked at closely: the last block but one, of a map the last.
-
-    The last block of a transformer is read out at its class token alone.
-    """
-    rows = np.flatnonzero(blocks_of(dataset))
-    chosen = np.zeros(dataset.sizes["layer"], bool)
-    if len(rows):
-        several = len(rows) > 1 and dataset["kind"].values[rows[-1]] == "tokens"
-        chosen[rows[-2 if several else -1]] = True
-    return chosen
-
-
-def maps(one: Looked) -> Iterator[tuple[str, list[draw.Place]]]:
+def maps(one: ModelResult) -> Iterator[tuple[str, list[draw.Place]]]:
     """A low, a middle and the row looked at closely, where their grids are one; then the twin's."""
     at = int(np.flatnonzero(looked_at(one.own))[0])
     grids = list(zip(one.own["rows"].values, one.own["columns"].values, strict=True))
@@ -38,11 +18,11 @@ def maps(one: Looked) -> Iterator[tuple[str, list[draw.Place]]]:
     lower = [row for row in blocks if row < at and grids[row] == grids[at]]
     for row in dict.fromkeys([*lower[1:2], *lower[len(lower) // 2 :][:1], at]):
         yield str(one.own["tap"].values[row]), _tokens(one.own, row)
-    if one.twin is not None:
-        same = looked_at(one.twin)
+    if one.untrained is not None:
+        same = looked_at(one.untrained)
         if same.any():
             row = int(np.flatnonzero(same)[0])
-            yield f"untrained {one.twin['tap'].values[row]}", _tokens(one.twin, row)
+            yield f"untrained {one.untrained['tap'].values[row]}", _tokens(one.untrained, row)
 
 
 def _tokens(dataset: xr.Dataset, row: int) -> list[draw.Place]:

@@ -22,7 +22,10 @@ ACROSS = (
     "Across block i: mean CKA of every layer below the block with every one above it; on one side: "
     "of every two layers that are both below it, or both above."
 )
-INTERVAL = "Intervals: the batches drawn with replacement, all numbers computed anew each time."
+INTERVAL = (
+    "Intervals: θ ± t(0.975, B − 1) √((B − 1) / B · Σ (θ₍ⱼ₎ − θ̄)²), θ₍ⱼ₎ the number without "
+    "batch j of B (delete-one jackknife); see docs/statistics.md."
+)
 
 
 def cka_method(dataset: xr.Dataset, *further: str) -> Method:
@@ -46,7 +49,12 @@ def chance_method(dataset: xr.Dataset) -> Method:
     return Method(
         (
             "p = (1 + draws with a CKA at least as large) / (1 + draws).",
-            "q: p adjusted for all pairs of layers (Benjamini and Hochberg 1995).",
+            "q within a model: p adjusted for all pairs of layers of the model (Benjamini and "
+            "Hochberg 1995).",
+            "q across two models: p adjusted for all their pairs of layers, and at least the "
+            "corrected p of the two models.",
+            "Corrected p of two models = (1 + draws whose largest CKA across any two models is at "
+            "least as large as theirs) / (1 + draws) (Westfall and Young 1993).",
             "Calibrated CKA = max((CKA − c) / (1 − c), 0), c the 95 % point of the draws "
             "(Gröger, Wen and Brbić 2026).",
         ),

@@ -54,7 +54,8 @@ def by_signatures(store: Store, name: str, *, count: int, other_models: bool = F
     asked = query(found[:, present], own_lengths, lengths[:, present])
     first = best(asked.cka, count)
     nearer = asked.of(first)
-    low, high = nearer.interval() or ([None] * len(first), [None] * len(first))
+    images = [stop - start for start, stop in own.bounds]
+    low, high = nearer.interval(images=images) or ([None] * len(first), [None] * len(first))
     return Neighbours(
         layer,
         tuple(
@@ -65,7 +66,7 @@ def by_signatures(store: Store, name: str, *, count: int, other_models: bool = F
         ),
         among=len(present),
         method="signatures",
-        bounds="95 % bootstrap interval over batches of images",
+        bounds="95 % interval over batches of images (jackknife)",
         left_out=tuple(left_out),
     )
 

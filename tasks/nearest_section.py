@@ -10,7 +10,7 @@ import xarray as xr
 from analysis.similarity import Estimate
 from analysis.similarity.nearest import best
 from storage.reports import Csv, Section, Table
-from tasks.looked import cell
+from tasks.claims import cell
 from tasks.methods import cka_method
 from tasks.values import as_csv
 

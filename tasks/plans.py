@@ -99,6 +99,11 @@ class ModelPlan:
         return self.bounds[-1][1]
 
     @property
+    def batch_images(self) -> tuple[int, ...]:
+        """How many images each batch has."""
+        return tuple(stop - start for start, stop in self.bounds)
+
+    @property
     def activation_bytes(self) -> int:
         """Bytes of all activations in float32, whole chunks, as they are on disk."""
         sizes = [4 * math.prod(tap.shape) for tap in self.taps]

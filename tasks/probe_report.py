@@ -7,14 +7,15 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from analysis.claims import RULE, tally
+from analysis.claims import tally
 from storage import reports
 from storage.reports import Group, Page, Table
 from tasks import depth_probe_section, token_probe_section
+from tasks.claims import listed
 from tasks.frame import from_anatomy, traced
 from tasks.probed import ANALYSIS, PARTS
 from tasks.references import ProbesReference
-from tasks.report import NOTHING, listed
+from tasks.report import NOTHING, verdict_notes
 from tasks.retries import RETRIED
 
 # In reading order.
@@ -69,7 +70,7 @@ def page_of(
         provenance=tuple(_provenance(reference, images)),
         data=tuple(token_probe_section.data(reference)),
         warnings=tuple(warnings),
-        notes=(RULE,) if verdicts else (),
+        notes=tuple(verdict_notes(verdicts)),
     )
 
 

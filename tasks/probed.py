@@ -28,7 +28,7 @@ from analysis.probing import (
     split,
     with_cells,
 )
-from analysis.similarity.intervals import LEVEL, REPEATS, SEED
+from analysis.similarity.jackknife import LEVEL
 from storage import comparisons
 from storage.digest import content_digest
 from storage.images import ImageSet
@@ -39,7 +39,6 @@ from tasks.plans import ModelPlan
 from tasks.progress import progress
 from tasks.references import Found
 from tasks.retries import RETRIED
-from tasks.seen import put
 from tasks.stopping import check
 from tasks.threads import SEATS, computed
 from tasks.versions import versions
@@ -100,7 +99,7 @@ def probes_name(plan: ModelPlan, images: ImageSet, design: Probing) -> str:
     """The digest of all probes of one model by the labels of ``images``."""
     labels = np.array(images.labels, np.int64).tobytes()
     of = {"probing": asdict(design), "labels": content_digest([labels]), "grid": GRID.tolist()}
-    of |= {"bootstrap": [REPEATS, LEVEL, SEED], "recording": plan.recording}
+    of |= {"interval": ["jackknife", LEVEL], "recording": plan.recording}
     return comparisons.name(of, kind=ANALYSIS)
 
 
@@ -202,8 +201,7 @@ def _dataset(
         },
         attrs={"left_out": left_out},
     )
-    put(dataset, "accuracy", "probe", accuracies([one.hits for _, one in each]))
-    dataset["accuracy_drawn"] = dataset["accuracy_drawn"].astype(np.float32)
+    accuracies([one.hits for _, one in each]).enter(dataset, "accuracy", "probe")
     return dataset
 
 
@@ -217,8 +215,8 @@ def _about(plan: ModelPlan, images: ImageSet, of: Split, design: Probing) -> dic
         "classes": list(of.classes),
         "chance": of.chance,
         "recording": plan.recording,
-        "interval": f"{LEVEL:.0%} bootstrap over {len(of.test)} test images and {design.draws} "
-        f"draws, {REPEATS} repeats",
+        "interval": f"{LEVEL:.0%}, jackknife over {len(of.test)} test images in groups, and over "
+        f"{design.draws} draws",
         "computed": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "versions": versions(),
     }

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import xarray as xr
 
-from analysis.similarity.findings import Measured
+from analysis.claims.findings import Measured
 from storage.reports import Csv, Section
 from tasks import data_scale_section, fine_tuning_section, skip_free_section
 

@@ -1,29 +1,28 @@
 """The report of a comparison: drawn, worded, and with what stands behind it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 import xarray as xr
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from analysis.claims import RULE, Verdict, tally
-from analysis.similarity.findings import Measured
+from analysis.claims import RULE, Verdict, chance_words, tally
+from analysis.claims.findings import measured_of
+from analysis.claims.relations import MOST, leading
+from analysis.claims.trials import cases
 from analysis.similarity.proportions import share
-from analysis.similarity.trials import findings
 from storage import reports
 from storage.reports import Group, Page, Table
 from tasks.artifacts import show_report
+from tasks.claims import cell, listed
 from tasks.frame import foremost, from_comparison, traced
 from tasks.further_sections import further_sections
-from tasks.looked import cell
 from tasks.nearest_section import nearest_data, nearest_sections
 from tasks.references import ComparisonReference
 from tasks.related_sections import related_data, related_sections
-from tasks.relations import MOST, leading
 from tasks.reproduced import of_models
 from tasks.retries import RETRIED
 from tasks.run_log import run_log
@@ -55,11 +54,11 @@ def page(
 ) -> Page:
     """The whole report of ``comparison``, whose numbers ``dataset`` are, as a page."""
     measured = measured_of(dataset)
-    found = findings(measured)
+    found = cases(measured)
     models = list(measured.families)
     shown = of_models(dataset, leading(dataset, models))
     every = (
-        *sections(shown, measured_of(shown), found),
+        *sections(shown, measured_of(shown), found, measured.facts),
         *nearest_sections(dataset, models),
         *related_sections(dataset, measured),
         *further_sections(dataset, measured),
@@ -79,13 +78,20 @@ def page(
             *related_data(dataset, measured),
         ),
         warnings=(*_missing(missing), *_warnings(dataset)),
-        notes=(*([RULE] if verdicts else []), *_notes(dataset, models)),
+        notes=(*verdict_notes(verdicts), *_notes(dataset, models)),
     )
 
 
 def called(models: list[str]) -> str:
     """``models`` by name, or where they are many, how many they are."""
     return listed(models) if len(models) <= MOST else f"{len(models)} networks"
+
+
+def verdict_notes(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """The rule for verdicts, and what chance would give; nothing where there are none."""
+    if verdicts:
+        yield RULE
+        yield chance_words(verdicts)
 
 
 def _notes(dataset: xr.Dataset, models: list[str]) -> Iterator[str]:
@@ -96,28 +102,6 @@ def _notes(dataset: xr.Dataset, models: list[str]) -> Iterator[str]:
             f"by other measures show the first of each architecture: {listed(shown)}. All pairs "
             "are in the numbers."
         )
-
-
-def measured_of(dataset: xr.Dataset) -> Measured:
-    """The dataset as findings need it: the study's models, and which twin belongs to which."""
-    facts: dict[str, Any] = dataset.attrs["models"]
-    names = [str(model) for model in dataset["model_a"].values]
-    baselines = [str(model) for model in dataset["baseline_of_a"].values]
-    twins = {own: twin for twin, own in zip(names, baselines, strict=True) if own}
-    return Measured(
-        parts=dataset["cka_parts"].values.astype(np.float64),
-        model=names,
-        families={
-            m: str(facts[m]["family"]) for m in dict.fromkeys(names) if m not in twins.values()
-        },
-        twins=twins,
-        tap=[str(tap) for tap in dataset["tap_a"].values],
-    )
-
-
-def listed(names: list[str]) -> str:
-    """``names`` as a sentence lists them: ``a``, ``a and b``, ``a, b and c``."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _lead(dataset: xr.Dataset, verdicts: list[Verdict]) -> Iterator[str]:
@@ -144,7 +128,21 @@ def _warnings(dataset: xr.Dataset) -> Iterator[str]:
     if taps:
         yield f"Constant over the images, so left out: {', '.join(taps)}."
     if "cka_low" not in dataset:
-        yield "One batch of images: there are no intervals. Use more images, or a smaller batch."
+        yield no_interval(dataset)
+
+
+def no_interval(dataset: xr.Dataset) -> str:
+    """Why a comparison has no intervals, and what would give them."""
+    sizes = dataset["batch_images"].values.tolist() if "batch_images" in dataset else [0]
+    if len(sizes) == 1:
+        return (
+            "All images are one batch: nothing can be left out, so there are no intervals and no "
+            "verdicts. Take more images, or a smaller batch."
+        )
+    return (
+        f"The batches have {', '.join(map(str, sizes))} images, so unequal that one decides: there "
+        "are no intervals and no verdicts. Choose images.count as a multiple of batch."
+    )
 
 
 def provenance(dataset: xr.Dataset, *, name: str) -> Iterator[Group]:

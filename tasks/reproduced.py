@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from analysis.claims.cast import casts
-from analysis.claims.needs import Asked
+from analysis.claims.needs import Available
 from tasks.plans import ModelPlan
 from tasks.references import AnatomyReference, ComparisonReference, ProbesReference
 
@@ -23,7 +23,7 @@ class ReproductionReference:
     """
 
     store: str
-    asked: Asked
+    available: Available
     comparison: ComparisonReference
     fine: ComparisonReference | None
     anatomy: AnatomyReference
@@ -35,14 +35,14 @@ class ReproductionReference:
     @property
     def casts(self) -> list[list[str]]:
         """The models that the claims on families are put to."""
-        return casts(self.asked)
+        return casts(self.available)
 
 
-def asked_of(plans: Iterable[ModelPlan], *, labels: bool, second: bool) -> Asked:
+def available_of(plans: Iterable[ModelPlan], *, labels: bool, second: bool) -> Available:
     """What a study has: its trained models, or where none is trained, all of its own."""
     own = {plan.name: plan.facts for plan in plans if not plan.subject.baseline_of}
     trained = {name: facts for name, facts in own.items() if facts["trained"]}
-    return Asked(trained or own, labels=labels, second=second)
+    return Available(trained or own, labels=labels, second=second)
 
 
 def of_models(dataset: xr.Dataset, models: Iterable[str]) -> xr.Dataset:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from analysis.claims import CLAIMS, RULE, tally
+from analysis.claims import CLAIMS, tally
 from storage import reports
 from storage.reports import Page
 from tasks import report as of_comparison
@@ -43,22 +43,22 @@ def page(
     """The whole report, as a page to be rendered."""
     dataset = found.comparison.open().load()
     sections = experiments(found)
-    checks = [check for section in sections for check in section.checks]
+    verdicts = [check.verdict for section in sections for check in section.checks]
     images = dataset.attrs["images"]
     first, rest = foremost(sections, of_comparison.FIRST)
     return Page(
         title="Do vision transformers see like convolutional neural networks?",
         lead=(
-            f"The experiments of Raghu et al. (2021) on {len(found.asked.models)} networks and "
-            f"{images['count']} images ({images['source']}). Of {len(CLAIMS)} claims of the "
-            f"paper, on these networks: {tally(check.verdict for check in checks)}.",
+            f"The experiments of Raghu et al. (2021) on {len(found.available.models)} networks and "
+            f"{images['count']} images ({images['source']}). {len(CLAIMS)} claims of the paper, "
+            f"put to these networks in {len(verdicts)} ways: {tally(verdicts)}.",
         ),
         first=first,
         sections=rest,
         provenance=tuple(of_comparison.provenance(dataset, name=found.comparison.name)),
         data=tuple(data(found)),
         warnings=tuple(_warnings(found, missing)),
-        notes=(RULE,),
+        notes=tuple(of_comparison.verdict_notes(verdicts)),
     )
 
 
@@ -67,5 +67,5 @@ def _warnings(found: ReproductionReference, missing: Mapping[str, str]) -> Itera
         yield f"Model {model!r} of the study is missing here, it failed: {why}."
     if found.unprobed:
         yield f"No layers were probed: {found.unprobed}."
-    if not any(facts["trained"] for facts in found.asked.models.values()):
+    if not any(facts["trained"] for facts in found.available.models.values()):
         yield "No model of the study is trained: the verdicts are on untrained networks."

@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 
 from analysis import figures as draw
+from analysis.claims.findings import Measured
 from analysis.figures.curves import Kind
 from analysis.similarity.ceilings import Ceiling, Seeds
-from analysis.similarity.findings import Measured
 
 Pair = tuple[str, str]
 
@@ -30,6 +30,7 @@ def same_layers(dataset: xr.Dataset, measured: Measured, pair: Pair) -> Ceiling:
         model=[measured.model[i] for i in chosen.tolist()],
         tap=[str(dataset["tap_a"].values[i]) for i in chosen],
         architectures=[pair],
+        images=measured.images,
     )
     return seeds.ceilings()[0]
 

@@ -6,34 +6,33 @@ from itertools import combinations
 import xarray as xr
 
 from analysis import figures as draw
-from analysis.similarity import Estimate, structure
-from analysis.similarity.findings import Contrast, Finding, Measured, Side, shown
-from storage import reports
+from analysis.claims import matrix_statistics as statistics
+from analysis.claims.evidence import Case
+from analysis.claims.findings import Measured, Side, shown
+from analysis.similarity import Estimate
 from storage.digest import slug
-from storage.reports import Check, Csv, Figure, Section, Table
+from storage.reports import Csv, Figure, Section, Table
+from tasks.claims import Facts, cell, checks
 from tasks.drawn import drawn
-from tasks.looked import cell
 from tasks.methods import MATCH, QUARTERS, cka_method
 
 # What is measured within every model: the number, and how the figure and table call it.
 WITHIN = {
-    "bottom quarter with top quarter": structure.bottom_top,
-    "two least similar layers": structure.lowest,
+    "bottom quarter with top quarter": statistics.bottom_top,
+    "least similar 5 % of pairs": statistics.least_similar,
 }
 
 
-def sections(dataset: xr.Dataset, measured: Measured, found: list[Finding]) -> Iterator[Section]:
-    """All sections, in reading order."""
+def sections(
+    dataset: xr.Dataset, measured: Measured, found: Sequence[Case], facts: Facts
+) -> Iterator[Section]:
+    """All sections, in reading order; ``found`` are the cases of all networks of the study."""
     models = list(measured.families)
-    inside = [one for one in found if one.trial.claim.experiment == "E1"]
-    between = [one for one in found if one.trial.claim.experiment != "E1"]
+    inside = [one for one in found if one.claim.experiment == "E1"]
+    between = [one for one in found if one.claim.experiment != "E1"]
     yield Section(
         "Within each model",
-        paragraphs=(
-            *(finding.words for finding in inside),
-            *(within_words(measured, model) for model in models),
-        ),
-        checks=tuple(check(finding) for finding in inside),
+        checks=checks(inside, facts),
         figures=tuple(within_figures(dataset, measured)),
         tables=(within_table(measured),),
         method=cka_method(dataset, QUARTERS),
@@ -41,37 +40,11 @@ def sections(dataset: xr.Dataset, measured: Measured, found: list[Finding]) -> I
     if len(models) > 1:
         yield Section(
             "Across models",
-            paragraphs=(
-                *(finding.words for finding in between),
-                *(across_words(dataset, a, b) for a, b in combinations(models, 2)),
-            ),
-            checks=tuple(check(finding) for finding in between),
+            paragraphs=tuple(across_words(dataset, a, b) for a, b in combinations(models, 2)),
+            checks=checks(between, facts),
             figures=tuple(across_figures(dataset, models)),
             method=cka_method(dataset, MATCH),
         )
-
-
-def check(finding: Finding) -> Check:
-    """One row of the table of claims."""
-    claim, measure = finding.trial.claim, finding.trial.measure
-    return Check(
-        id=claim.id,
-        experiment=claim.experiment,
-        claim=claim.sentence,
-        measured=_labelled(finding, finding.trained),
-        untrained=_labelled(finding, finding.untrained) if finding.untrained else (),
-        verdict=finding.verdict,
-        remark=f"{measure[0].upper()}{measure[1:]}.",
-    )
-
-
-def _labelled(finding: Finding, contrast: Contrast) -> tuple[tuple[str, reports.Estimate], ...]:
-    trial = finding.trial
-    return (
-        (trial.first.label, cell(contrast.first)),
-        (trial.second.label, cell(contrast.second)),
-        ("difference", cell(contrast.difference)),
-    )
 
 
 def numbers(measured: Measured, model: str) -> list[tuple[str, Estimate, Estimate | None]]:
@@ -94,8 +67,8 @@ def within_words(measured: Measured, model: str) -> str:
     """What the numbers within ``model`` are, in a sentence."""
     ends, least = numbers(measured, model)
     sentence = (
-        f"{model}: its bottom and top quarters have a mean CKA of {shown(ends[1])}, its two "
-        f"least similar layers {shown(least[1])}"
+        f"{model}: its bottom and top quarters have a mean CKA of {shown(ends[1])}, its the "
+        f"least similar 5 % of pairs of layers {shown(least[1])}"
     )
     if ends[2] is not None and least[2] is not None:
         sentence += f"; before training {shown(ends[2])} and {shown(least[2])}"
@@ -110,14 +83,20 @@ def within_table(measured: Measured) -> Table:
         for name, value, twin in numbers(measured, model)
     ]
     return Table(
-        ("model", "mean CKA of", "as given", "untrained twin"),
+        ("model", "mean CKA of", "as given", "untrained"),
         tuple(rows),
         caption="Numbers within each model, with 95 % intervals over batches of images.",
     )
 
 
 def within_figures(dataset: xr.Dataset, measured: Measured) -> Iterator[Figure]:
-    """Heatmaps of every model, beside its untrained twin where there is one, and the numbers."""
+    """Heatmaps of every model, beside it before training where there is that, and the numbers."""
+    yield from seed_figures(dataset, measured)
+    yield from model_heatmaps(dataset, measured)
+
+
+def seed_figures(dataset: xr.Dataset, measured: Measured) -> Iterator[Figure]:
+    """All models in one figure, trained and untrained, and their numbers in another."""
     models = list(measured.families)
     twinned = [model for model in models if model in measured.twins]
     if twinned:
@@ -141,12 +120,16 @@ def within_figures(dataset: xr.Dataset, measured: Measured) -> Iterator[Figure]:
         "within-numbers",
         draw.checks(dots, colours=draw.colours(dataset)),
         alt="Numbers within each model. " + " ".join(within_words(measured, m) for m in models),
-        caption="How alike the ends of each network are, and its two least similar layers; "
+        caption="How alike the ends of each network are, and its least similar pairs of layers; "
         "lines are 95 % intervals over batches of images.",
         models=[*models, *measured.twins.values()],
     )
+
+
+def model_heatmaps(dataset: xr.Dataset, measured: Measured) -> Iterator[Figure]:
+    """A heatmap of each model."""
     limits = draw.scale(dataset)
-    for model in models:
+    for model in measured.families:
         yield drawn(
             f"within-{slug(model)}",
             draw.within(dataset, model, limits=limits),

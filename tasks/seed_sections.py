@@ -6,13 +6,13 @@ import numpy as np
 import xarray as xr
 
 from analysis import figures as draw
+from analysis.claims.findings import Measured
+from analysis.claims.relations import relations
 from analysis.similarity.ceilings import Ceiling, Seeds
-from analysis.similarity.findings import Measured, shown
 from storage.digest import slug
 from storage.reports import Section
 from tasks.drawn import drawn
 from tasks.methods import cka_method
-from tasks.relations import relations
 
 
 def seeds_of(dataset: xr.Dataset, measured: Measured) -> Seeds:
@@ -27,6 +27,7 @@ def seeds_of(dataset: xr.Dataset, measured: Measured) -> Seeds:
         model=measured.model,
         tap=[str(tap) for tap in dataset["tap_a"].values],
         architectures=[group for group in alike.values() if len(group) > 1],
+        images=measured.images,
     )
 
 
@@ -38,7 +39,7 @@ def by_seed(dataset: xr.Dataset, seeds: Seeds, *, beside: Sequence[str]) -> Sect
         f"{one.first} and {one.second}: corresponding layers have a mean CKA of "
         f"{one.cka.value.mean():.2f}, the least alike ({one.taps[int(one.cka.value.argmin())]}) "
         f"{one.cka.value.min():.2f}. The share of layers whose most similar layer in the other is "
-        f"the corresponding one is {shown(share)}."
+        f"the corresponding one is {share:.2f}."
         for one, share in zip(ceilings, shares, strict=True)
     )
     return Section(

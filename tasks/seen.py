@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
-import xarray as xr
 from torch import Tensor
 from tqdm import tqdm
 
@@ -15,7 +14,6 @@ from analysis.networks.network import Network
 from analysis.networks.recording import Batch
 from analysis.networks.residuals import Residual
 from analysis.networks.tap import Tap
-from analysis.similarity import Resampled
 from storage.images import ImageSet
 from tasks.passes import forward_batches
 from tasks.plans import Subject
@@ -24,9 +22,9 @@ from tasks.references import USUAL, Chosen
 from tasks.stopping import check
 
 P = TypeVar("P", Tap, Residual)
-# Images a backward pass: its graph is kept, and such groups of images are what is resampled.
+# Images a backward pass: its graph is kept, and such groups of images are left out in turn.
 GROUP = 4
-# Images a Gram, which are resampled together; an unbiased estimate takes at least four.
+# Images per batch, which are left out together; an unbiased estimate takes at least four.
 GRAM, LEAST = 64, 4
 
 
@@ -117,12 +115,3 @@ def finding() -> Iterator[None]:
         raise
     except AnalysisError as error:
         raise Lacks(" ".join(str(error).split())) from error
-
-
-def put(dataset: xr.Dataset, name: str, dim: str, numbers: Resampled) -> None:
-    """Enter ``numbers`` into ``dataset``, with interval and resamples where there are any."""
-    dataset[name] = (dim, numbers.value)
-    interval = numbers.interval
-    if interval is not None:
-        dataset[f"{name}_low"], dataset[f"{name}_high"] = (dim, interval[0]), (dim, interval[1])
-        dataset[f"{name}_drawn"] = (("resample", dim), numbers.drawn)

@@ -6,15 +6,16 @@ import numpy as np
 import xarray as xr
 
 from analysis import figures as draw
+from analysis.claims.of_probes import FEATURES, THIRDS, chance, mean, rows_of, shots_of
+from analysis.claims.results import ModelResult
 from analysis.probing.features import MEAN
 from storage.comparisons import PROBES
 from storage.reports import Figure
 from tasks.drawn import drawn
-from tasks.looked import Looked, curves
-from tasks.probe_rows import FEATURES, THIRDS, chance, mean, rows_of, shots_of
+from tasks.looked import curves
 
 
-def by_shots(each: Sequence[Looked], *, alt: str) -> Iterator[Figure]:
+def by_shots(each: Sequence[ModelResult], *, alt: str) -> Iterator[Figure]:
     """Accuracy against the number of shots, by thirds of the depth, a line a model."""
     few = [k for k in shots_of(each[0].own) if k]
     if len(few) < 2:
@@ -38,13 +39,14 @@ def by_shots(each: Sequence[Looked], *, alt: str) -> Iterator[Figure]:
     )
 
 
-def _shot_curves(one: Looked, few: Sequence[int], third: str) -> Iterator[draw.Curve]:
+def _shot_curves(one: ModelResult, few: Sequence[int], third: str) -> Iterator[draw.Curve]:
     means = [
-        None if dataset is None else _thirds(dataset, few, third) for dataset in (one.own, one.twin)
+        None if dataset is None else _thirds(dataset, few, third)
+        for dataset in (one.own, one.untrained)
     ]
     assert means[0] is not None
     yield from curves(
-        Looked(one.model, one.family, means[0], means[1]),
+        ModelResult(one.model, one.family, means[0], means[1]),
         "accuracy",
         one.model,
         at="shots",

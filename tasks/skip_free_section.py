@@ -7,16 +7,16 @@ from collections.abc import Iterator
 import xarray as xr
 
 from analysis import figures as draw
-from analysis.similarity import structure
-from analysis.similarity.findings import Finding, Measured, Side, Trial
+from analysis.claims import matrix_statistics as structure
+from analysis.claims.evidence import Case
+from analysis.claims.findings import Measured, Side, Trial, sentence
 from storage.reports import Csv, Figure, Section, Table
 from tasks.accuracy import accuracy
 from tasks.accuracy_drop import drop, drop_words
 from tasks.broken import Broken, across, beside, broken, rows_of
+from tasks.claims import cell, checks
 from tasks.drawn import drawn
-from tasks.looked import cell
 from tasks.methods import ACROSS, cka_method
-from tasks.sections import check
 
 EXPERIMENT = "E7"
 DATA = "skip-free"
@@ -33,12 +33,11 @@ def section(dataset: xr.Dataset, measured: Measured) -> Section | None:
         paragraphs=(
             "Networks trained without the two skip connections of one block, beside the same "
             "network with all of them: how alike layers below the block are to layers above it.",
-            *(one.words for one in found),
             *(words for one in each if (words := drop_words(dataset, one))),
         ),
-        checks=(
-            *(check(one) for one in found),
-            *(row for one in each if (row := drop(dataset, one)) is not None),
+        checks=checks(
+            [*found, *(row for one in each if (row := drop(dataset, one)) is not None)],
+            measured.facts,
         ),
         figures=tuple(figures(dataset, measured, each, found)),
         tables=(table(dataset, measured, each),),
@@ -69,7 +68,7 @@ def data(dataset: xr.Dataset, measured: Measured) -> Iterator[Csv]:
     yield Csv(DATA, text.getvalue(), "one line a network and block: mean CKA across it, beside it")
 
 
-def collapse(measured: Measured, one: Broken) -> Finding:
+def collapse(measured: Measured, one: Broken) -> Case:
     """Whether layers across the block are less alike than where it has its skips."""
     number = one.number(structure.across_block)
     trial = Trial(
@@ -78,18 +77,18 @@ def collapse(measured: Measured, one: Broken) -> Finding:
         Side(f"of {one.intact}", one.intact, one.intact, number),
         Side(f"of {one.model}", one.model, one.model, number),
     )
-    return measured.finding(trial)
+    return measured.case(trial)
 
 
 def figures(
-    dataset: xr.Dataset, measured: Measured, each: list[Broken], found: list[Finding]
+    dataset: xr.Dataset, measured: Measured, each: list[Broken], found: list[Case]
 ) -> Iterator[Figure]:
     """Heatmaps on one scale, and the numbers as dots."""
     models = [*dict.fromkeys(one.intact for one in each), *(one.model for one in each)]
     yield drawn(
         "skip-free",
         draw.beside(dataset, models, marks={one.model: one.above - 0.5 for one in each}),
-        alt=" ".join(one.words for one in found),
+        alt=" ".join(map(sentence, found)),
         caption="CKA between all layers of each network, on one colour scale; dashed lines: the "
         "block without skips. Below, where there are two rows, the networks before training.",
         data="cka",
@@ -111,7 +110,7 @@ def figures(
     yield drawn(
         "skip-free-numbers",
         draw.checks(dots, colours=draw.colours(dataset)),
-        alt=" ".join(one.words for one in found),
+        alt=" ".join(map(sentence, found)),
         caption="Mean CKA of layers below a block with layers above it, and of layers on one side "
         "of it; lines are 95 % intervals over batches of images.",
         data=DATA,

@@ -3,28 +3,14 @@
 from collections.abc import Iterator
 from functools import partial
 
-import numpy as np
-import xarray as xr
-
 from analysis import figures as draw
-from analysis.similarity import Resampled
+from analysis.claims.of_residuals import residual_cases, rows_of
+from analysis.claims.results import ModelResult
 from storage import reports
 from storage.digest import slug
-from storage.reports import Check, Csv, Figure, Section, Table
+from storage.reports import Csv, Figure, Section, Table
 from tasks.drawn import drawn
-from tasks.looked import (
-    Looked,
-    check,
-    curves,
-    first,
-    framed,
-    having,
-    lines,
-    looked,
-    mean_of,
-    numbers,
-    side,
-)
+from tasks.looked import checks_of, curves, framed, lines, looked, mean_of
 from tasks.references import AnatomyReference
 
 ANALYSIS = "residuals"
@@ -35,14 +21,13 @@ TOKENS = {"cls": "class token", "spatial": "patches"}
 def section(reference: AnatomyReference) -> Section:
     """What was found of skip connections."""
     each = looked(reference, ANALYSIS)
-    found = list(claims(each))
     return framed(
         reference,
         ANALYSIS,
         "Skip connections",
         "The norm of the skip over the norm of the branch that is added to it, and the cosine "
         "between them: of the class token, and the mean over patches or pixels.",
-        checks=found,
+        checks=checks_of(residual_cases(each), each),
         figures=map(figure, each),
         table=table(each) if each else None,
     )
@@ -59,56 +44,7 @@ def data(reference: AnatomyReference) -> Iterator[Csv]:
     yield Csv("residuals", text, "one line a residual sum and kind of token: norm ratio, cosine")
 
 
-def claims(each: list[Looked]) -> Iterator[Check]:
-    """What the study says of class token and patches, and of ViT against ResNet."""
-    vit, resnet = first(each, "vit"), first(each, "resnet")
-    with_class_token = having(vit, partial(rows_of, token="cls", part="upper"))
-    if with_class_token is not None:
-        for token, sides, claimed in (
-            ("cls", ("lower", "upper"), "E6-token"),
-            ("spatial", ("upper", "lower"), "E6-patches"),
-        ):
-            above, below = (
-                side(with_class_token, f"{part} half", partial(_ratio, token=token, part=part))
-                for part in sides
-            )
-            yield check(
-                claimed,
-                f"mean norm ratio of skip and branch of {with_class_token.model}, {TOKENS[token]}",
-                above,
-                below,
-            )
-    if vit is not None and resnet is not None:
-        yield check(
-            "E6-resnet",
-            "mean norm ratio of skip and branch over all residual sums",
-            side(vit, vit.model, partial(_ratio, token="spatial")),
-            side(resnet, resnet.model, partial(_ratio, token="spatial")),
-        )
-
-
-def _ratio(dataset: xr.Dataset, *, token: str, part: str = "whole") -> Resampled:
-    rows = rows_of(dataset, token=token, part=part)
-    return numbers(dataset, "ratio").of(lambda each: each[:, rows].mean(axis=1))
-
-
-def rows_of(
-    dataset: xr.Dataset, *, token: str, kind: str | None = None, part: str = "whole"
-) -> np.ndarray:
-    """Which sums are of that token, of that kind, and in the lower or the upper half of these."""
-    rows: np.ndarray = dataset["token"].values == token
-    if kind is not None:
-        rows = rows & (dataset["kind"].values == kind)
-    place, half = np.cumsum(rows) - 1, rows.sum() / 2
-    parts: dict[str, np.ndarray] = {
-        "whole": rows,
-        "lower": rows & (place < half),
-        "upper": rows & (place >= half),
-    }
-    return parts[part]
-
-
-def _lines(one: Looked) -> list[tuple[str, str, str]]:
+def _lines(one: ModelResult) -> list[tuple[str, str, str]]:
     """Kind, token and label of every line of a model's figure."""
     several = (one.own["token"].values == "cls").any()
     return [
@@ -119,7 +55,7 @@ def _lines(one: Looked) -> list[tuple[str, str, str]]:
     ]
 
 
-def _words(one: Looked) -> str:
+def _words(one: ModelResult) -> str:
     """The mean ratio of both halves, of every line of a model's figure."""
     told = []
     for kind, token, label in _lines(one):
@@ -130,7 +66,7 @@ def _words(one: Looked) -> str:
     return f"{one.model}: norm of the skip over the branch, on average: {'; '.join(told)}."
 
 
-def figure(one: Looked) -> Figure:
+def figure(one: ModelResult) -> Figure:
     """Ratio and cosine by depth."""
     panels = [
         draw.Panel(
@@ -162,7 +98,7 @@ def figure(one: Looked) -> Figure:
     )
 
 
-def table(each: list[Looked]) -> Table:
+def table(each: list[ModelResult]) -> Table:
     """Mean ratio of both halves and mean cosine, a row a line of the figures."""
     rows: list[tuple[reports.Cell, ...]] = []
     for one in each:
@@ -174,7 +110,9 @@ def table(each: list[Looked]) -> Table:
                     label,
                     mean_of(one.own, "ratio", of(one.own, part="lower")),
                     mean_of(one.own, "ratio", of(one.own, part="upper")),
-                    None if one.twin is None else mean_of(one.twin, "ratio", of(one.twin)),
+                    None
+                    if one.untrained is None
+                    else mean_of(one.untrained, "ratio", of(one.untrained)),
                     mean_of(one.own, "cosine", of(one.own)),
                 )
             )

@@ -1,24 +1,31 @@
 """The section on single tokens (E10): accuracy maps over the image, and the study's claims."""
 
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 import xarray as xr
 
 from analysis import figures as draw
+from analysis.claims.of_probes import (
+    FEATURES,
+    chance,
+    last_tokens,
+    mean,
+    rows_of,
+    shots_at_tokens,
+    token_cases,
+)
+from analysis.claims.results import ModelResult
 from analysis.probing.features import CLS, MEAN, TOKEN
-from analysis.similarity import Resampled
 from storage import reports
 from storage.comparisons import PROBES
 from storage.digest import slug
-from storage.reports import Check, Csv, Figure, Section, Table
+from storage.reports import Csv, Figure, Section, Table
+from tasks.claims import cell
 from tasks.drawn import drawn
 from tasks.inner_methods import inner_method
-from tasks.looked import Looked, cell, check, curves, lacking, lines, looked, side, words
-from tasks.probe_rows import FEATURES, called, chance, last_tokens, mean, rows_of
+from tasks.looked import checks_of, curves, lacking, lines, looked
 from tasks.references import AnatomyReference
-from tasks.relations import Relations
 
 ANALYSIS = PROBES
 # Panels that stand beside each other in one figure.
@@ -28,17 +35,15 @@ BESIDE = 3
 def section(reference: AnatomyReference) -> Section:
     """What single tokens hold."""
     each = [one for one in looked(reference, ANALYSIS) if last_tokens(one.own).any()]
-    found = list(claims(each))
     return Section(
         "What single tokens hold",
         paragraphs=(
             "A linear classifier learns from one token of a layer alone. Where the maps of a "
             "network differ in size they are pooled to the smallest, so that a token stands for "
             "as much of the image at every depth.",
-            *(words(one) for one in found),
             *lacking(reference, ANALYSIS),
         ),
-        checks=tuple(found),
+        checks=checks_of(token_cases(each), each),
         figures=(*maps(each), *by_depth(each)),
         tables=(table(each),) if each else (),
         method=inner_method(reference, ANALYSIS),
@@ -56,45 +61,7 @@ def data(reference: AnatomyReference) -> Iterator[Csv]:
     yield Csv(ANALYSIS, text, "one line a probe: its accuracy; 0 shots: all training images")
 
 
-def claims(each: list[Looked]) -> Iterator[Check]:
-    """What the study says of spatial tokens under average pooling, and of the class token."""
-    by_name = {one.model: one for one in each}
-    among = Relations({name: one.own.attrs["facts"] for name, one in by_name.items()})
-    pairs = ((one, by_name.get(among.class_token(name) or "")) for name, one in by_name.items())
-    pooled, classed = next(((a, b) for a, b in pairs if b is not None), (None, None))
-    measure = "mean accuracy of probes on single tokens of the last layer"
-    if pooled is not None and classed is not None:
-        yield check(
-            "E10-pooled",
-            f"{shots(pooled.own)} {measure}",
-            side(pooled, pooled.model, partial(_last, feature=TOKEN)),
-            side(classed, f"spatial tokens of {classed.model}", partial(_last, feature=TOKEN)),
-        )
-    token = classed or next((one for one in each if classified_by_token(one)), None)
-    if token is not None and last_tokens(token.own, CLS).any():
-        yield check(
-            "E10-token",
-            f"{shots(token.own)} accuracy of probes on tokens of the last layer of {token.model}",
-            side(token, "class token", partial(_last, feature=CLS)),
-            side(token, "spatial tokens, mean", partial(_last, feature=TOKEN)),
-        )
-
-
-def classified_by_token(one: Looked) -> bool:
-    """Whether a network is a ViT that its class token classifies."""
-    return one.family == "vit" and one.own.attrs["facts"].get("pooling") == "CLS"
-
-
-def shots(dataset: xr.Dataset) -> str:
-    """How much single tokens' probes learn from: ``10-shot``."""
-    return called(int(dataset["shots"].values[last_tokens(dataset)][0]))
-
-
-def _last(dataset: xr.Dataset, *, feature: str) -> Resampled:
-    return mean(dataset, last_tokens(dataset, feature))
-
-
-def maps(each: list[Looked]) -> Iterator[Figure]:
+def maps(each: list[ModelResult]) -> Iterator[Figure]:
     """The accuracy of every single token, of all models on one scale."""
     if not each:
         return
@@ -102,10 +69,10 @@ def maps(each: list[Looked]) -> Iterator[Figure]:
     floor = chance(each[0].own)
     yield drawn(
         "token-accuracy",
-        draw.token_maps(rows, floor=floor, unit=f"{shots(each[0].own)} accuracy"),
+        draw.token_maps(rows, floor=floor, unit=f"{shots_at_tokens(each[0].own)} accuracy"),
         alt=" ".join(_map_words(one) for one in each),
-        caption=f"{shots(each[0].own)} accuracy of a probe on each single token, where it lies in "
-        f"the image; black is chance ({floor:.2f}).",
+        caption=f"{shots_at_tokens(each[0].own)} accuracy of a probe on each single token, where "
+        f"it lies in the image; black is chance ({floor:.2f}).",
         data=ANALYSIS,
     )
 
@@ -121,7 +88,7 @@ def _maps(dataset: xr.Dataset) -> Iterator[draw.TokenMap]:
         yield draw.TokenMap(str(tap), values)
 
 
-def _map_words(one: Looked) -> str:
+def _map_words(one: ModelResult) -> str:
     values = one.own["accuracy"].values[last_tokens(one.own)]
     return (
         f"{one.model}: in the last layer single tokens have an accuracy of {values.min():.2f} to "
@@ -129,14 +96,14 @@ def _map_words(one: Looked) -> str:
     )
 
 
-def by_depth(each: list[Looked]) -> Iterator[Figure]:
+def by_depth(each: list[ModelResult]) -> Iterator[Figure]:
     """By depth: the class token, the mean of spatial tokens, and single ones on average."""
     for start in range(0, len(each), BESIDE):
         chosen = each[start : start + BESIDE]
         panels = [
             draw.Panel(
                 one.model,
-                f"{shots(one.own)} accuracy",
+                f"{shots_at_tokens(one.own)} accuracy",
                 [curve for feature in FEATURES for curve in _curves(one, feature)],
                 level=chance(one.own),
             )
@@ -157,12 +124,12 @@ def by_depth(each: list[Looked]) -> Iterator[Figure]:
         )
 
 
-def _curves(one: Looked, feature: str) -> Iterator[draw.Curve]:
-    means = Looked(
+def _curves(one: ModelResult, feature: str) -> Iterator[draw.Curve]:
+    means = ModelResult(
         one.model,
         one.family,
         by_tap(one.own, feature),
-        None if one.twin is None else by_tap(one.twin, feature),
+        None if one.untrained is None else by_tap(one.untrained, feature),
     )
     return curves(
         means,
@@ -190,11 +157,11 @@ def by_tap(dataset: xr.Dataset, feature: str) -> xr.Dataset:
     )
 
 
-def table(each: list[Looked]) -> Table:
+def table(each: list[ModelResult]) -> Table:
     """The last layer of every model: its class token, the mean of its tokens, the single ones."""
     rows: list[tuple[reports.Cell, ...]] = []
     for one in each:
-        for dataset, kind in ((one.own, "trained"), (one.twin, "untrained")):
+        for dataset, kind in ((one.own, "trained"), (one.untrained, "untrained")):
             if dataset is None:
                 continue
             single = dataset["accuracy"].values[last_tokens(dataset)]

@@ -11,8 +11,8 @@ from analysis.similarity.proportions import share
 from storage import digits, fashion_mnist, reports
 from storage.digest import slug
 from storage.reports import Figure
+from tasks.claims import cell
 from tasks.drawn import drawn
-from tasks.looked import cell
 
 Card = dict[str, Any]
 # Steps an epoch stand on no card made before this: every pass was over as many images as these.

@@ -1,13 +1,14 @@
 """How each kind of measure is computed for all pairs of taps: its value, interval and null."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from analysis.similarity import bootstrap, cka_from_hsic, mean_interval
+from analysis.similarity import cell_interval, cka_from_hsic, mean_interval
 from analysis.similarity.measures import (
+    Confounded,
     ExactMeasure,
     FitMeasure,
     Measure,
@@ -27,9 +28,17 @@ from tasks.exact import exact_cka
 from tasks.pairs import products, shares
 from tasks.plans import ModelPlan
 from tasks.references import Statistics
+from tasks.undefined import places_left, undefined_signatures
 
-REPEATS, LEVEL, SEED = 1000, 0.95, 0
+# Of the permutations.
+SEED = 0
 DIMS = ("tap_a", "tap_b")
+# Beside the variables: the reason by place of each tap that they leave out.
+UNDEFINED = "undefined"
+CONFOUNDED = (
+    "the images' own pixels explain all of its similarity, so that nothing is left to compare; "
+    "use plain CKA"
+)
 
 Variables = dict[str, Any]
 
@@ -48,9 +57,39 @@ class Subjects:
         """Every model's signatures for one measure."""
         return [open_signatures(self.store, plan.signatures(name)) for plan in self.plans]
 
+    @property
+    def batch_images(self) -> np.ndarray:
+        """How many images each batch has, (batches,)."""
+        return np.array(self.plans[0].batch_images)
+
     def recordings(self) -> list[Recording]:
         """Every model's recording."""
         return [open_recording(self.store, plan.recording) for plan in self.plans]
+
+    def unsigned(self, measure: PairMeasure, norms: np.ndarray) -> dict[int, str]:
+        """By place the taps that could not be signed for ``measure`` in a batch, and why.
+
+        ``norms`` (batches, all taps) are the lengths of their signatures.
+        """
+        if measure.name == "cka":
+            return {}
+        linear = np.concatenate([one.lengths() for one in self.signatures("cka")]).T
+        return undefined_signatures(
+            norms[:, self.present], linear[:, self.present], measure=measure
+        )
+
+    def without(self, undefined: Mapping[int, str], measure: Measure) -> "Subjects":
+        """The same without the taps at these places, on which ``measure`` is not defined.
+
+        Raises ``AnalysisError`` where no tap is left.
+        """
+        if not undefined:
+            return self
+        each = labels(self.plans, self.present)
+        names = [f"{m}: {tap}" for m, tap in zip(each["model"], each["tap"], strict=True)]
+        return replace(
+            self, present=self.present[places_left(names, undefined, title=measure.title)]
+        )
 
     def test(self, observed: np.ndarray, measure: Measure) -> PermutationTest | None:
         """The permutation test of what was ``observed`` by ``measure``; None if none is asked."""
@@ -63,15 +102,19 @@ class Subjects:
 
 def by_pairs(subjects: Subjects, measure: PairMeasure, name: str) -> Variables:
     """By signatures: cosines batch by batch, and shuffled signatures."""
-    kept, present = subjects.signatures(name), subjects.present
+    kept = subjects.signatures(name)
     cosines, norms = products(kept)
-    variables = _resampled(shares(cosines[:, present][:, :, present], norms[:, present]))
+    undefined = subjects.unsigned(measure, norms)
+    subjects = subjects.without(undefined, measure)
+    present = subjects.present
+    parts = shares(cosines[:, present][:, :, present], norms[:, present])
+    variables = _ratios(parts, images=subjects.batch_images)
     test = subjects.test(variables["value"][1], measure)
     if test is not None:
         batches = nulls.signed(kept, norms, present=present, pairs=measure.pairs)
         null = nulls.null_of(test, batches, pairs=measure.pairs)
         variables |= nulls.above_chance(test, null)
-    return variables
+    return variables | {UNDEFINED: undefined}
 
 
 def by_residuals(subjects: Subjects, measure: ResidualMeasure, name: str) -> Variables:
@@ -80,14 +123,26 @@ def by_residuals(subjects: Subjects, measure: ResidualMeasure, name: str) -> Var
     pixels = signed_images(subjects.plans[0], subjects.images, store=subjects.store)
     kept = [*subjects.signatures("cka"), pixels]
     cosines, norms = products(kept)
-    chosen = np.array([*subjects.present, norms.shape[1] - 1])
-    parts = shares(cosines[:, chosen][:, :, chosen], norms[:, chosen])
-    variables = _resampled(deconfounded(parts))
+
+    def with_pixels(present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        chosen = np.array([*present, norms.shape[1] - 1])
+        return chosen, shares(cosines[:, chosen][:, :, chosen], norms[:, chosen])
+
+    chosen, parts = with_pixels(subjects.present)
+    undefined: dict[int, str] = {}
+    try:
+        residual = deconfounded(parts)
+    except Confounded as error:
+        undefined = dict.fromkeys(error.indices, CONFOUNDED)
+        subjects = subjects.without(undefined, measure)
+        chosen, parts = with_pixels(subjects.present)
+        residual = deconfounded(parts)
+    variables = _ratios(residual, images=subjects.batch_images)
     test = subjects.test(variables["value"][1], measure)
     if test is not None:
         batches = nulls.residuals(nulls.signed(kept, norms, present=chosen), parts)
         variables |= nulls.above_chance(test, nulls.null_of(test, batches))
-    return variables
+    return variables | {UNDEFINED: undefined}
 
 
 def by_fits(subjects: Subjects, measure: FitMeasure, name: str) -> Variables:
@@ -95,16 +150,20 @@ def by_fits(subjects: Subjects, measure: FitMeasure, name: str) -> Variables:
     del name
     fits = fit.Fits(measure, subjects.plans, subjects.recordings(), subjects.images)
     shuffles = subjects.statistics.shuffles(measure)
-    values, drawn = fits.values(present=subjects.present, permutations=shuffles, seed=SEED)
+    found = fits.fitted(present=subjects.present, permutations=shuffles, seed=SEED)
+    taps = len(subjects.present)
+    subjects = subjects.without(found.undefined, measure)
+    left = [place for place in range(taps) if place not in found.undefined]
+    values, drawn = (each[:, left][:, :, left] for each in (found.values, found.drawn))
     variables = {
         "value": (DIMS, values.mean(axis=0)),
         "parts": (("batch", *DIMS), (values / len(values)).astype(np.float32)),
-        **_bounds(mean_interval(values, repeats=REPEATS, level=LEVEL, seed=SEED)),
+        **_bounds(mean_interval(values, images=subjects.batch_images)),
     }
     test = subjects.test(variables["value"][1], measure)
     if test is not None:
         variables |= nulls.above_chance(test, test.null_of(drawn))
-    return variables
+    return variables | {UNDEFINED: found.undefined}
 
 
 def by_all(subjects: Subjects, measure: ExactMeasure, name: str) -> Variables:
@@ -135,12 +194,12 @@ WAYS: dict[type, Callable[[Subjects, Any, str], Variables]] = {
 }
 
 
-def _resampled(parts: np.ndarray) -> Variables:
+def _ratios(parts: np.ndarray, *, images: np.ndarray) -> Variables:
     """Ratios of sums over the batches, and their intervals."""
     return {
         "value": (DIMS, cka_from_hsic(parts)),
         "parts": (("batch", *DIMS), parts.astype(np.float32)),
-        **_bounds(bootstrap(parts, repeats=REPEATS, level=LEVEL, seed=SEED)),
+        **_bounds(cell_interval(parts, images=images)),
     }
 
 

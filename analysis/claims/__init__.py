@@ -1,16 +1,16 @@
 """The claims of the study, what each needs, and the one rule that turns numbers into verdicts."""
 
 from analysis.claims.catalogue import CLAIMS, Claim, claim
-from analysis.claims.verdicts import RELATION, RULE, VERDICTS, Verdict, tally, verdict
+from analysis.claims.verdicts import RULE, VERDICTS, Sign, Verdict, chance_words, tally
 
 __all__ = [
     "CLAIMS",
-    "RELATION",
     "RULE",
     "VERDICTS",
     "Claim",
+    "Sign",
     "Verdict",
+    "chance_words",
     "claim",
     "tally",
-    "verdict",
 ]

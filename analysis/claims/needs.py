@@ -9,7 +9,7 @@ Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Available:
     """What a study has: its trained models with their facts, in its order, and its images.
 
     ``labels``: whether the images have any; ``second``: a second image set has.
@@ -24,13 +24,19 @@ class Asked:
         return [name for name, facts in self.models.items() if kind(facts)]
 
 
+def available(facts: Mapping[str, Facts]) -> Available:
+    """The trained networks of a study, or where none is trained, all of them."""
+    trained = {name: own for name, own in facts.items() if own.get("trained")}
+    return Available(trained or facts)
+
+
 @dataclass(frozen=True)
 class Need:
     """One thing that has to be in a study, and what would bring it there: ``settle``."""
 
     name: str
     settle: str
-    met: Callable[[Asked], bool]
+    met: Callable[[Available], bool]
 
 
 def plain(facts: Facts) -> bool:
@@ -64,8 +70,8 @@ def _pooled_vit(facts: Facts) -> bool:
     return facts["family"] == "vit" and plain(facts) and pooled(facts)
 
 
-def _any(kind: Callable[[Facts], bool]) -> Callable[[Asked], bool]:
-    return lambda asked: bool(asked.those(kind))
+def _any(kind: Callable[[Facts], bool]) -> Callable[[Available], bool]:
+    return lambda available: bool(available.those(kind))
 
 
 VIT = Need("a ViT", "a trained ViT, such as {zoo: vit}", _any(of_family("vit")))
@@ -99,10 +105,10 @@ FINE_TUNED = Need(
 LABELS = Need(
     "images with labels, enough of every class",
     "images with labels, such as `sample` or a folder with one folder a class",
-    lambda asked: asked.labels,
+    lambda available: available.labels,
 )
 SECOND_IMAGES = Need(
     "a second image set with labels",
     "a second image set with labels to transfer to",
-    lambda asked: asked.second,
+    lambda available: available.second,
 )

@@ -1,53 +1,88 @@
 """The one rule that turns the numbers of a claim into a verdict, the same for all claims.
 
-A claim says that one number lies above another. It holds where the whole interval of their
-difference is above zero, does not hold where the whole interval is below, and can't be told
-where the interval holds zero, where there is none, or where what it needs is missing.
+A claim says that one number lies above another, by more than the smallest difference that
+matters, m. Of one network it holds where the whole 95 % interval of the difference lies above m,
+does not hold where it lies below m, and can't be told else.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from analysis.similarity.intervals import Estimate
+from analysis.similarity.jackknife import Estimate
 
-Verdict = Literal["holds", "does not hold", "can't tell"]
-VERDICTS: tuple[Verdict, ...] = ("holds", "does not hold", "can't tell")
+Sign = Literal["holds", "does not hold", "can't tell"]
+Verdict = Literal[
+    "holds", "holds before training too", "does not hold", "seeds disagree", "can't tell"
+]
+VERDICTS: tuple[Verdict, ...] = (
+    "holds",
+    "holds before training too",
+    "does not hold",
+    "seeds disagree",
+    "can't tell",
+)
 # The same rule, for readers of a report.
 RULE = (
-    "A claim holds where the whole 95 % interval of the difference lies on the study's side of "
-    "zero, does not hold where it lies on the other, and can't be told where the interval holds "
-    "zero, or where what the claim needs is missing. The intervals come from resampling the "
-    "images: they tell how much the choice of images matters, not how much another training run "
-    "would."
+    "A claim says that one number lies above another by more than the smallest difference that "
+    "matters, m, which the catalogue of claims states with its reason. It holds where the whole "
+    "95 % interval of the difference lies above m, does not hold where it lies below m, and can't "
+    "be told otherwise, or where something that it needs is missing. Networks that differ in their "
+    "seed alone are judged one by one; where their verdicts differ, seeds disagree. Where the "
+    "untrained networks show as much (the interval of trained minus untrained is not above zero) "
+    "the claim holds before training too: it is about the architecture, not about learning. "
+    "Intervals are delete-one-batch jackknives with Student's t: they tell how much the choice of "
+    "images matters, not how much another training run would."
 )
-# How the first number of a claim lies to the second, by verdict.
-RELATION: dict[Verdict, str] = {
-    "holds": "above",
-    "does not hold": "below",
-    "can't tell": "not told apart from",
-}
 _COUNTED: dict[Verdict, tuple[str, str]] = {
     "holds": ("1 holds", "{} hold"),
+    "holds before training too": ("1 holds before training too", "{} hold before training too"),
     "does not hold": ("1 does not hold", "{} do not hold"),
+    "seeds disagree": ("seeds disagree on 1", "seeds disagree on {}"),
     "can't tell": ("1 can't be told", "{} can't be told"),
 }
+# Of intervals whose claim lies exactly at its limit, those that decide by chance.
+BY_CHANCE = 0.05
 
 
-def verdict(difference: Estimate) -> Verdict:
-    """What the ``difference`` of a claim's two numbers says, by the rule above."""
+def sign(difference: Estimate, *, least: float) -> Sign:
+    """What the interval of a difference says beside ``least``, the smallest that matters."""
     low, high = difference.low, difference.high
-    if low is None or high is None or low <= 0 <= high:
+    if low is None or high is None or low <= least <= high:
         return "can't tell"
-    return "holds" if low > 0 else "does not hold"
+    return "holds" if low > least else "does not hold"
+
+
+def together(signs: Sequence[Sign], *, agree: bool) -> Sign:
+    """The sign of a claim that rests on several numbers.
+
+    All have to hold. One that does not is enough to reject the claim, unless the numbers are
+    two ways to say the same and have to ``agree``.
+    """
+    if signs and len(set(signs)) == 1:
+        return signs[0]
+    return "does not hold" if "does not hold" in signs and not agree else "can't tell"
+
+
+def over_seeds(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict of networks that differ in their seed alone, from that of each."""
+    if len(set(verdicts)) == 1:
+        return verdicts[0]
+    return "seeds disagree" if verdicts else "can't tell"
 
 
 def tally(verdicts: Iterable[Verdict]) -> str:
     """How many claims have which verdict, as a sentence lists them: ``3 hold, 1 can't be told``."""
     given = list(verdicts)
-    told = []
-    for each in VERDICTS:
-        count = given.count(each)
-        if count:
-            one, many = _COUNTED[each]
-            told.append(one if count == 1 else many.format(count))
-    return ", ".join(told)
+    counts = [(given.count(each), *_COUNTED[each]) for each in VERDICTS]
+    return ", ".join(one if n == 1 else many.format(n) for n, one, many in counts if n)
+
+
+def chance_words(verdicts: Sequence[Verdict]) -> str:
+    """How many of the verdicts chance alone would explain, as a sentence; empty of none."""
+    if not verdicts:
+        return ""
+    expected = BY_CHANCE * len(verdicts)
+    return (
+        f"If every one of these {len(verdicts)} differences lay exactly at its limit, chance alone "
+        f"would decide about {expected:.1f} of them."
+    )

@@ -5,27 +5,56 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from analysis.similarity.intervals import REPEATS, SEED, resamples
-from analysis.similarity.resampled import Resampled
+from analysis.similarity.jackknife import MOST_GROUPS, Groups, Jackknifed
+
+# What is left out in turn: groups of test images, then draws of training images.
+IMAGES, DRAWS = 0, 1
 
 
-def accuracies(hits: Sequence[npt.NDArray[np.float32]]) -> Resampled:
-    """Shares of right answers (k,) of ``hits``, each (draws, test images), and their resamples.
+def accuracies(hits: Sequence[npt.NDArray[np.float32]]) -> Jackknifed:
+    """Shares of right answers of probes, without each group of test images and each draw.
 
-    Test images and draws are resampled at once, each with replacement: a few-shot probe's
-    interval tells what other test images and other training images would change. Resamples are
-    the same for probes of as many draws on as many images, so that they may be subtracted.
+    Args:
+        hits: For each of k probes (draws, test images), 1 where it is right, 1 / c where c
+            classes share the highest score.
+
+    Returns:
+        ``Jackknifed`` of k shares. Test images, in at most 64 groups, and draws are left out
+        apart, and their variances add (two-way; Owen 2007): an interval tells what other test
+        images and other few-shot training images would change. What varies with both at once
+        counts twice, so that intervals are rather too wide than too narrow. A probe of a single
+        draw has no variance over draws: its interval is that of its training images.
     """
     images = hits[0].shape[1]
-    # Counts, not shares of them, until the end: their sums are whole, hence the same in whatever
-    # order they are added up; and in float64, for hits that several classes share (1 / k).
-    times = resamples(images, repeats=REPEATS, seed=SEED)
-    drawn = np.empty((REPEATS, len(hits)))
-    for draws in {len(each) for each in hits}:
-        own = [at for at, each in enumerate(hits) if len(each) == draws]
-        right = times @ np.stack([hits[at] for at in own], dtype=np.float64).reshape(-1, images).T
-        chosen = resamples(draws, repeats=REPEATS, seed=SEED + 1)
-        sums = np.einsum("rkd,rd->rk", right.reshape(REPEATS, -1, draws), chosen)
-        drawn[:, own] = sums / (images * draws)
-    value = np.array([each.mean(dtype=np.float64) for each in hits])
-    return Resampled(value, drawn)
+    # Whole sums, until the end: the same in whatever order they are added up.
+    each = [one.astype(np.float64) for one in hits]
+    value = np.array([one.mean() for one in each])
+    runs = np.array_split(np.arange(images), min(images, MOST_GROUPS))
+    sizes = np.array([len(own) for own in runs], np.float64)
+    by_run = np.stack([[one[:, own].sum() for one in each] for own in runs])
+    draws = np.array([len(one) for one in each], np.float64)
+    total = by_run.sum(axis=0)
+    without = [(total - by_run) / (draws * (images - sizes[:, None]))]
+    factors = [np.full(len(runs), IMAGES)]
+    most = int(draws.max())
+    if most > 1:
+        without.append(np.stack([_without_draw(each, draw, value) for draw in range(most)]))
+        factors.append(np.full(most, DRAWS))
+    groups = Groups(
+        weight=np.concatenate([sizes / images, np.full(most if most > 1 else 0, 1 / most)]),
+        images=np.concatenate([sizes, np.ones(most if most > 1 else 0)]),
+        factor=np.concatenate(factors).astype(np.intp),
+    )
+    return Jackknifed(value, np.concatenate(without), groups) if images > 1 else Jackknifed(value)
+
+
+def _without_draw(
+    each: Sequence[npt.NDArray[np.float64]], draw: int, value: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """All shares without one draw; those of a single draw stay as they are."""
+    return np.array(
+        [
+            np.delete(one, draw, axis=0).mean() if len(one) > 1 else whole
+            for one, whole in zip(each, value, strict=True)
+        ]
+    )

@@ -8,26 +8,30 @@ from analysis.similarity.cka import (
     minibatch_cka,
 )
 from analysis.similarity.gram import NonFinite, check_finite, gram
-from analysis.similarity.intervals import Estimate, bootstrap, estimate, mean_interval
-from analysis.similarity.resampled import Resampled, resampled
+from analysis.similarity.intervals import cell_interval, jackknifed_cka, mean_interval
+from analysis.similarity.jackknife import Estimate, Groups, Jackknifed, jackknifed
 from analysis.similarity.signature import batch_cosines, signature, unit
 
 __all__ = [
     "DegenerateTaps",
     "Estimate",
+    "Groups",
+    "Jackknifed",
     "NonFinite",
-    "Resampled",
     "batch_cosines",
-    "bootstrap",
+    "cell_interval",
     "check_finite",
     "cka",
     "cka_from_hsic",
     "cka_matrix",
-    "estimate",
     "gram",
+    "jackknifed",
+    "jackknifed_cka",
     "mean_interval",
     "minibatch_cka",
-    "resampled",
     "signature",
     "unit",
 ]
+
+# While callers move over to the new names.
+Resampled, resampled = Jackknifed, jackknifed

@@ -13,17 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.errors import AnalysisError
-from analysis.similarity import intervals
-from analysis.similarity.cka import DegenerateTaps
+from analysis.similarity.cka import DegenerateTaps, cka_from_hsic
 from analysis.similarity.gram import Array
-from analysis.similarity.intervals import Estimate, estimate
+from analysis.similarity.intervals import batch_groups
+from analysis.similarity.jackknife import Groups, half_width, standard_error
 
 Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class Estimates:
-    """Numbers with their intervals, which are None where one batch leaves nothing to resample."""
+    """Numbers with their intervals, which are None where one batch leaves nothing to leave out."""
 
     value: Array
     low: Array | None = None
@@ -60,7 +60,8 @@ class Seeds:
     """A comparison in which models are seeds of one architecture.
 
     ``parts`` (batches, T, T) sum to CKA; ``model`` (T,) and ``tap`` (T,) name each tap.
-    ``architectures`` are groups of models that differ in nothing but the seed. Raises
+    ``architectures`` are groups of models that differ in nothing but the seed; ``images``
+    (batches,) counts those of each batch, alike where left out. Raises
     ``AnalysisError`` for shapes that differ, and for models of one group whose taps differ.
     """
 
@@ -68,6 +69,7 @@ class Seeds:
     model: Sequence[str]
     tap: Sequence[str]
     architectures: Sequence[Sequence[str]]
+    images: npt.ArrayLike | None = None
 
     def __post_init__(self) -> None:
         taps = len(self.model)
@@ -92,7 +94,7 @@ class Seeds:
                 first,
                 second,
                 self._names(first),
-                Estimates(*_summary(self._cells(self._taps(first), self._taps(second)))),
+                self._summary(self._cells(self._taps(first), self._taps(second))),
             )
             for group in self.architectures
             for first, second in combinations(group, 2)
@@ -105,7 +107,7 @@ class Seeds:
         Spearman's (1904) correction for attenuation, as CKA is a cosine. One where two
         architectures are as alike as two seeds are; not clamped, so noise may lift it above.
         Raises ``AnalysisError`` for models without a second seed, or of one architecture, and
-        for a ceiling that is not above zero in every resample. Memory: repeats x T_b numbers.
+        for a ceiling that is not above zero without any one batch.
         """
         if self._group(first) == self._group(second):
             raise AnalysisError(
@@ -114,25 +116,22 @@ class Seeds:
         over_a, over_b = self._ceiling(first), self._ceiling(second)
         columns = self._taps(second)
         rows = [
-            _summary(
-                self._cells(np.full(len(columns), tap), columns) / np.sqrt(over[:, None] * over_b)
-            )
+            self._cells(np.full(len(columns), tap), columns) / np.sqrt(over[:, None] * over_b)
             for tap, over in zip(self._taps(first), over_a.T, strict=True)
         ]
-        return Estimates(*np.stack(rows, axis=1))
+        return self._summary(np.stack(rows, axis=1))
 
-    def matched_share(self, first: str, second: str) -> Estimate:
-        """``matched_share`` of two seeds of one architecture, with its interval."""
+    def matched_share(self, first: str, second: str) -> float:
+        """``matched_share`` of two seeds of one architecture: a count, which has no interval."""
         if self._group(first) != self._group(second):
             raise AnalysisError(f"{first} and {second} are not seeds of one architecture")
         taps = len(self._taps(first))
         both = np.concatenate([self._taps(first), self._taps(second)])
-        return estimate(
-            self.parts[:, both[:, None], both], lambda cka: matched_share(cka[:taps, taps:])
-        )
+        cka = cka_from_hsic(self.parts[:, both[:, None], both])
+        return matched_share(cka[:taps, taps:])
 
     def _ceiling(self, model: str) -> Array:
-        """Mean CKA of the taps of the seeds of ``model``'s architecture: (1 + repeats, taps)."""
+        """Mean CKA of the taps of the seeds of ``model``'s architecture: (1 + batches, taps)."""
         pairs = list(combinations(self._group(model), 2))
         mean = np.mean([self._cells(self._taps(a), self._taps(b)) for a, b in pairs], axis=0)
         if (mean <= 0).any():
@@ -144,28 +143,39 @@ class Seeds:
         return np.asarray(mean)
 
     def _cells(self, rows: Indices, columns: Indices) -> Array:
-        """CKA of taps ``rows`` (k,) with ``columns`` (k,), then in all resamples: (1 + repeats, k).
-
-        Resamples as in ``intervals.estimate``: those that leave a tap constant are left out.
-        """
-        weights, scale = self._resamples
+        """CKA of taps ``rows`` (k,) with ``columns``, then without each batch: (1 + batches, k)."""
+        weights, scale = self._weighted
         return np.asarray(
             weights @ self.parts[:, rows, columns] / (scale[:, rows] * scale[:, columns])
         )
 
     @cached_property
-    def _resamples(self) -> tuple[Array, Array]:
-        """Weights (1 + repeats, batches), the first all one, and the taps' lengths under them."""
-        batches = len(self.parts)
-        weights = np.ones((1, batches))
-        if batches > 1:
-            drawn = intervals.resamples(batches, repeats=intervals.REPEATS, seed=intervals.SEED)
-            weights = np.concatenate([weights, drawn])
+    def _weighted(self) -> tuple[Array, Array]:
+        """Weights (1 + batches, batches), the first all one, and the taps' lengths under them.
+
+        The first alone where there is nothing to leave out.
+        """
+        weights = np.ones((1, len(self.parts)))
+        if self._groups is not None:
+            weights = np.concatenate([weights, 1 - np.eye(len(self.parts))])
         own = weights @ np.diagonal(self.parts, axis1=1, axis2=2)
         if (own[0] <= 0).any():
             raise DegenerateTaps(np.flatnonzero(own[0] <= 0).tolist())
-        varied = (own > 0).all(axis=1)
-        return weights[varied], np.sqrt(own[varied])
+        return weights, np.sqrt(own)
+
+    @cached_property
+    def _groups(self) -> Groups | None:
+        own = np.diagonal(self.parts, axis1=1, axis2=2)
+        if (own.sum(axis=0) - own <= 0).any():
+            return None  # Without its one batch a tap does not vary.
+        return batch_groups(len(self.parts), self.images)
+
+    def _summary(self, numbers: Array) -> Estimates:
+        """The first of ``numbers`` (1 + batches, ...), its interval by the others."""
+        if self._groups is None:
+            return Estimates(numbers[0])
+        reach = half_width(*standard_error(numbers[1:], self._groups))
+        return Estimates(numbers[0], numbers[0] - reach, numbers[0] + reach)
 
     def _group(self, model: str) -> Sequence[str]:
         for group in self.architectures:
@@ -181,14 +191,3 @@ class Seeds:
 
     def _names(self, model: str) -> tuple[str, ...]:
         return tuple(self.tap[i] for i in self._taps(model))
-
-
-def _summary(drawn: Array) -> Array:
-    """Of ``drawn`` (1 + repeats, ...) the first, and the percentile interval of the rest: (3, ...).
-
-    Without repeats the first alone: (1, ...).
-    """
-    if len(drawn) < 2:
-        return drawn
-    tails = [(1 - intervals.LEVEL) / 2, (1 + intervals.LEVEL) / 2]
-    return np.stack([drawn[0], *np.quantile(drawn[1:], tails, axis=0)])

@@ -19,17 +19,13 @@ from analysis.similarity.blocks import Float32, Layout, Plan, Sums, best
 from analysis.similarity.cka import ESTIMATORS, KERNELS, RBF_WIDTH, cka_from_hsic
 from analysis.similarity.gram import Array
 from analysis.similarity.gramblocks import NONE
+from analysis.similarity.jackknife import Groups, half_width, standard_error
 from analysis.similarity.pairs import Order
 from analysis.similarity.shuffledblocks import Shuffles
 
 # Own HSIC, as a share of the terms that make it, below which it is rounding of float32 products.
 NOISE = 1e-6
 EVERY = slice(None)
-# Student's t, 97.5 %, for 1 to 15 degrees of freedom.
-T_975 = (
-    *(12.7062047, 4.3026527, 3.1824463, 2.7764451, 2.5705818, 2.4469119, 2.3646243, 2.3060041),
-    *(2.2621572, 2.2281389, 2.2009852, 2.1788128, 2.1603687, 2.1447867, 2.1314495),
-)
 
 
 def plan(
@@ -97,7 +93,7 @@ def estimate(sums: Sums, *, estimator: str) -> tuple[Array, Array | None, Array 
         left_out[group] = cka_from_hsic(hsic[None])
     members = [sums.layout.images_of_group(group) for group in range(count)]
     sizes = np.array([own.stop - own.start for own in members])
-    reach = T_975[count - 2] * jackknife_error(value, left_out, sizes)
+    reach = half_width(*standard_error(left_out, Groups.by_size(sizes)))
     reach[undefined] = reach[:, undefined] = 2.0
     low, high = np.maximum(value - reach, -1.0), np.minimum(value + reach, 1.0)
     np.fill_diagonal(low, 1.0)
@@ -121,17 +117,6 @@ def shuffled(sums: Sums, shuffles: Shuffles, *, estimator: str) -> Float32:
 
 def _hsic(terms: list[Array]) -> Array:
     return terms[0] + terms[1] + terms[2]
-
-
-def jackknife_error(value: Array, left_out: Array, sizes: npt.ArrayLike) -> Array:
-    """Standard error of ``value``, from ``left_out`` (G, ...): it without groups of ``sizes``."""
-    share = np.asarray(sizes, np.float64) / np.sum(sizes)
-    mean = len(share) * value - np.tensordot(1 - share, left_out, axes=1)
-    variance = np.zeros_like(value)
-    for ratio, without in zip(1 / share, left_out, strict=True):
-        pseudo = ratio * value - (ratio - 1) * without
-        variance += (pseudo - mean) ** 2 / (ratio - 1) / len(share)
-    return np.sqrt(variance)
 
 
 def _terms(sums: Sums, estimator: str, *, without: int | None = None) -> list[Array]:

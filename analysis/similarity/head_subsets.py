@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from analysis.errors import AnalysisError
 from analysis.similarity.gram import Array
-from analysis.similarity.resampled import Resampled, resampled
+from analysis.similarity.jackknife import Jackknifed, jackknifed
 from analysis.similarity.signature import Float32
 
 # A subset has a quarter of the heads: enough to be a layer, few enough to be local or global.
@@ -41,14 +41,14 @@ class Parts:
 class Agreement:
     """Subsets of heads in order of their mean distance, and their CKA with layers.
 
-    ``distance`` (subsets,), ``cka`` (subsets * layers,) layers fastest, ``rho`` (layers,):
-    Spearman's rank correlation of both over the subsets, None of fewer than 3 of them.
+    ``distance`` (subsets,), ``cka`` (subsets * layers,) layers fastest, ``correlation``
+    (layers,) of both over the subsets, Pearson's; None of fewer than 3 of them.
     """
 
     subsets: tuple[tuple[int, ...], ...]
-    distance: Resampled
-    cka: Resampled
-    rho: Resampled | None
+    distance: Jackknifed
+    cka: Jackknifed
+    correlation: Jackknifed | None
 
 
 def subsets(distances: npt.ArrayLike) -> tuple[tuple[int, ...], ...]:
@@ -61,10 +61,13 @@ def subsets(distances: npt.ArrayLike) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(order[i : i + size]) for i in range(len(order) - size + 1))
 
 
-def agreement(heads: Parts, distances: npt.ArrayLike, layers: Parts) -> Agreement:
-    """CKA of subsets of heads with each layer, with resamples of the batches.
+def agreement(
+    heads: Parts, distances: npt.ArrayLike, layers: Parts, *, images: npt.ArrayLike | None = None
+) -> Agreement:
+    """CKA of subsets of heads with each layer, and of all without each batch.
 
-    ``distances`` (batches, heads) are the heads' mean attention distances. The Gram of heads that
+    ``distances`` (batches, heads) are the heads' mean attention distances, ``images`` (batches,)
+    counts those of each batch, alike where left out. The Gram of heads that
     are taken together is the sum of their own, so that their HSICs add up. Raises
     ``AnalysisError`` for other batches and where a head or layer is constant over the images.
     """
@@ -78,6 +81,7 @@ def agreement(heads: Parts, distances: npt.ArrayLike, layers: Parts) -> Agreemen
         if not parts.lengths.any(axis=0).all():
             constant = int(np.flatnonzero(~parts.lengths.any(axis=0))[0])
             raise AnalysisError(f"{name} {constant} is constant over the images; take others")
+    images = np.ones(len(each)) if images is None else images
     chosen = subsets(each.mean(axis=0))
     member = np.zeros((len(chosen), each.shape[1]))
     for row, subset in enumerate(chosen):
@@ -97,19 +101,23 @@ def agreement(heads: Parts, distances: npt.ArrayLike, layers: Parts) -> Agreemen
 
     def correlations(means: Array) -> Array:
         cka = ckas(means).reshape(-1, s, n)
-        return np.stack([spearman(means[:, :s], cka[:, :, at]) for at in range(n)], axis=1)
+        return np.stack([correlation(means[:, :s], cka[:, :, at]) for at in range(n)], axis=1)
 
     return Agreement(
         subsets=chosen,
-        distance=resampled(measured, lambda means: means[:, :s]),
-        cka=resampled(measured, ckas),
-        rho=resampled(measured, correlations) if s >= 3 else None,
+        distance=jackknifed(measured, lambda means: means[:, :s], images=images),
+        cka=jackknifed(measured, ckas, images=images),
+        correlation=jackknifed(measured, correlations, images=images) if s >= 3 else None,
     )
 
 
-def spearman(x: Array, y: Array) -> Array:
-    """Spearman's rank correlation of each row of ``x`` and ``y`` (n, k), k >= 2; ties by place."""
-    ranks = [np.argsort(np.argsort(each, axis=1), axis=1) for each in (x, y)]
-    k = x.shape[1]
-    apart = ((ranks[0] - ranks[1]) ** 2).sum(axis=1)
-    return np.asarray(1 - 6 * apart / (k * (k**2 - 1)))
+def correlation(x: Array, y: Array) -> Array:
+    """Pearson's correlation of each row of ``x`` and ``y`` (n, k), k >= 2.
+
+    Raises ``AnalysisError`` where all of a row are equal.
+    """
+    apart = [each - each.mean(axis=1, keepdims=True) for each in (x, y)]
+    lengths = [np.sqrt((each**2).sum(axis=1)) for each in apart]
+    if not all(length.all() for length in lengths):
+        raise AnalysisError("subsets of heads are all alike in distance or CKA: no correlation")
+    return np.asarray((apart[0] * apart[1]).sum(axis=1) / lengths[0] / lengths[1])

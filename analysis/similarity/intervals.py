@@ -1,109 +1,111 @@
-"""Bootstrap intervals over batches, for every cell of a CKA matrix and for numbers made of it."""
+"""Intervals of CKA over batches: of every cell of a matrix, and of numbers made of cells."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from analysis.similarity.cka import cka_from_hsic
 from analysis.similarity.gram import Array
+from analysis.similarity.jackknife import (
+    LEAST_FREEDOM,
+    Groups,
+    Jackknifed,
+    half_width,
+    standard_error,
+)
 
-REPEATS, LEVEL, SEED = 1000, 0.95, 0
 # Float64 numbers that one block of rows may hold.
 HELD = 2**25
 
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its interval, which is None where one batch leaves nothing to resample."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
+Bounds = tuple[Array, Array]
 
 
-def bootstrap(
-    parts: npt.ArrayLike, *, repeats: int = REPEATS, level: float = LEVEL, seed: int = SEED
-) -> tuple[Array, Array] | None:
-    """Percentile interval (low, high), each (T, T), of CKA under resampling of the batches.
+def cell_interval(parts: npt.ArrayLike, *, images: npt.ArrayLike | None = None) -> Bounds | None:
+    """95 % interval (low, high), each (T, T), of every cell of CKA, by leaving out each batch.
 
-    ``parts`` (batches, T, T) are the batches' HSICs, of any scale common to a tap. Every
-    resample is a ratio of sums, as the estimate is. A resample in which a tap does not vary
-    says nothing of that tap and is left out for it. None where there is a single batch.
-    Memory: 256 MB beside ``parts``.
+    Args:
+        parts: (B, T, T), HSICs of the batches, of any scale common to a tap.
+        images: (B,), images of each batch; alike where left out.
+
+    Returns:
+        The bounds, within [-1, 1]; a tap that varies in one batch alone has that whole interval.
+        None where there is a single batch, or one is nearly all there is. Memory: 256 MB beside
+        ``parts``.
     """
     hsic = np.asarray(parts, np.float64)
-    batches, taps, _ = hsic.shape
-    if batches < 2:
+    groups = batch_groups(len(hsic), images)
+    if groups is None:
         return None
-    weights = resamples(batches, repeats=repeats, seed=seed)
-    own = weights @ np.diagonal(hsic, axis1=1, axis2=2)
-    scale = np.sqrt(np.where(own > 0, own, np.nan))
+    taps = hsic.shape[1]
+    own = np.diagonal(hsic, axis1=1, axis2=2)
+    left = own.sum(axis=0) - own
+    alone = (left <= 0).any(axis=0)
+    scale = np.sqrt(np.where(left > 0, left, 1.0))
+    value = cka_from_hsic(hsic)
     low, high = np.empty((taps, taps)), np.empty((taps, taps))
-    ends = [(1 - level) / 2, (1 + level) / 2]
-    rows = max(1, HELD // (repeats * taps))
-    for start in range(0, taps, rows):
-        block = slice(start, start + rows)
-        drawn = np.tensordot(weights, hsic[:, block], axes=1)
-        drawn /= scale[:, block, None] * scale[:, None, :]
-        quantile = np.nanquantile if np.isnan(drawn).any() else np.quantile
-        low[block], high[block] = quantile(drawn, ends, axis=0)
+    for block in _blocks(taps, len(hsic) * taps):
+        without = (hsic[:, block].sum(axis=0) - hsic[:, block]) / (
+            scale[:, block, None] * scale[:, None, :]
+        )
+        reach = half_width(*standard_error(without, groups))
+        reach[alone[block]] = reach[:, alone] = 2.0
+        low[block] = np.maximum(value[block] - reach, -1.0)
+        high[block] = np.minimum(value[block] + reach, 1.0)
     for bound in (low, high):
         np.fill_diagonal(bound, 1.0)
     return low, high
 
 
-def mean_interval(
-    values: npt.ArrayLike, *, repeats: int = REPEATS, level: float = LEVEL, seed: int = SEED
-) -> tuple[Array, Array] | None:
-    """Percentile interval (low, high), each (T, T), of the mean of ``values`` (batches, T, T).
+def mean_interval(values: npt.ArrayLike, *, images: npt.ArrayLike | None = None) -> Bounds | None:
+    """95 % interval (low, high), each (T, T), of the mean of ``values`` (B, T, T) over batches.
 
-    The batches are resampled as in ``bootstrap``. None where there is a single batch.
+    ``images`` and None as in ``cell_interval``.
     """
     measured = np.asarray(values, np.float64)
-    batches, taps, columns = measured.shape
-    if batches < 2:
+    groups = batch_groups(len(measured), images)
+    if groups is None:
         return None
-    weights = resamples(batches, repeats=repeats, seed=seed) / batches
-    low, high = np.empty((taps, columns)), np.empty((taps, columns))
-    ends = [(1 - level) / 2, (1 + level) / 2]
-    rows = max(1, HELD // (repeats * columns))
-    for start in range(0, taps, rows):
-        block = slice(start, start + rows)
-        drawn = np.tensordot(weights, measured[:, block], axes=1)
-        low[block], high[block] = np.quantile(drawn, ends, axis=0)
+    mean = measured.mean(axis=0)
+    low, high = np.empty(mean.shape), np.empty(mean.shape)
+    for block in _blocks(len(mean), len(measured) * mean.shape[1]):
+        own = measured[:, block]
+        without = (own.sum(axis=0) - own) / (len(measured) - 1)
+        reach = half_width(*standard_error(without, groups))
+        low[block], high[block] = mean[block] - reach, mean[block] + reach
     return low, high
 
 
-def estimate(
+def jackknifed_cka(
     parts: npt.ArrayLike,
     number: Callable[[Array], float],
     *,
-    repeats: int = REPEATS,
-    level: float = LEVEL,
-    seed: int = SEED,
-) -> Estimate:
-    """``number`` of the CKA matrix, with its bootstrap interval over the same resamples.
+    images: npt.ArrayLike | None = None,
+) -> Jackknifed:
+    """``number`` of the CKA matrix (T, T), and of the same without each batch.
 
-    ``parts`` as in ``bootstrap``; ``number`` takes a CKA matrix (T, T).
+    ``parts`` and ``images`` as in ``cell_interval``. Without an interval where a tap varies in
+    one batch alone. Raises ``DegenerateTaps`` for a tap that varies in none.
     """
     hsic = np.asarray(parts, np.float64)
-    value = number(cka_from_hsic(hsic))
-    if len(hsic) < 2:
-        return Estimate(value)
-    weights = resamples(len(hsic), repeats=repeats, seed=seed)
-    own = weights @ np.diagonal(hsic, axis1=1, axis2=2)
-    # A resample that leaves a tap without variation has no CKA matrix.
-    drawn = [
-        number(cka_from_hsic(np.tensordot(weight, hsic, axes=1)[None]))
-        for weight in weights[(own > 0).all(axis=1)]
-    ]
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(value, float(low), float(high))
+    total = hsic.sum(axis=0)
+    value = np.array([number(cka_from_hsic(total[None]))])
+    groups = batch_groups(len(hsic), images)
+    if groups is None:
+        return Jackknifed(value)
+    own = np.diagonal(hsic, axis1=1, axis2=2)
+    if (own.sum(axis=0) - own <= 0).any():
+        return Jackknifed(value)
+    left = [number(cka_from_hsic((total - batch)[None])) for batch in hsic]
+    return Jackknifed(value, np.array(left)[:, None], groups)
 
 
-def resamples(batches: int, *, repeats: int, seed: int) -> Array:
-    """How often each batch is drawn in each resample with replacement: (repeats, batches)."""
-    drawn = np.random.default_rng(seed).integers(0, batches, (repeats, batches))
-    return np.stack([np.bincount(row, minlength=batches) for row in drawn]).astype(float)
+def batch_groups(batches: int, images: npt.ArrayLike | None) -> Groups | None:
+    """The batches as groups to leave out; None where an interval can't be had of them."""
+    groups = Groups.alike(np.ones(batches) if images is None else images)
+    return groups if batches > 1 and groups.freedom(0) >= LEAST_FREEDOM else None
+
+
+def _blocks(rows: int, each: int) -> list[slice]:
+    step = max(1, HELD // each)
+    return [slice(start, start + step) for start in range(0, rows, step)]

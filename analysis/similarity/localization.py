@@ -15,7 +15,8 @@ import numpy.typing as npt
 from analysis.cores import cores
 from analysis.errors import AnalysisError
 from analysis.similarity.gram import CONSTANT, Array, gram
-from analysis.similarity.intervals import HELD, LEVEL, REPEATS, SEED, resamples
+from analysis.similarity.intervals import HELD, batch_groups
+from analysis.similarity.jackknife import LEVEL, half_width, standard_error
 from analysis.similarity.signature import Float32, packed, unit
 
 # Float32 numbers of the signatures of tokens that are held at a time: 64 MB.
@@ -56,7 +57,7 @@ class Hsics:
     def cka(self) -> Array:
         """Minibatch CKA (T, P) of each token with each patch; NaN where either is constant."""
         every_batch = np.ones((1, len(self.crossed)))
-        return np.asarray(resampled_ckas(self, every_batch)[0])
+        return np.asarray(weighted_ckas(self, every_batch)[0])
 
     @property
     def constant_tokens(self) -> tuple[int, ...]:
@@ -154,10 +155,10 @@ def joined(batches: Sequence[Hsics]) -> Hsics:
     )
 
 
-def resampled_ckas(hsics: Hsics, weights: Array) -> Array:
-    """Minibatch CKA (resamples, T, P), each batch counted ``weights`` (resamples, batches) times.
+def weighted_ckas(hsics: Hsics, weights: Array) -> Array:
+    """Minibatch CKA (n, T, P), each batch counted ``weights`` (n, batches) times.
 
-    NaN where the token or the patch does not vary in the batches that are drawn.
+    NaN where the token or the patch does not vary in the batches that count.
     """
     drawn = np.tensordot(weights, hsics.crossed, axes=1)
     for own, axis in ((hsics.tokens, 2), (hsics.patches, 1)):
@@ -166,27 +167,28 @@ def resampled_ckas(hsics: Hsics, weights: Array) -> Array:
     return np.asarray(drawn)
 
 
-def cka_interval(
-    hsics: Hsics, *, repeats: int = REPEATS, level: float = LEVEL, seed: int = SEED
-) -> tuple[Array, Array] | None:
-    """Percentile interval (low, high), each (T, P), of ``hsics.cka()`` over resampled batches.
+def cka_interval(hsics: Hsics, *, level: float = LEVEL) -> tuple[Array, Array] | None:
+    """The interval (low, high), each (T, P), of ``hsics.cka()``, by leaving out each batch.
 
-    The resamples of ``bootstrap``; one in which a token or patch does not vary is left out for
-    it. NaN where either is constant. None where there is a single batch. Memory: 512 MB.
+    As ``intervals.cell_interval``; NaN where a token or patch is constant. None where there is a
+    single batch. Memory: 512 MB.
     """
     batches, count, others = hsics.crossed.shape
-    if batches < 2:
+    groups = batch_groups(batches, None)
+    if groups is None:
         return None
-    weights = resamples(batches, repeats=repeats, seed=seed)
+    value = hsics.cka()
     low, high = np.full((count, others), np.nan), np.full((count, others), np.nan)
-    varying = np.isfinite(hsics.cka())
-    step = max(1, HELD // (repeats * others))
+    step = max(1, HELD // (batches * others))
     for rows in (slice(start, start + step) for start in range(0, count, step)):
         some = Hsics(hsics.crossed[:, rows], hsics.tokens[:, rows], hsics.patches)
-        drawn = resampled_ckas(some, weights)[:, varying[rows]]
-        quantile = np.nanquantile if np.isnan(drawn).any() else np.quantile
-        ends = quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-        low[rows][varying[rows]], high[rows][varying[rows]] = ends
+        without = weighted_ckas(some, 1 - np.eye(batches))
+        # One that varies in a single batch is not defined without it.
+        alone = np.isnan(without).any(axis=0)
+        reach = half_width(*standard_error(np.where(alone, 0.0, without), groups), level=level)
+        reach[alone] = 2.0
+        low[rows] = np.maximum(value[rows] - reach, -1.0)
+        high[rows] = np.minimum(value[rows] + reach, 1.0)
     return low, high
 
 

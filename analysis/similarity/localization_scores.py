@@ -8,14 +8,12 @@ import numpy.typing as npt
 
 from analysis.errors import AnalysisError
 from analysis.similarity.gram import Array
-from analysis.similarity.intervals import LEVEL, REPEATS, SEED, Estimate, resamples
-from analysis.similarity.localization import Hsics, resampled_ckas
-from analysis.similarity.resampled import Resampled
+from analysis.similarity.intervals import batch_groups
+from analysis.similarity.jackknife import Estimate, Jackknifed
+from analysis.similarity.localization import Hsics, weighted_ckas
 
 # CKAs that differ by no more are tied: their float32 products leave as much to rounding.
 TIE = 2e-6
-# Float64 numbers of the resampled CKAs that are held at a time: 16 MB.
-HELD = 2**21
 # One patch of one's own, and two others to differ from.
 FEWEST_PATCHES = 3
 
@@ -46,8 +44,7 @@ class Scores:
     they, or their own patches, are constant.
     """
 
-    numbers: Resampled
-    level: float
+    numbers: Jackknifed
     tokens: int
     patches: int
     left_out: tuple[int, ...]
@@ -68,30 +65,17 @@ class Scores:
         return self._estimate(2)
 
     def _estimate(self, column: int) -> Estimate:
-        value, drawn = float(self.numbers.value[column]), self.numbers.drawn
-        if drawn is None:
-            return Estimate(value)
-        low, high = np.quantile(drawn[:, column], [(1 - self.level) / 2, (1 + self.level) / 2])
-        return Estimate(value, float(low), float(high))
+        return self.numbers.estimates[column]
 
 
-def score(
-    hsics: Hsics,
-    *,
-    own: npt.ArrayLike | None = None,
-    repeats: int = REPEATS,
-    level: float = LEVEL,
-    seed: int = SEED,
-) -> Scores:
-    """The scores of a layer, with bootstrap intervals over its batches.
+def score(hsics: Hsics, *, own: npt.ArrayLike | None = None) -> Scores:
+    """The scores of a layer, with intervals by leaving out each of its batches.
 
-    ``own`` (T,) is the index of each token's own patch; without it token i's is patch i. In a
-    resample the tokens and patches count that vary in it. An interval has the spread of the
-    resamples, its middle moved from their median to the value: they repeat batches, and the
-    noise of fewer images makes any token's own patch stand out less. Raises ``AnalysisError``
-    where fewer than 3 patches vary or no token counts, in a resample too, and for other ``own``.
+    ``own`` (T,) is the index of each token's own patch; without it token i's is patch i. Without
+    a batch the tokens and patches count that vary in the others. Raises ``AnalysisError`` where
+    fewer than 3 patches vary or no token counts, without a batch too, and for other ``own``.
     """
-    (every,) = scores(hsics, [slice(None)], own=own, repeats=repeats, level=level, seed=seed)
+    (every,) = scores(hsics, [slice(None)], own=own)
     return every
 
 
@@ -100,9 +84,6 @@ def scores(
     groups: Groups,
     *,
     own: npt.ArrayLike | None = None,
-    repeats: int = REPEATS,
-    level: float = LEVEL,
-    seed: int = SEED,
 ) -> list[Scores]:
     """The scores of each of ``groups`` of tokens, such as those inside; else as ``score``.
 
@@ -121,15 +102,12 @@ def scores(
                 "images"
             )
     values = _means(cka[None], places, groups)[0]
-    drawn = _resampled(hsics, places, groups, repeats=repeats, seed=seed)
-    if drawn is not None:
-        least, most = np.array([0, 1, -np.inf]), np.array([1, patches, np.inf])
-        drawn = np.clip(values + drawn - np.median(drawn, axis=0), least, most)
+    left_out = batch_groups(len(hsics.crossed), None)
+    without = None if left_out is None else _without(hsics, places, groups)
     each = np.arange(tokens)
     return [
         Scores(
-            numbers=Resampled(values[at], None if drawn is None else drawn[:, at]),
-            level=level,
+            numbers=Jackknifed(values[at], None if without is None else without[:, at], left_out),
             tokens=int(known[group].sum()),
             patches=patches,
             left_out=tuple(each[group][~known[group]].tolist()),
@@ -186,7 +164,7 @@ def _checked(own: npt.ArrayLike | None, *, tokens: int, patches: int) -> Places:
 
 
 def _means(cka: Array, own: Places, groups: Groups) -> Array:
-    """Share, rank and z (resamples, groups, 3): means over a group's tokens that vary, or NaN."""
+    """Share, rank and z (n, groups, 3): means over a group's tokens that vary, or NaN."""
     found = token_scores(cka, own=own)
     columns = np.stack([found.localized, found.rank, found.z], axis=-1)
     known = np.isfinite(columns)  # The same tokens in all three.
@@ -198,24 +176,13 @@ def _means(cka: Array, own: Places, groups: Groups) -> Array:
     return np.stack(means, axis=1)
 
 
-def _resampled(
-    hsics: Hsics, own: Places, groups: Groups, *, repeats: int, seed: int
-) -> Array | None:
-    """``_means`` of every resample of the batches; None of one batch."""
-    batches, tokens, patches = hsics.crossed.shape
-    if batches < 2:
-        return None
-    weights = resamples(batches, repeats=repeats, seed=seed)
-    step = max(1, HELD // (tokens * patches))
-    drawn = np.concatenate(
-        [
-            _means(resampled_ckas(hsics, weights[start : start + step]), own, groups)
-            for start in range(0, repeats, step)
-        ]
-    )
-    if not np.isfinite(drawn).all():
+def _without(hsics: Hsics, own: Places, groups: Groups) -> Array:
+    """``_means`` without each batch: (batches, groups, 3)."""
+    kept = 1 - np.eye(len(hsics.crossed))
+    left = np.concatenate([_means(weighted_ckas(hsics, one[None]), own, groups) for one in kept])
+    if not np.isfinite(left).all():
         raise AnalysisError(
             "in some batches no token or no patch of its own varies, so that there is no "
             "interval; take more images"
         )
-    return drawn
+    return left

@@ -1,17 +1,12 @@
-"""CKA of a block of pairs of layers, with intervals in closed form: for blocks of many pairs.
-
-A bootstrap draws every cell a thousand times, which for 10⁸ cells takes longer than their
-products; the infinitesimal jackknife needs two sums over the batches.
-"""
-
-from statistics import NormalDist
+"""CKA of a block of pairs of layers, with intervals: for blocks of many pairs."""
 
 import numpy as np
 import numpy.typing as npt
 
 from analysis.errors import AnalysisError
 from analysis.similarity.gram import Array
-from analysis.similarity.intervals import LEVEL
+from analysis.similarity.intervals import batch_groups
+from analysis.similarity.jackknife import LEVEL, half_width, standard_error
 from analysis.similarity.signature import Float32
 
 # Numbers that are squared at a time: 8 MB in float64.
@@ -37,42 +32,50 @@ def block_parts(
 
 
 def block_cka(
-    parts: Float32, weights_a: Array, weights_b: Array, *, level: float = LEVEL
+    parts: Float32,
+    weights_a: Array,
+    weights_b: Array,
+    *,
+    images: npt.ArrayLike | None = None,
+    level: float = LEVEL,
 ) -> tuple[Float32, tuple[Float32, Float32] | None]:
     """CKA (T_a, T_b) float32 and its interval (low, high), from the ``parts`` of all batches.
 
-    ``parts`` (batches, T_a, T_b), ``weights`` (batches, T). The standard error is that of the
-    infinitesimal jackknife over the batches (Jaeckel 1972; Efron 1982, chapter 6) of the ratio
-    r = Σ z / √(Σ x Σ y): with Σ x = Σ y = 1 the influence of a batch is z - r (x + y) / 2; the
-    interval is normal. None where there is a single batch. Raises ``AnalysisError`` for weights
-    that do not belong to the parts.
+    Args:
+        parts: (B, T_a, T_b), what each batch adds to CKA.
+        weights_a: (B, T_a), weights of the taps in the batches, of length one per tap.
+        weights_b: (B, T_b), likewise.
+        images: (B,), images of each batch; alike where left out.
+        level: of the interval.
+
+    Returns:
+        CKA and its interval as ``intervals.cell_interval`` has it: without batch j it is
+        (Σ z - zⱼ) / √((1 - xⱼ)(1 - yⱼ)), x and y the shares of the batch in a tap's own HSIC.
+        None for it where nothing can be left out.
+
+    Raises:
+        AnalysisError: For weights that do not belong to the parts.
     """
     batches = len(parts)
     for weights, taps in ((weights_a, parts.shape[1]), (weights_b, parts.shape[2])):
         if weights.shape != (batches, taps):
             raise AnalysisError(f"weights {weights.shape}, expected {(batches, taps)} of the parts")
     value = parts.sum(axis=0, dtype=np.float64)
-    if batches < 2:
+    groups = batch_groups(batches, images)
+    if groups is None:
         return value.astype(np.float32), None
-    wide = NormalDist().inv_cdf((1 + level) / 2)
-    error = wide * _standard_error(parts, value, weights_a**2, weights_b**2)
-    low, high = (value - error).astype(np.float32), (value + error).astype(np.float32)
-    return value.astype(np.float32), (low, high)
-
-
-def _standard_error(parts: Float32, value: Array, own_a: Array, own_b: Array) -> Array:
-    """Of every cell; ``own`` (batches, T) are the shares of the batches in a tap's own HSIC."""
-    batches, taps, columns = parts.shape
-    error = np.empty((taps, columns))
-    rows = max(1, HELD // columns)
-    for start in range(0, taps, rows):
+    left_a, left_b = 1 - weights_a**2, 1 - weights_b**2
+    alone_a, alone_b = (np.asarray((left <= 0).any(axis=0)) for left in (left_a, left_b))
+    scale_a, scale_b = (np.sqrt(np.where(left > 0, left, 1.0)) for left in (left_a, left_b))
+    low, high = np.empty(value.shape, np.float32), np.empty(value.shape, np.float32)
+    rows = max(1, HELD // (batches * value.shape[1]))
+    for start in range(0, len(value), rows):
         block = slice(start, start + rows)
-        total = np.zeros((len(value[block]), columns))
-        for batch in range(batches):
-            influence: npt.NDArray[np.float64] = own_a[batch, block, None] + own_b[batch]
-            influence *= value[block]
-            influence /= -2
-            influence += parts[batch, block]
-            total += influence * influence
-        error[block] = np.sqrt(total * (batches / (batches - 1)))
-    return error
+        without = value[block] - parts[:, block]
+        without /= scale_a[:, block, None]
+        without /= scale_b[:, None, :]
+        reach = half_width(*standard_error(without, groups), level=level)
+        reach[alone_a[block]] = reach[:, alone_b] = 2.0
+        low[block] = np.maximum(value[block] - reach, -1.0)
+        high[block] = np.minimum(value[block] + reach, 1.0)
+    return value.astype(np.float32), (low, high)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from analysis.errors import AnalysisError
-from analysis.similarity.intervals import Estimate
+from analysis.similarity.jackknife import Estimate
 
 # The 97.5 % point of the normal distribution.
 _Z = 1.959963984540054

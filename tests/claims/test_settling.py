@@ -6,7 +6,7 @@ import pytest
 
 from analysis.claims import CLAIMS, claim
 from analysis.claims.cast import casts, fractions, pooling
-from analysis.claims.needs import Asked
+from analysis.claims.needs import Available
 from analysis.claims.settling import unsettled
 
 
@@ -29,15 +29,15 @@ MODELS = {
 
 
 def test_families_are_cast_by_facts_in_the_studys_order() -> None:
-    asked = Asked(MODELS)
+    asked = Available(MODELS)
     assert casts(asked) == [["a", "net", "mix"], ["b", "net", "mix"]]
     assert fractions(asked, "vit") == ["tenth"] and not fractions(asked, "resnet")
     assert pooling(asked) == ["gap"]
-    assert casts(Asked({"odd": MODELS["odd"]})) == []
+    assert casts(Available({"odd": MODELS["odd"]})) == []
 
 
 def test_a_study_with_everything_lacks_nothing() -> None:
-    asked = Asked(MODELS, labels=True, second=True)
+    asked = Available(MODELS, labels=True, second=True)
     assert {need.name for one in CLAIMS for need in one.needs if not need.met(asked)} == set()
 
 
@@ -54,14 +54,14 @@ def test_a_study_with_everything_lacks_nothing() -> None:
 def test_what_is_lacking_is_named_with_what_would_settle_it(
     id: str, without: str, lacking: str, settled_by: str
 ) -> None:
-    asked = Asked({name: one for name, one in MODELS.items() if name != without}, labels=True)
+    asked = Available({name: one for name, one in MODELS.items() if name != without}, labels=True)
     words = unsettled(claim(id), asked)
     assert lacking in words and settled_by in words
-    assert "lacks" not in unsettled(claim(id), Asked(MODELS, labels=True))
+    assert "lacks" not in unsettled(claim(id), Available(MODELS, labels=True))
 
 
 def test_one_model_and_images_without_labels() -> None:
-    asked = Asked({"a": MODELS["a"]})
+    asked = Available({"a": MODELS["a"]})
     assert "lacks a ResNet and an MLP-Mixer" in unsettled(claim("E2-mixer"), asked)
     assert "lacks images with labels" in unsettled(claim("E10-token"), asked)
     assert casts(asked) == [["a"]]

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+from analysis.similarity.structure import overall, paired, two_blocks, within_and_across
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.claims.findings import Measured
+from analysis.claims.trials import findings, fine_findings
 from analysis.errors import AnalysisError
-from analysis.similarity.findings import Measured
-from analysis.similarity.structure import overall, paired, two_blocks, within_and_across
-from analysis.similarity.trials import findings, fine_findings
 
 
 def falling(count: int, rate: float = 0.1) -> np.ndarray:

@@ -93,11 +93,15 @@ class Relations:
         """The part of the data that ``model`` was trained on; all of it where nothing is said."""
         return float(self._origin(model)["fraction"] or ALL)
 
+    def kin(self, model: str) -> str:
+        """What ``model`` shares with those that differ from it in their seed alone."""
+        return self._kin(model, apart=("seed",))
+
     def seeds(self) -> list[list[str]]:
         """Groups of two or more models that differ in nothing but the seed."""
         groups: dict[str, list[str]] = {}
         for model in self.facts:
-            groups.setdefault(self._kin(model, apart=("seed",)), []).append(model)
+            groups.setdefault(self.kin(model), []).append(model)
         return [group for group in groups.values() if len(group) > 1]
 
     def _same(

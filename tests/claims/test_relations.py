@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tasks.relations import Relations
+from analysis.claims.relations import Relations
 
 
 def vit(

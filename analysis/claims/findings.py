@@ -1,0 +1,176 @@
+"""What a comparison says on the study's claims: numbers of CKA matrices, trained and untrained."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from analysis.claims.cast import casts
+from analysis.claims.catalogue import claim
+from analysis.claims.evidence import Case, Contrast, contrast
+from analysis.claims.evidence import Side as Measurement
+from analysis.claims.needs import available
+from analysis.errors import AnalysisError
+from analysis.similarity.gram import Array
+from analysis.similarity.intervals import jackknifed_cka
+from analysis.similarity.jackknife import Estimate, Jackknifed
+
+Number = Callable[[Array], float]
+Baseline = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One number of a claim: ``number`` of the cells of ``rows``' taps with ``columns``'."""
+
+    label: str
+    rows: str
+    columns: str
+    number: Number
+
+    def of(self, named: Baseline | None) -> "Side":
+        """The same of the models that ``named`` puts in their place."""
+        names = named or {}
+        rows, columns = (names.get(model, model) for model in (self.rows, self.columns))
+        return replace(self, rows=rows, columns=columns)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One contrast of the claim ``id``: ``measure`` of the first side is above the second's.
+
+    ``least`` is the claim's, where it is not given.
+    """
+
+    id: str
+    measure: str
+    first: Side
+    second: Side
+    least: float | None = None
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The models that it is about, each once."""
+        return tuple(dict.fromkeys(_models([self.first, self.second])))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A comparison as findings need it.
+
+    ``parts`` (batches, T, T) sum to CKA; ``model`` (T,) names each tap's model, ``tap`` (T,) the
+    taps. ``families`` gives each trained model's family ('vit', 'resnet', 'mixer', or another
+    word) in the study's order, ``twins`` the untrained network of those that have one, ``facts``
+    what a survey found of each model, ``images`` (batches,) how many each batch has.
+    """
+
+    parts: Array
+    model: Sequence[str]
+    families: Mapping[str, str]
+    twins: Mapping[str, str]
+    tap: Sequence[str] = ()
+    facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    images: Sequence[int] | None = None
+
+    def taps(self, model: str) -> list[str]:
+        """The names of ``model``'s taps, as they fire."""
+        return [tap for tap, name in zip(self.tap, self.model, strict=True) if name == model]
+
+    @property
+    def casts(self) -> list[list[str]]:
+        """The models that the claims on families are put to: first of each family, second, ..."""
+        return casts(available(self.facts))
+
+    def of_family(self, family: str, among: Sequence[str] | None = None) -> str | None:
+        """The first model of ``family`` in the study's order, among some or all."""
+        models = self.families if among is None else among
+        return next((model for model in models if self.families.get(model) == family), None)
+
+    def jackknifed(self, side: Side, *, named: Baseline | None = None) -> Jackknifed:
+        """``side``'s number with each batch left out; of the models that ``named`` puts there."""
+        own = side.of(named)
+        chosen = np.flatnonzero(np.isin(self.model, _models([own])))
+        names = np.asarray(self.model)[chosen]
+        rows, columns = (np.flatnonzero(names == model) for model in (own.rows, own.columns))
+        places = np.ix_(rows, columns)
+        return jackknifed_cka(
+            self.parts[:, chosen[:, None], chosen],
+            lambda matrix: own.number(matrix[places]),
+            images=self.images,
+        )
+
+    def estimate(self, side: Side, *, named: Baseline | None = None) -> Estimate:
+        """``side``'s number and its interval."""
+        return self.jackknifed(side, named=named).estimate.clipped(-1.0, 1.0)
+
+    def contrast(self, trial: Trial, *, baseline: Baseline | None = None) -> Contrast:
+        """Both sides of ``trial``, and the same of the networks that ``baseline`` puts there.
+
+        The baseline is their untrained networks where all of them have one.
+        """
+        if baseline is None and set(trial.networks) <= set(self.twins):
+            baseline = self.twins
+        first, second = (self._measurement(side, baseline) for side in (trial.first, trial.second))
+        least = claim(trial.id).least if trial.least is None else trial.least
+        return contrast(trial.measure, first, second, least=least)
+
+    def case(self, *trials: Trial, baseline: Baseline | None = None) -> Case:
+        """The claim of ``trials``, all its numbers; too few layers for one is said."""
+        networks = tuple(dict.fromkeys(name for trial in trials for name in trial.networks))
+        try:
+            found = tuple(self.contrast(trial, baseline=baseline) for trial in trials)
+        except AnalysisError as error:
+            return Case(trials[0].id, networks, lacking=f"{str(error).capitalize()}.")
+        return Case(trials[0].id, networks, found)
+
+    def _measurement(self, side: Side, baseline: Baseline | None) -> Measurement:
+        untrained = None if baseline is None else self.jackknifed(side, named=baseline)
+        return Measurement(side.label, self.jackknifed(side), untrained)
+
+
+def measured_of(dataset: xr.Dataset) -> Measured:
+    """A comparison as findings need it: the study's models, and which untrained one is whose."""
+    facts: dict[str, Any] = dataset.attrs["models"]
+    names = [str(model) for model in dataset["model_a"].values]
+    baselines = [str(model) for model in dataset["baseline_of_a"].values]
+    twins = {own: twin for twin, own in zip(names, baselines, strict=True) if own}
+    own = [model for model in dict.fromkeys(names) if model not in twins.values()]
+    return Measured(
+        parts=dataset["cka_parts"].values.astype(np.float64),
+        model=names,
+        families={model: str(facts[model]["family"]) for model in own},
+        twins=twins,
+        tap=[str(tap) for tap in dataset["tap_a"].values],
+        facts={model: facts[model] for model in own},
+        images=dataset["batch_images"].values.tolist() if "batch_images" in dataset else None,
+    )
+
+
+def shown(number: Estimate) -> str:
+    """``number`` with two decimals and its interval: ``0.62 [0.60, 0.64]``."""
+    text = f"{number.value:.2f}"
+    if number.low is not None and number.high is not None:
+        text += f" [{number.low:.2f}, {number.high:.2f}]"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def sentence(case: Case) -> str:
+    """What was measured of a claim, in a sentence that its numbers make."""
+    told = []
+    for one in case.contrasts:
+        (above, first), (below, second) = one.first, one.second
+        words = f"{one.measure}: {above} {shown(first)}, {below} {shown(second)}"
+        if one.untrained is not None:
+            words += (
+                f"; the difference is {shown(one.difference)}, before training it is "
+                f"{shown(one.untrained)}"
+            )
+        told.append(words[0].upper() + words[1:])
+    text = ". ".join(told) or case.lacking.removesuffix(".")
+    return f"{text}. {case.claim.sentence.removesuffix('.')}: {case.verdict}."
+
+
+def _models(sides: Sequence[Side]) -> list[str]:
+    return [model for side in sides for model in (side.rows, side.columns)]
