@@ -10,7 +10,6 @@ import xarray as xr
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from analysis.similarity.jackknife import LEVEL
 from analysis.similarity.measures import measure
 from storage import comparisons
 from storage.images import ImageSet
@@ -21,7 +20,7 @@ from tasks.references import ComparisonReference, SignaturesReference, Statistic
 from tasks.retries import RETRIED
 from tasks.undefined import scattered
 from tasks.versions import versions
-from tasks.ways import UNDEFINED, WAYS, Subjects
+from tasks.ways import LEVEL, REPEATS, SEED, UNDEFINED, WAYS, Subjects
 
 
 @task(task_run_name="compare by {name}", cache_policy=NO_CACHE, **RETRIED)
@@ -72,7 +71,7 @@ def measure_name(plans: Sequence[ModelPlan], name: str, *, statistics: Statistic
             "measure": name,
             "families": 1,
             "undefined": 1,
-            "interval": ["jackknife", LEVEL],
+            "bootstrap": [REPEATS, LEVEL, SEED],
             **statistics.identity(),
         },
         kind=comparisons.MEASURES,
@@ -120,7 +119,6 @@ def join_measures(
     if statistics.permutations:
         models = list(dict.fromkeys(coordinates["model_a"][1]))
         coordinates |= {"own_model": models, "other_model": models}
-    coordinates["batch_images"] = ("batch", list(plans[0].batch_images))
     dataset = xr.Dataset({key: v.variable for key, v in variables.items()}, coordinates)
     if swept is not None:
         dataset = dataset.merge(
@@ -139,7 +137,7 @@ def join_measures(
             for m in names
         },
         "estimator": "minibatch CKA, unbiased HSIC (Song 2012; Nguyen 2021), linear kernel",
-        "interval": f"{LEVEL:.0%}, delete-one-batch jackknife over {len(plans[0].bounds)} batches",
+        "interval": f"{LEVEL:.0%} bootstrap over {len(plans[0].bounds)} batches, {REPEATS} repeats",
         "permutations": statistics.permutations,
         "signatures": {plan.name: plan.signatures("cka") for plan in plans},
         "left_out_taps": left_out(plans, present),

@@ -14,6 +14,7 @@ from tasks.chance_section import chance
 from tasks.drawn import drawn
 from tasks.relations import leading
 from tasks.seed_sections import by_seed, seeds_of
+from tasks.undefined import defined_layers, undefined_words
 
 # Variants of CKA over all images stand beside the minibatch estimate, not among other measures.
 EXACT = "cka_exact"
@@ -112,8 +113,13 @@ def other_measures(dataset: xr.Dataset, models: Sequence[str], names: Sequence[s
     return Section(
         "By other measures",
         paragraphs=tuple(
-            f"{titles[name]}: {about[name]['source']}. "
-            + " ".join(agreement_words(dataset, name, models))
+            " ".join(
+                (
+                    f"{titles[name]}: {about[name]['source']}.",
+                    *agreement_words(dataset, name, models),
+                    *undefined_words(dataset, name, models),
+                )
+            )
             for name in names
         ),
         figures=tuple(
@@ -139,6 +145,8 @@ def _sentence(words: str) -> str:
 
 def agreement_words(dataset: xr.Dataset, name: str, models: Sequence[str]) -> Iterator[str]:
     """How a measure orders the pairs of layers compared with CKA."""
+    if defined_layers(dataset, name, models) < 2:
+        return
     apart = draw.differences(dataset, name, "cka", models=models)
     if apart.correlation is not None:
         yield (

@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.errors import AnalysisError
 from analysis.similarity import NonFinite, unit
-from analysis.similarity.measures import pair_measure
+from analysis.similarity.measures import PairMeasure, TooFewImages, Undefined, pair_measure
 from storage import signatures
 from storage.images import ImageSet
 from storage.signatures import Signatures
@@ -73,9 +73,22 @@ def attributes(plan: ModelPlan) -> dict[str, Any]:
 
 
 def sign(tap: str, activations: np.ndarray, measures: Sequence[str]) -> Signed:
-    """The vectors of one batch at ``tap`` (images, *feature), for every measure."""
+    """The vectors of one batch at ``tap`` (images, *feature), for every measure.
+
+    A measure that is not defined on the activations leaves zeros, and is left out of the tap
+    when taps are compared (``tasks.undefined``).
+    """
     with at(tap):
-        return {name: unit(pair_measure(name).vector(activations)) for name in measures}
+        return {name: unit(_vector(pair_measure(name), activations)) for name in measures}
+
+
+def _vector(measure: PairMeasure, activations: np.ndarray) -> np.ndarray:
+    try:
+        return measure.vector(activations)
+    except TooFewImages:
+        raise  # So has every tap.
+    except Undefined:
+        return np.zeros(measure.pairs.length(len(activations)))
 
 
 class Unsuited(AnalysisError):

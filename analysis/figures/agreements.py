@@ -47,8 +47,9 @@ def differences(
 ) -> Differences:
     """How far ``measure`` is from ``reference`` over all distinct pairs of taps of ``models``.
 
-    Two taps count once, or both ways where one of the measures is not the same both ways.
-    Raises ``AnalysisError`` for a model or measure that is not there, and for a single tap.
+    Two taps count once, or both ways where one of the measures is not the same both ways; taps
+    at which one is not defined do not count. Raises ``AnalysisError`` for a model or measure
+    that is not there, and for a single tap.
     """
     return _differences(_clouds(comparison, measure, reference, models))
 
@@ -101,11 +102,15 @@ def _clouds(comparison: xr.Dataset, measure: str, reference: str, models: Sequen
             if model_a == model_b:
                 distinct &= ~np.eye(len(distinct), dtype=bool)
                 distinct = distinct if both_ways else np.triu(distinct)
+            distinct &= np.isfinite(values[:2]).all(axis=0)
             found[WITHIN if model_a == model_b else ACROSS].append(values[:, distinct])
     clouds = {kind: np.concatenate(parts, axis=1) for kind, parts in found.items() if parts}
     clouds = {kind: cloud for kind, cloud in clouds.items() if cloud.size}
     if not clouds:
-        raise AnalysisError(f"{', '.join(models)} has a single tap, expected two or more to pair")
+        raise AnalysisError(
+            f"{', '.join(models)} has a single tap at which {measure} and {reference} are defined, "
+            "expected two or more to pair"
+        )
     return clouds
 
 

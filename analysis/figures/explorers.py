@@ -25,7 +25,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from analysis.figures import pairs
-from analysis.figures.heatmaps import Limits, scale
+from analysis.figures.heatmaps import UNDEFINED, Limits, scale
 from analysis.figures.style import COLOUR_MAP
 
 _TOOLS = "pan,wheel_zoom,box_zoom,reset"
@@ -49,8 +49,9 @@ def explorer(
 
     The document is Bokeh's ``json_item``, drawn by ``Bokeh.embed.embed_item``. A cell under the
     pointer is told with both taps, their models and depths, its value and what else the
-    comparison has of it: interval, p, q, calibrated value. Values are float32. Raises
-    ``AnalysisError`` for a model or measure that is not there.
+    comparison has of it: interval, p, q, calibrated value. Values are float32, NaN and grey
+    where the measure is not defined. Raises ``AnalysisError`` for a model or measure that is not
+    there.
     """
     pairs.require(comparison, *rows, *columns)
     pairs.require_measure(comparison, measure)
@@ -102,7 +103,7 @@ def _plot(comparison: xr.Dataset, cells: xr.Dataset, measure: str, limits: Limit
         output_backend="canvas",
     )
     colours = [to_hex(shade) for shade in colormaps[COLOUR_MAP](np.linspace(0, 1, 256))]
-    mapper = LinearColorMapper(palette=colours, low=low, high=high)
+    mapper = LinearColorMapper(palette=colours, low=low, high=high, nan_color=UNDEFINED)
     shown = _shown(cells, measure)
     source = ColumnDataSource({name: [values] for name, values in shown.items()})
     image = plot.image(

@@ -29,6 +29,8 @@ _DEPTH = "depth (0 input, 1 output)"
 _NO_MARKS: Mapping[str, float] = MappingProxyType({})
 # Seen on the dark and on the light end of the colour map.
 _MARK = "#56B4E9"
+# Cells of taps at which the measure is not defined.
+UNDEFINED = "#d0d0d0"
 
 
 def scale(*comparisons: xr.Dataset, measure: str = "cka") -> Limits:
@@ -186,12 +188,16 @@ def beside(
 def _unit(comparison: xr.Dataset, measure: str) -> str:
     """What the colours are, and which way where that matters."""
     way = "" if pairs.symmetric(comparison, measure) else " (row to column)"
-    return pairs.title(comparison, measure) + way
+    partly = pairs.undefined(comparison, measure, "a").any()
+    grey = "; grey: not defined" if partly else ""
+    return pairs.title(comparison, measure) + way + grey
 
 
 def _heatmap(axes: Axes, values: xr.DataArray, limits: Limits) -> AxesImage:
     """Row i of the picture, counted from below, is tap i of model a."""
     axes.set_box_aspect(1)
+    if values.isnull().any():
+        axes.set_facecolor(UNDEFINED)
     return axes.imshow(
         values.transpose("tap_a", "tap_b").values,
         origin="lower",

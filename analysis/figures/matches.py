@@ -13,10 +13,10 @@ from analysis.figures.rendering import settle
 from analysis.figures.style import GREY, MANY, colours, folded, style
 from analysis.figures.tap_axis import index_of_depth, name_taps, show_depth
 
-# Matches whose p value is above this are not told from chance.
+# Matches whose adjusted p value, q, is above this are not told from chance.
 LEVEL = 0.05
 _BEST = "most similar tap"
-_CHANCE = f"not above chance, p > {LEVEL:g}"
+_CHANCE = f"not above chance, q > {LEVEL:g}"
 _OVERLAP = "its interval overlaps"
 _EQUAL = "equal depth"
 
@@ -43,10 +43,11 @@ def best_match(
 
     Small dots are taps of ``model_b`` that intervals cannot tell from the most similar one:
     their ``{measure}_high`` reaches its ``{measure}_low``. Hollow grey squares, where the
-    comparison has ``{measure}_best_p``, are matches no better than the best of shuffled images
-    (p above 0.05). Raises ``AnalysisError`` for a model or measure that is not there.
+    comparison has ``{measure}_best_q``, are matches no better than the best of shuffled images
+    (q above 0.05). Taps at which the measure is not defined are left out. Raises
+    ``AnalysisError`` for a model or measure that is not there, and where a model has no other.
     """
-    cells = pairs.pair(comparison, model_a, model_b, measure=measure)
+    cells = pairs.defined(pairs.pair(comparison, model_a, model_b, measure=measure), measure)
     cells = cells.transpose(..., "tap_a", "tap_b")
     best = cells[measure].values.argmax(axis=1)
     chance = _by_chance(cells, measure)
@@ -84,8 +85,8 @@ def best_match(
 
 def _by_chance(cells: xr.Dataset, measure: str) -> np.ndarray:
     """Which taps' best matches (taps of a,) a permutation test does not tell from chance."""
-    p = pairs.matches_p(cells, measure)
-    return np.zeros(cells.sizes["tap_a"], bool) if p is None else p > LEVEL
+    q = pairs.matches_q(cells, measure)
+    return np.zeros(cells.sizes["tap_a"], bool) if q is None else q > LEVEL
 
 
 def _draw_overlaps(

@@ -22,7 +22,7 @@ def pair(comparison: xr.Dataset, model_a: str, model_b: str, *, measure: str = "
     """The cells of ``model_a``'s taps (rows) with ``model_b``'s (columns).
 
     Raises ``AnalysisError`` for a model or ``measure`` that is not there and for cells of
-    ``measure`` that are not finite.
+    ``measure`` that are not finite although it is defined there.
     """
     cells = block(comparison, model_a, model_b)
     require_measure(comparison, measure)
@@ -39,9 +39,13 @@ def block(comparison: xr.Dataset, model_a: str, model_b: str) -> xr.Dataset:
 
 
 def check_finite(cells: xr.Dataset, measure: str) -> None:
-    """Raise ``AnalysisError`` naming the first cell of ``measure`` that is not finite."""
+    """Raise ``AnalysisError`` naming the first cell of ``measure`` that is not finite.
+
+    Cells of taps on which the comparison says that ``measure`` is not defined are to be NaN.
+    """
     values = cells[measure].transpose("tap_a", "tap_b").values
-    broken = np.argwhere(~np.isfinite(values))
+    rows, columns = (undefined(cells, measure, side) for side in "ab")
+    broken = np.argwhere(~np.isfinite(values) & ~(rows[:, None] | columns))
     if len(broken):
         row, column = broken[0]
         one, other = (
@@ -54,24 +58,51 @@ def check_finite(cells: xr.Dataset, measure: str) -> None:
         )
 
 
-def matches_p(cells: xr.Dataset, measure: str) -> np.ndarray | None:
-    """Of the best matches in a ``pair``'s ``cells`` the p values (taps of a,), None if untested.
+def undefined(cells: xr.Dataset, measure: str, side: str) -> np.ndarray:
+    """Whether ``measure`` is not defined at the taps of one ``side``, 'a' or 'b': (taps,) bool."""
+    known = cells.attrs.get("undefined", {}).get(measure, {})
+    names = zip(cells[f"model_{side}"].values, cells[f"tap_{side}"].values, strict=True)
+    return np.array([f"{model}: {tap}" in known for model, tap in names], bool)
 
-    A model's taps with themselves are no matches: their best p values, which are of the other
-    taps, do not belong to them. Raises ``AnalysisError`` where the test left the model out.
+
+def defined(cells: xr.Dataset, measure: str) -> xr.Dataset:
+    """``cells`` without the taps at which ``measure`` is not defined.
+
+    Raises ``AnalysisError`` where one side has no other.
     """
-    tested = f"{measure}_best_p"
+    left = {f"tap_{side}": np.flatnonzero(~undefined(cells, measure, side)) for side in "ab"}
+    for side, places in left.items():
+        if not len(places):
+            model = cells[side.replace("tap", "model")].values[0]
+            raise AnalysisError(
+                f"{title(cells, measure)} is not defined at any layer of '{model}': take another "
+                "measure; the attribute undefined of the comparison has the reasons"
+            )
+    return cells.isel(left)
+
+
+def matches_q(cells: xr.Dataset, measure: str) -> np.ndarray | None:
+    """Adjusted p values, q, of the best matches in a ``pair``'s ``cells``.
+
+    Returns:
+        (taps of a,) float64; None if they are untested or the cells are a model's with itself,
+        where a layer's most similar one is itself and no match.
+
+    Raises:
+        AnalysisError: The test left the model out.
+    """
+    tested = f"{measure}_best_q"
     model = str(cells["model_b"].values[0])
     if tested not in cells or model == str(cells["model_a"].values[0]):
         return None
     place = np.flatnonzero(cells["other_model"].values == model)
-    p = cells[tested].transpose("tap_a", "other_model").values[:, place]
-    if p.shape[1] != 1 or not np.isfinite(p).all():
+    q = cells[tested].transpose("tap_a", "other_model").values[:, place]
+    if q.shape[1] != 1 or not np.isfinite(q).all():
         raise AnalysisError(
-            f"{tested} has no finite p value for every match in '{model}'; compute the comparison "
+            f"{tested} has no finite value for every match in '{model}'; compute the comparison "
             "again"
         )
-    found: np.ndarray = p[:, 0]
+    found: np.ndarray = q[:, 0]
     return found
 
 

@@ -19,8 +19,9 @@ def cells(comparison: xr.Dataset, models: Sequence[str]) -> str:
 
     Beside each measure stands what the comparison holds of it: interval (low, high), p and q,
     critical value, calibrated value. Numbers are written so that reading them back gives the
-    same floats. Of the two cells of a pair of taps, (a, b) and (b, a), both are written. Raises
-    ``AnalysisError`` for a model that is not there and for a measure that is not finite.
+    same floats; nan stands at taps where a measure is not defined. Of the two cells of a pair of
+    taps, (a, b) and (b, a), both are written. Raises ``AnalysisError`` for a model that is not
+    there and for a measure that is not finite.
     """
     measures = pairs.measures(comparison)
     possible = (f"{measure}{part}" for measure in measures for part in _PARTS)

@@ -94,7 +94,7 @@ def measure() -> xr.Dataset:
         "cka_q": (dims, np.exp(-2 * cka)),
         "cka_critical": (dims, 0.2 * cka),
         "cka_calibrated": (dims, 0.8 * cka),
-        "cka_best_p": (("tap_a", "other_model"), np.abs(noise[:, : len(models)]) / 10),
+        "cka_best_q": (("tap_a", "other_model"), np.abs(noise[:, : len(models)]) / 10),
         "cka_parts": (("batch", *dims), np.stack([cka / 2, cka / 2])),
     }
     labelled = comparison.assign_coords(other_model=np.array(models, object))

@@ -218,7 +218,7 @@ def test_a_measure_that_is_not_there_is_named_with_the_nearest(measured, name):
     with pytest.raises(AnalysisError, match=r"measure 'predictivty' is not .* nearest: predictiv"):
         DRAW[name](measured, measure="predictivty")
     # Parts of a measure, and what is per batch or per model, are no measures.
-    for part in ("cka_low", "cka_p", "cka_parts", "cka_best_p"):
+    for part in ("cka_low", "cka_p", "cka_parts", "cka_best_q"):
         with pytest.raises(AnalysisError, match=f"measure '{part}' is not in the comparison"):
             DRAW[name](measured, measure=part)
 

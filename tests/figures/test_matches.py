@@ -75,7 +75,7 @@ def test_an_unknown_model_is_refused(comparison):
         best_match(comparison, "vit", "bit")
 
 
-CHANCE = "not above chance, p > 0.05"
+CHANCE = "not above chance, q > 0.05"
 
 
 def legend(figure) -> list[str]:
@@ -88,7 +88,7 @@ def test_matches_by_chance_are_hollow_grey_squares_in_both_panels(measured):
     where, how_much = figure.axes
     cka, low = (cells(measured, name, "resnet", "vit") for name in ("cka", "cka_low"))
     rows = measured["model_a"].values == "resnet"
-    p = measured["cka_best_p"].sel(other_model="vit").values[rows]
+    p = measured["cka_best_q"].sel(other_model="vit").values[rows]
     best = cka.argmax(axis=1)
     told = {True: "most similar tap", False: CHANCE}
     for good, label in told.items():
@@ -110,15 +110,15 @@ def test_matches_by_chance_are_hollow_grey_squares_in_both_panels(measured):
 
 def test_p_of_just_the_level_is_above_chance(measured):
     edge = measured.copy(deep=True)
-    edge["cka_best_p"][:] = 0.05
+    edge["cka_best_q"][:] = 0.05
     assert CHANCE not in legend(best_match(edge, "resnet", "vit"))
-    edge["cka_best_p"][:] = 0.051
+    edge["cka_best_q"][:] = 0.051
     assert legend(best_match(edge, "resnet", "vit"))[0] == CHANCE
 
 
 def test_a_tap_with_itself_and_an_untested_measure_are_not_told_from_chance(measured):
     certain = measured.copy(deep=True)
-    certain["cka_best_p"][:] = 1.0
+    certain["cka_best_q"][:] = 1.0
     assert CHANCE in legend(best_match(certain, "vit", "resnet"))
     assert CHANCE not in legend(best_match(certain, "vit", "vit"))
     assert CHANCE not in legend(best_match(certain, "vit", "resnet", measure="predictivity"))
@@ -126,10 +126,10 @@ def test_a_tap_with_itself_and_an_untested_measure_are_not_told_from_chance(meas
 
 def test_a_test_without_a_p_value_is_refused(measured):
     broken = measured.copy(deep=True)
-    broken["cka_best_p"][3] = np.nan
-    with pytest.raises(AnalysisError, match=r"cka_best_p has no finite p value .* 'resnet'"):
+    broken["cka_best_q"][3] = np.nan
+    with pytest.raises(AnalysisError, match=r"cka_best_q has no finite value .* 'resnet'"):
         best_match(broken, "vit", "resnet")
-    with pytest.raises(AnalysisError, match=r"cka_best_p has no finite p value .* 'resnet'"):
+    with pytest.raises(AnalysisError, match=r"cka_best_q has no finite value .* 'resnet'"):
         best_match(measured.isel(other_model=[0]), "vit", "resnet")
 
 

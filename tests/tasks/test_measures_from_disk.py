@@ -88,7 +88,8 @@ def test_fits_of_every_pair_are_the_plain_measure_of_each_batch(
     kept = [recorded(store, plan) for plan in plans]
     present = np.array([0, 2, 3])
     fits = fit.Fits(FITS[name], plans, kept, images)
-    values, drawn = fits.values(present=present, permutations=2, seed=6)
+    found = fits.fitted(present=present, permutations=2, seed=6)
+    values, drawn = found.values, found.drawn
     every = [x for model in SHAPES for x in activations(model).values()]
     chosen = [every[i] for i in present]
     expected = np.zeros((2, 3, 3))

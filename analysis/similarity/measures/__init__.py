@@ -10,6 +10,7 @@ from analysis.similarity.measures.measure import (
     Measure,
     PairMeasure,
     ResidualMeasure,
+    TooFewImages,
     Undefined,
 )
 from analysis.similarity.measures.neighbours import mutual_knn
@@ -29,6 +30,7 @@ __all__ = [
     "Measure",
     "PairMeasure",
     "ResidualMeasure",
+    "TooFewImages",
     "Undefined",
     "angular_distance",
     "deconfounded",

@@ -35,6 +35,8 @@ def rbf(width: float = RBF_WIDTH) -> PairMeasure:
         source="Kornblith et al. (2019), section 3; unbiased HSIC of Song et al. (2012)",
         vector=partial(_rbf_vector, width=width),
         weighted=True,
+        undefined="more than half of the distances between images are zero, and so is the median, "
+        "the RBF kernel's unit; take duplicated images out, or use cka",
     )
 
 

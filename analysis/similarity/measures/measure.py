@@ -18,7 +18,8 @@ class PairMeasure:
     ``vector``: activations (n, ...) to (m,) float64, m fixed by n; all zeros for a tap that does
     not vary over the images. ``weighted``: batches are joined by their vectors' lengths, a ratio
     of sums (CKA); otherwise every batch counts alike, a mean of cosines. ``pairs``: those of
-    images that the m numbers belong to.
+    images that the m numbers belong to. ``undefined``: where ``vector`` raises ``Undefined``,
+    and the remedy, for reports on taps that are left out.
     """
 
     name: str
@@ -27,6 +28,7 @@ class PairMeasure:
     vector: Callable[[npt.ArrayLike], Array]
     weighted: bool
     pairs: Pairs = TRIANGLE
+    undefined: str = "the activations do not vary; leave the tap out"
     reads_activations: ClassVar[bool] = False
     symmetric: ClassVar[bool] = True
 
@@ -84,6 +86,10 @@ Measure = PairMeasure | FitMeasure | ExactMeasure | ResidualMeasure
 
 class Undefined(AnalysisError):
     """A measure is not defined on these activations; the message names why, and the remedy."""
+
+
+class TooFewImages(Undefined):
+    """A batch has too few images for a measure, whatever the activations."""
 
 
 class Constant(Undefined):

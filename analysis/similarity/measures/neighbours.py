@@ -8,7 +8,7 @@ import numpy.typing as npt
 from analysis.errors import AnalysisError
 from analysis.similarity.gram import Array
 from analysis.similarity.measures.distances import cosine_distances
-from analysis.similarity.measures.measure import PairMeasure, Undefined
+from analysis.similarity.measures.measure import PairMeasure, TooFewImages, Undefined
 from analysis.similarity.pairs import SQUARE
 
 NEIGHBOURS = 10
@@ -31,19 +31,22 @@ def mutual_knn(neighbours: int = NEIGHBOURS) -> PairMeasure:
         vector=partial(neighbour_graph, neighbours=neighbours),
         weighted=False,
         pairs=SQUARE,
+        undefined="the neighbours of an image are not determined (two images are equally near "
+        "where they end, an image is zero at all features, the tap has 1 feature or does not "
+        "vary); take duplicated images out, or use another measure or another reduction",
     )
 
 
 def neighbour_graph(x: npt.ArrayLike, *, neighbours: int = NEIGHBOURS) -> Array:
     """The vector of mutual k-NN: row by row who is a neighbour of whom (n²,), of unit length.
 
-    Raises as ``cosine_distances``, and ``Undefined`` for images too few to choose neighbours
-    from, or where the last neighbour of an image and the next one are equally near.
+    Raises as ``cosine_distances``, ``TooFewImages`` for images too few to choose neighbours
+    from, and ``Undefined`` where the last neighbour of an image and the next are equally near.
     """
     distances, rounding = cosine_distances(x)
     n = len(distances)
     if n < neighbours + 2:
-        raise Undefined(
+        raise TooFewImages(
             f"{n} images: the {neighbours} nearest neighbours of an image would be all others, "
             f"and every two taps alike; take at least {neighbours + 2} images a batch"
         )

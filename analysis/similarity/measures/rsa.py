@@ -51,4 +51,7 @@ RSA = PairMeasure(
     source="Kriegeskorte, Mur & Bandettini (2008)",
     vector=ranked_dissimilarities,
     weighted=False,
+    undefined="images have no ranks of dissimilarity (an image has the same number at all "
+    "features, all images are equally unlike, the tap has fewer than 3 features or does not "
+    "vary); use another measure or another reduction",
 )
