@@ -23,7 +23,7 @@ def nearest(
 ) -> Neighbours:
     """The ``count`` layers of ``store`` that are most like ``layer``, written MODEL:TAP.
 
-    By ``signatures`` exactly, with bootstrap intervals; by ``sketches`` of ``dimension`` numbers
+    By ``signatures`` exactly, with intervals over batches; by ``sketches`` of ``dimension`` numbers
     with their error bars; by an ``index`` of those. Raises ``AnalysisError`` for a layer that is
     not there, with the nearest name, ``StorageError`` where there is no store.
     """

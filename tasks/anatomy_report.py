@@ -41,7 +41,7 @@ SECTIONS = {
 }
 
 # One of their numbers, and how many images it takes until there is an interval.
-RESAMPLED_IN_GROUPS = {
+LEFT_OUT_IN_GROUPS = {
     heads_section.ANALYSIS: ("length", GRAM + LEAST),
     field_section.ANALYSIS: ("centre_share", GROUP + 1),
     localization_section.ANALYSIS: ("share", GRAM + LEAST),
@@ -117,18 +117,18 @@ def _warnings(missing: Mapping[str, str], images: dict[str, Any]) -> Iterator[st
 
 
 def _too_few(reference: AnatomyReference) -> Iterator[str]:
-    for analysis, (number, least) in RESAMPLED_IN_GROUPS.items():
+    for analysis, (number, least) in LEFT_OUT_IN_GROUPS.items():
         there = [one for one in reference.found if one.analysis == analysis and one.name]
         known = [reference.open(one.plan.name, analysis) for one in there]
         if any(_of_one_group(dataset, number) for dataset in known):
             yield (
                 f"Too few images for intervals of {analysis.replace('_', ' ')}: {least} or more "
-                "make two groups of them to resample."
+                "make two groups, of which each is left out in turn."
             )
 
 
 def _of_one_group(dataset: xr.Dataset, number: str) -> bool:
-    """Whether nothing can be resampled; heads are, when they are beside a ResNet's units."""
+    """Whether nothing can be left out; of heads that shows when they are beside units."""
     if "batch" in dataset.sizes:
         return dataset.sizes["batch"] < 2
     return f"{number}_low" not in dataset

@@ -57,7 +57,7 @@ def localization(seen: Seen) -> xr.Dataset:
     ``inside_share`` the share among tokens that are not at the rim (of all, where none is). ``cka``
     (layer, token, patch) and ``class_token`` (layer, patch) are NaN beyond a layer's own grid of
     ``rows`` and ``columns``, and where a token or patch is constant. ``shown`` are the tokens
-    chosen for pictures. Batches of 64 images are resampled, of many images 32 groups of them:
+    chosen for pictures. Batches of 64 images are left out in turn, of many images 32 groups of them:
     it takes 8 tokens x patches bytes a layer and group.
     """
     with finding():
