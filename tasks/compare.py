@@ -10,6 +10,7 @@ import xarray as xr
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from analysis.similarity.jackknife import LEVEL
 from analysis.similarity.measures import measure
 from storage import comparisons
 from storage.images import ImageSet
@@ -20,7 +21,7 @@ from tasks.references import ComparisonReference, SignaturesReference, Statistic
 from tasks.retries import RETRIED
 from tasks.undefined import scattered
 from tasks.versions import versions
-from tasks.ways import LEVEL, REPEATS, SEED, UNDEFINED, WAYS, Subjects
+from tasks.ways import UNDEFINED, WAYS, Subjects
 
 
 @task(task_run_name="compare by {name}", cache_policy=NO_CACHE, **RETRIED)
@@ -71,7 +72,7 @@ def measure_name(plans: Sequence[ModelPlan], name: str, *, statistics: Statistic
             "measure": name,
             "families": 1,
             "undefined": 1,
-            "bootstrap": [REPEATS, LEVEL, SEED],
+            "interval": ["jackknife", LEVEL],
             **statistics.identity(),
         },
         kind=comparisons.MEASURES,
@@ -119,6 +120,7 @@ def join_measures(
     if statistics.permutations:
         models = list(dict.fromkeys(coordinates["model_a"][1]))
         coordinates |= {"own_model": models, "other_model": models}
+    coordinates["batch_images"] = ("batch", list(plans[0].batch_images))
     dataset = xr.Dataset({key: v.variable for key, v in variables.items()}, coordinates)
     if swept is not None:
         dataset = dataset.merge(
@@ -137,7 +139,7 @@ def join_measures(
             for m in names
         },
         "estimator": "minibatch CKA, unbiased HSIC (Song 2012; Nguyen 2021), linear kernel",
-        "interval": f"{LEVEL:.0%} bootstrap over {len(plans[0].bounds)} batches, {REPEATS} repeats",
+        "interval": f"{LEVEL:.0%}, delete-one-batch jackknife over {len(plans[0].bounds)} batches",
         "permutations": statistics.permutations,
         "signatures": {plan.name: plan.signatures("cka") for plan in plans},
         "left_out_taps": left_out(plans, present),

@@ -7,12 +7,12 @@ import numpy as np
 import xarray as xr
 
 from analysis import figures as draw
-from analysis.similarity.findings import Measured
+from analysis.claims.findings import Measured
+from analysis.claims.relations import leading
 from storage.digest import slug
 from storage.reports import Section, Table
 from tasks.chance_section import chance
 from tasks.drawn import drawn
-from tasks.relations import leading
 from tasks.seed_sections import by_seed, seeds_of
 from tasks.undefined import defined_layers, undefined_words
 

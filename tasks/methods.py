@@ -22,7 +22,10 @@ ACROSS = (
     "Across block i: mean CKA of every layer below the block with every one above it; on one side: "
     "of every two layers that are both below it, or both above."
 )
-INTERVAL = "Intervals: the batches drawn with replacement, all numbers computed anew each time."
+INTERVAL = (
+    "Intervals: θ ± t(0.975, B − 1) √((B − 1) / B · Σ (θ₍ⱼ₎ − θ̄)²), θ₍ⱼ₎ the number without "
+    "batch j of B (delete-one jackknife); see docs/statistics.md."
+)
 
 
 def cka_method(dataset: xr.Dataset, *further: str) -> Method:

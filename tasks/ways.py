@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.similarity import bootstrap, cka_from_hsic, mean_interval
+from analysis.similarity import cell_interval, cka_from_hsic, mean_interval
 from analysis.similarity.measures import (
     Confounded,
     ExactMeasure,
@@ -30,7 +30,8 @@ from tasks.plans import ModelPlan
 from tasks.references import Statistics
 from tasks.undefined import places_left, undefined_signatures
 
-REPEATS, LEVEL, SEED = 1000, 0.95, 0
+# Of the permutations.
+SEED = 0
 DIMS = ("tap_a", "tap_b")
 # Beside the variables: the reason by place of each tap that they leave out.
 UNDEFINED = "undefined"
@@ -55,6 +56,11 @@ class Subjects:
     def signatures(self, name: str) -> list[Signatures]:
         """Every model's signatures for one measure."""
         return [open_signatures(self.store, plan.signatures(name)) for plan in self.plans]
+
+    @property
+    def batch_images(self) -> np.ndarray:
+        """How many images each batch has, (batches,)."""
+        return np.array(self.plans[0].batch_images)
 
     def recordings(self) -> list[Recording]:
         """Every model's recording."""
@@ -102,7 +108,7 @@ def by_pairs(subjects: Subjects, measure: PairMeasure, name: str) -> Variables:
     subjects = subjects.without(undefined, measure)
     present = subjects.present
     parts = shares(cosines[:, present][:, :, present], norms[:, present])
-    variables = _resampled(parts)
+    variables = _ratios(parts, images=subjects.batch_images)
     test = subjects.test(variables["value"][1], measure)
     if test is not None:
         batches = nulls.signed(kept, norms, present=present, pairs=measure.pairs)
@@ -131,7 +137,7 @@ def by_residuals(subjects: Subjects, measure: ResidualMeasure, name: str) -> Var
         subjects = subjects.without(undefined, measure)
         chosen, parts = with_pixels(subjects.present)
         residual = deconfounded(parts)
-    variables = _resampled(residual)
+    variables = _ratios(residual, images=subjects.batch_images)
     test = subjects.test(variables["value"][1], measure)
     if test is not None:
         batches = nulls.residuals(nulls.signed(kept, norms, present=chosen), parts)
@@ -152,7 +158,7 @@ def by_fits(subjects: Subjects, measure: FitMeasure, name: str) -> Variables:
     variables = {
         "value": (DIMS, values.mean(axis=0)),
         "parts": (("batch", *DIMS), (values / len(values)).astype(np.float32)),
-        **_bounds(mean_interval(values, repeats=REPEATS, level=LEVEL, seed=SEED)),
+        **_bounds(mean_interval(values, images=subjects.batch_images)),
     }
     test = subjects.test(variables["value"][1], measure)
     if test is not None:
@@ -188,12 +194,12 @@ WAYS: dict[type, Callable[[Subjects, Any, str], Variables]] = {
 }
 
 
-def _resampled(parts: np.ndarray) -> Variables:
+def _ratios(parts: np.ndarray, *, images: np.ndarray) -> Variables:
     """Ratios of sums over the batches, and their intervals."""
     return {
         "value": (DIMS, cka_from_hsic(parts)),
         "parts": (("batch", *DIMS), parts.astype(np.float32)),
-        **_bounds(bootstrap(parts, repeats=REPEATS, level=LEVEL, seed=SEED)),
+        **_bounds(cell_interval(parts, images=images)),
     }
 
 
