@@ -55,19 +55,22 @@ def _write(page: Page, *, study: str, report: Path | str) -> None:
 
 
 def claim_rows(page: Page) -> Iterator[Row]:
-    """One row for every number that a claim of the page rests on."""
-    for check in (check for section in page.sections for check in section.checks):
-        untrained = dict(check.untrained)
-        for label, number in check.measured:
-            # The claim last: it is long, and the numbers would be out of sight.
-            yield {
-                "experiment": check.experiment,
-                "verdict": check.verdict,
-                "number": label,
-                **_spread("measured", number),
-                **_spread("untrained", untrained.get(label, Estimate(None))),
-                "claim": check.claim,
-            }
+    """One row for every number of every case that a claim of the page was put to."""
+    for check, _ in page.verdicts:
+        for case in check.cases:
+            for one in case.numbers:
+                # The claim last: it is long, and the numbers would be out of sight.
+                yield {
+                    "experiment": check.experiment,
+                    "verdict": check.verdict,
+                    "networks": case.networks,
+                    "case verdict": case.verdict,
+                    "number": one.measure,
+                    **_spread("trained", one.trained),
+                    **_spread("untrained", one.untrained or Estimate(None)),
+                    **_spread("learned", one.learned or Estimate(None)),
+                    "claim": check.claim,
+                }
 
 
 def table_rows(table: Table) -> Iterator[Row]:

@@ -12,7 +12,18 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from analysis import figures as draw
 from storage import reports
-from storage.reports import Check, Csv, Estimate, Group, Method, Origin, Section, Table
+from storage.reports import (
+    Case,
+    Check,
+    Csv,
+    Estimate,
+    Group,
+    Method,
+    Numbers,
+    Origin,
+    Section,
+    Table,
+)
 from tasks.drawn import drawn
 
 CHROMIUM = shutil.which("chromium")
@@ -55,6 +66,42 @@ def comparison() -> xr.Dataset:
     )
 
 
+def claims() -> tuple[Check, ...]:
+    """Every verdict, of one network, of two seeds with two numbers each, and of none."""
+    number = Numbers(
+        "Mean CKA of the lowest with the highest quarter",
+        (("ViT", Estimate(0.7, 0.6, 0.8)), (LONG, Estimate(0.3, 0.2, 0.4))),
+        Estimate(-0.4, -0.42, -0.38),
+        Estimate(0.9),
+        Estimate(-12.25, -13.5, -11.125),
+    )
+    second = Numbers("Lowest CKA", number.sides, Estimate(0.125, 0.11, 0.14))
+    one = Case("ViT and ResNet", "holds", (number,))
+    seeds = (
+        Case("ViT and ResNet", "holds", (number, second)),
+        Case(f"ViT-2 and {LONG}", "can't tell", (number, second), settle="More batches would."),
+    )
+    told = {
+        "holds": (one,),
+        "holds before training too": (one,),
+        "does not hold": (one,),
+        "seeds disagree": seeds,
+        "can't tell": (),
+    }
+    return tuple(
+        Check(
+            "E1",
+            f"The ViT's ends are alike: {verdict}.",
+            verdict,
+            cases,
+            seeds="one network" if len(cases) == 1 else "disagree" if cases else "",
+            least="Smallest difference that matters: 0.05 of CKA (less is not seen).",
+            remark="" if cases else "The study lacks a ViT.",
+        )
+        for verdict, cases in told.items()
+    )
+
+
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report with one of everything, and names that are long."""
@@ -81,20 +128,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Section(
                 "Within each model",
                 paragraphs=("What it shows.",),
-                checks=tuple(
-                    Check(
-                        "E1",
-                        "The ViT's ends are alike.",
-                        (
-                            ("ViT", Estimate(0.7, 0.6, 0.8)),
-                            ("difference", Estimate(0.1, 0.05, 0.2)),
-                        ),
-                        verdict,
-                        (("ViT", Estimate(0.9)),),
-                        remark="Mean CKA.",
-                    )
-                    for verdict in ("holds", "does not hold", "can't tell")
-                ),
+                checks=claims(),
                 figures=(one,),
                 tables=(Table(("model", "CKA", LONG), (("ViT", 0.5, LONG),), caption="Numbers."),),
                 method=Method(
@@ -210,8 +244,55 @@ def test_nothing_is_wider_than_the_window(browser: Browser, index: Path, width: 
     if width == 400:
         # Stacked rows are still a table for a screen reader.
         expect(page.get_by_role("table", name="A verdict on each claim")).to_be_visible()
-        assert page.get_by_role("rowheader").count() >= 6
+        assert page.get_by_role("rowheader").count() >= 10
     assert errors == []
+    page.close()
+
+
+@pytest.mark.parametrize("width", [1280, 1101, 1000, 400])
+def test_claims_are_read_without_scrolling_sideways(
+    browser: Browser, index: Path, width: int
+) -> None:
+    page, _ = opened(browser, index, viewport={"width": width, "height": 800})
+    for name in ("Claims and verdicts", "Claims and numbers"):
+        region = page.get_by_role("region", name=name)
+        assert region.evaluate("(e) => e.scrollWidth <= e.clientWidth")
+    rows = page.get_by_role("table", name="A verdict on each claim").locator("tbody tr")
+    row = rows.filter(has_text="≠")
+    # Under each other where there is no room, each cell under a heading; else in one line.
+    cells = row.locator("td")
+    headings = cells.evaluate_all(
+        "(all) => all.map((e) => getComputedStyle(e, '::before').content.replaceAll('\"', ''))"
+    )
+    tops = cells.evaluate_all("(all) => all.map((e) => e.getBoundingClientRect().top)")
+    if width > 1100:
+        assert set(headings) == {"none"}
+        assert len(set(tops)) == 1
+    else:
+        assert headings == ["none", "Trained", "Untrained", "Learned", "Seeds", "Verdict"]
+        assert tops == sorted(set(tops))
+        # Nothing stands where there is nothing to show.
+        expect(rows.filter(has_text="The study lacks a ViT.").locator(".none").first).to_be_hidden()
+    # A line for each number of both seeds, of one height in neighbouring cells.
+    places = [
+        cell.locator(".line").evaluate_all("(all) => all.map((e) => e.getBoundingClientRect())")
+        for cell in cells.filter(has=page.locator(".line")).all()
+    ]
+    assert [len(lines) for lines in places] == [4, 4, 4]
+    heights = {round(line["height"], 1) for lines in places for line in lines}
+    assert max(heights) < 2 * min(heights)
+    if width > 1100:
+        assert len({tuple(round(line["top"]) for line in lines) for lines in places}) == 1
+    page.close()
+
+
+def test_the_first_figure_stands_below_the_verdicts(browser: Browser, index: Path) -> None:
+    page, _ = opened(browser, index, viewport={"width": 1280, "height": 800})
+    table = page.get_by_role("table", name="A verdict on each claim").bounding_box()
+    figure = page.locator("#figure-all-pairs").bounding_box()
+    assert table is not None
+    assert figure is not None
+    assert table["y"] + table["height"] <= figure["y"]
     page.close()
 
 
@@ -223,7 +304,7 @@ def test_a_keyboard_reaches_everything_and_sees_where_it_is(browser: Browser, in
     wanted = page.locator("a[href], button, summary, input, [tabindex='0']").count()
     seen = set()
     for _ in range(wanted):
-        seen.add(page.evaluate("document.activeElement.outerHTML.slice(0, 200)"))
+        seen.add(page.evaluate("[...document.all].indexOf(document.activeElement)"))
         style = page.evaluate(
             "() => { const e = document.activeElement; const s = getComputedStyle("
             "e.tagName === 'INPUT' ? e.nextElementSibling : e); return s.outlineStyle; }"

@@ -14,7 +14,19 @@ from storage import reports
 from storage.errors import StorageError
 from storage.folder import Folder
 from storage.origins import from_record
-from storage.reports import Check, Csv, Estimate, Figure, Group, Origin, Page, Section, Table
+from storage.reports import (
+    Case,
+    Check,
+    Csv,
+    Estimate,
+    Figure,
+    Group,
+    Numbers,
+    Origin,
+    Page,
+    Section,
+    Table,
+)
 
 HOSTILE = "<script>alert('vit')</script>"
 
@@ -28,6 +40,12 @@ def picture(width: int = 40, height: int = 20) -> bytes:
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10"/>'
 NUMBERS = "tap,cka\nblocks.0,0.5\n"
 FIGURE = Figure("all-pairs", picture(), SVG, "ViT is uniform", "CKA of all pairs", data="cka")
+QUARTERS = Numbers(
+    "Mean CKA of the quarters",
+    (("of vit", Estimate(0.72, 0.70, 0.74)), ("of resnet", Estimate(0.75, 0.73, 0.77))),
+    Estimate(-0.03, -0.04, -0.02),
+    Estimate(0.05, 0.04, 0.06),
+)
 PAGE = Page(
     title="vit against resnet",
     lead=("The ViT is uniform.",),
@@ -52,8 +70,10 @@ PAGE = Page(
                 Check(
                     "E1",
                     "The ViT's quarters are more alike.",
-                    (("vit", Estimate(0.72, 0.70, 0.74)),),
                     "does not hold",
+                    (Case("vit and resnet", "does not hold", (QUARTERS,)),),
+                    seeds="one network",
+                    least="Smallest difference that matters: 0.1.",
                 ),
             ),
         ),
@@ -188,27 +208,93 @@ def test_bokeh_comes_once_with_the_first_explorer_and_not_without(tmp_path):
     assert all("hidden" in button for button in page.all("button"))
 
 
-def test_the_first_screen_has_a_verdict_on_every_claim_and_the_figure(tmp_path):
+def first_screen(folder: Path, *checks: Check) -> str:
+    """The words of the first screen, for checks of one section."""
+    text = write(folder, replace(PAGE, sections=(Section("Claims", checks=checks),))).read_text()
+    return Parsed(text[text.index("<main") : text.index("<nav")]).text
+
+
+def test_the_first_screen_has_a_verdict_on_every_claim_and_the_figure_below(tmp_path):
     telling = replace(FIGURE, name="telling")
     page = read(write(tmp_path, replace(PAGE, first=telling)))
     assert (tmp_path / "figures" / "telling.png").exists()
     (table,) = [a for a in page.all("table") if "verdicts" in (a.get("class") or "")]
     assert table["role"] == "table"
-    verdict = "The ViT's quarters are more alike. ✗ does not hold vit 0.72 [0.70, 0.74]"
-    assert page.text.index(verdict) < page.text.index("Each panel compares two models.")
+    row = (
+        "E1 The ViT's quarters are more alike. vit and resnet "
+        "\N{MINUS SIGN}0.03 [\N{MINUS SIGN}0.04, \N{MINUS SIGN}0.02] 0.05 [0.04, 0.06] \N{EN DASH} "
+        "one network ✗ does not hold"
+    )
+    places = [page.text.index(one) for one in (row, "Figure 1.", "Each panel compares two models.")]
+    assert places == sorted(places)
 
 
-def test_a_claim_put_to_two_models_says_which_on_the_first_screen(tmp_path):
-    def verdicts(*checks: Check) -> str:
-        page = replace(PAGE, sections=(Section("Claims", checks=checks),))
-        text = write(tmp_path, page).read_text()
-        return text[text.index('class="verdicts') : text.index("<nav")]
+@pytest.mark.parametrize(
+    ("verdict", "shown"),
+    [
+        ("holds", "✓ holds"),
+        ("holds before training too", "= holds before training too"),
+        ("does not hold", "✗ does not hold"),
+        ("seeds disagree", "≠ seeds disagree"),
+        ("can't tell", "? can't tell"),
+    ],
+)
+def test_every_verdict_has_a_sign_and_words(tmp_path, verdict, shown):
+    check = Check("E3", "Heads are local.", verdict, remark="There are no heads.")
+    screen = first_screen(tmp_path, check)
+    assert "There are no heads. " + "\N{EN DASH} " * 4 + shown in screen
+    # Once on the first screen, once in the section.
+    assert read(tmp_path / "index.html").text.count(shown) == 2
 
-    number = (("difference", Estimate(0.5)),)
-    of = [Check("E3", "Heads.", number, "holds", remark=f"Heads of {m}.") for m in ("A", "B")]
-    assert "Heads of A." in verdicts(*of)
-    assert "Heads of B." in verdicts(*of)
-    assert "Heads of A." not in verdicts(of[0])
+
+def test_each_seed_and_each_number_has_its_line(tmp_path):
+    def numbers(value: float) -> tuple[Numbers, ...]:
+        return tuple(
+            replace(QUARTERS, measure=measure, trained=Estimate(value + more), untrained=None)
+            for measure, more in (("Mean CKA", 0.0), ("Lowest CKA", 0.01))
+        )
+
+    cases = (
+        Case("vit and resnet", "holds", numbers(0.5)),
+        Case("vit-2 and resnet", "can't tell", numbers(0.25), settle="More batches would."),
+        Case("vit-3 and resnet", "can't tell", settle="It has one head."),
+    )
+    check = Check("E1", "Alike.", "seeds disagree", cases, seeds="disagree", least="At least 0.1.")
+    screen = first_screen(tmp_path, check)
+    assert "1 0.50 0.51 2 0.25 0.26 3 \N{EN DASH}" in screen
+    assert "1 vit and resnet: ✓ holds" in screen
+    assert "2 vit-2 and resnet: ? can't tell . More batches would." in screen
+    assert "3 vit-3 and resnet: ? can't tell . It has one head." in screen
+    assert "Mean CKA; Lowest CKA" in screen
+    page = read(tmp_path / "index.html")
+    lines = [a["title"] for a in page.all("span") if "title" in a]
+    assert lines[:3] == [
+        "vit and resnet: Mean CKA",
+        "vit and resnet: Lowest CKA",
+        "vit-2 and resnet: Mean CKA",
+    ]
+    # In the section, a row for each number; what is of a claim or a case stands there once.
+    section = page.text[page.text.index("Networks Measured Trained") :]
+    rows = (
+        "E1 Alike. At least 0.1. ≠ seeds disagree disagree",
+        "vit and resnet ✓ holds Mean CKA of vit 0.72 [0.70, 0.74] of resnet 0.75 [0.73, 0.77] 0.50",
+        "Lowest CKA of vit 0.72 [0.70, 0.74] of resnet 0.75 [0.73, 0.77] 0.51",
+        "vit-2 and resnet ? can't tell More batches would. Mean CKA",
+        "vit-3 and resnet ? can't tell It has one head. \N{EN DASH}",
+    )
+    places = [section.index(row) for row in rows]
+    assert places == sorted(places)
+    assert section.count("At least 0.1.") == section.count("More batches would.") == 1
+
+
+def test_a_claim_put_to_two_sizes_says_which_on_the_first_screen(tmp_path):
+    checks = [
+        Check("E3", "Heads.", "holds", (Case(f"ViT-{size}", "holds", (QUARTERS,)),))
+        for size in "SB"
+    ]
+    screen = first_screen(tmp_path, *checks)
+    assert "Heads. ViT-S" in screen
+    assert "Heads. ViT-B" in screen
 
 
 def test_what_a_figure_was_drawn_from_stands_beside_it_and_is_kept_for_programs(tmp_path):
@@ -258,7 +344,10 @@ def test_everything_that_was_given_is_said(tmp_path):
         "Each panel compares two models.",
         "CKA of all pairs",
         "The ViT's quarters are more alike.",
-        "0.72 [0.70, 0.74]",
+        "Smallest difference that matters: 0.1.",
+        "Mean CKA of the quarters",
+        "of vit 0.72 [0.70, 0.74]",
+        "one network",
         "✗ does not hold",
         "2 images were left out.",
         "Depth is the place of a tap.",
@@ -272,7 +361,9 @@ def test_numbers_stand_right_and_are_written_for_readers(tmp_path):
     page = read(write(tmp_path, PAGE))
     cells = [a.get("class") for a in page.all("td") if a.get("role") != "cell"]
     assert cells == ["number", "number", "number"] * 2
-    assert [a["scope"] for a in page.all("th")].count("row") == 2 + 1 + 1
+    scopes = [a["scope"] for a in page.all("th")]
+    # Two of the table, one of the first screen; the claim heads its numbers.
+    assert (scopes.count("row"), scopes.count("rowgroup")) == (2 + 1, 1)
     for shown in ("0.886", "612\N{NARROW NO-BREAK SPACE}346", "0.500 [0.250, 0.750]"):
         assert shown in (tmp_path / "index.html").read_text()
     assert "vit 0.886" in page.text
@@ -281,6 +372,11 @@ def test_numbers_stand_right_and_are_written_for_readers(tmp_path):
 
 def test_hostile_text_is_shown_and_never_run(tmp_path):
     attribute = f'"onload="x {HOSTILE}'
+    number = Numbers(attribute, ((HOSTILE, Estimate(1.0)), (HOSTILE, Estimate(1.0))), Estimate(1.0))
+    cases = (Case(attribute, "holds", (number, number), settle=HOSTILE),) * 2
+    check = Check(
+        HOSTILE, HOSTILE, "seeds disagree", cases, seeds=HOSTILE, least=HOSTILE, remark=HOSTILE
+    )
     page = Page(
         title=HOSTILE,
         lead=(HOSTILE,),
@@ -288,7 +384,7 @@ def test_hostile_text_is_shown_and_never_run(tmp_path):
             Section(
                 HOSTILE,
                 (HOSTILE,),
-                (Check(HOSTILE, HOSTILE, ((HOSTILE, Estimate(1.0)),), "holds", remark=HOSTILE),),
+                (check,),
                 (Figure("a", picture(), SVG, attribute, HOSTILE),),
                 (Table((HOSTILE,), ((HOSTILE,),), caption=attribute),),
             ),
@@ -304,7 +400,7 @@ def test_hostile_text_is_shown_and_never_run(tmp_path):
     assert not any("onload" in attributes for _, attributes in found.tags)
     (image,) = found.all("img")
     assert image["alt"] == attribute
-    assert found.text.count(HOSTILE) >= 14
+    assert found.text.count(HOSTILE) >= 40
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "Upper", "", "a b", "-a", "a.b", "ä", "a\n"])

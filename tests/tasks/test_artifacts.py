@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from storage.reports import Check, Estimate, Figure, Page, Section, Table
+from storage.reports import Case, Check, Estimate, Figure, Numbers, Page, Section, Table
 from tasks.artifacts import PICTURE_BYTES, claim_rows, light, show_report, table_rows, words
 from tasks.progress import progress
 from tasks.run_log import run_log
@@ -36,12 +36,23 @@ NUMBERS = Table(
         ("ResNet", "ends", Estimate(float("nan"), None, float("inf")), None),
     ),
 )
+SIDES = (("ViT", Estimate(0.7, 0.6, 0.8)), ("ResNet", Estimate(0.6)))
 CHECK = Check(
     "E1",
     "ViT above ResNet.",
-    measured=(("ViT", Estimate(0.7, 0.6, 0.8)), ("difference", Estimate(np.float64(0.1)))),
-    verdict="holds",
-    untrained=(("ViT", Estimate(0.95, 0.94, 0.96)),),
+    "seeds disagree",
+    (
+        Case(
+            "ViT and ResNet",
+            "holds",
+            (
+                Numbers("Mean CKA", SIDES, Estimate(np.float64(0.1), 0.05, 0.2), Estimate(0.05)),
+                Numbers("Lowest CKA", SIDES, Estimate(0.3), None, Estimate(0.2, 0.1, 0.3)),
+            ),
+        ),
+        Case("ViT-2 and ResNet", "can't tell", (Numbers("Mean CKA", SIDES, Estimate(0.4)),)),
+        Case("ViT-3 and ResNet", "can't tell", settle="It has one head."),
+    ),
 )
 PAGE = Page(
     title="How alike are they?",
@@ -65,9 +76,18 @@ def test_tables_hold_plain_numbers_and_nothing_where_there_is_none() -> None:
     }
     assert set(rows[1].values()) == {"ResNet", "ends", None}
     claims = json.loads(json.dumps(list(claim_rows(PAGE)), allow_nan=False))
-    assert [row["number"] for row in claims] == ["ViT", "difference"]
-    assert [row["untrained"] for row in claims] == [0.95, None]
-    assert all(row["verdict"] == "holds" for row in claims)
+    assert [row["number"] for row in claims] == ["Mean CKA", "Lowest CKA", "Mean CKA"]
+    assert [row["networks"] for row in claims] == ["ViT and ResNet"] * 2 + ["ViT-2 and ResNet"]
+    assert [row["case verdict"] for row in claims] == ["holds", "holds", "can't tell"]
+    assert all(row["verdict"] == "seeds disagree" for row in claims)
+    assert [claims[0][name] for name in ("trained", "trained low", "trained high")] == [
+        0.1,
+        0.05,
+        0.2,
+    ]
+    assert [row["untrained"] for row in claims] == [0.05, None, None]
+    assert [row["learned high"] for row in claims] == [None, 0.3, None]
+    assert all(list(row)[-1] == "claim" for row in claims)
 
 
 def test_the_picture_is_that_of_all_pairs_and_light() -> None:
