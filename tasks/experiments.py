@@ -131,7 +131,9 @@ class Compared:
         words: list[str] = []
         models = list(measured_of(self.first).families) if self.found.casts else []
         if len(models) > 1:
-            figures += sections.across_figures(self.first, models)
+            every = list(measured_of(self.every_seed).families)
+            figures.append(sections.all_pairs(self.every_seed, every))
+            figures += sections.pair_figures(self.first, models)
             pairs = [(a, b) for i, a in enumerate(models) for b in models[i + 1 :]]
             words += [sections.across_words(self.first, a, b) for a, b in pairs]
         section = Section(

@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from analysis.claims import RULE, Verdict, chance_words, tally
 from analysis.claims.findings import measured_of
-from analysis.claims.relations import MOST, leading
+from analysis.claims.relations import MOST, leading, relations
 from analysis.claims.trials import cases
 from analysis.similarity.proportions import share
 from storage import reports
@@ -129,6 +129,7 @@ def _warnings(dataset: xr.Dataset) -> Iterator[str]:
         yield f"Constant over the images, so left out: {', '.join(taps)}."
     if "cka_low" not in dataset:
         yield no_interval(dataset)
+    yield from relations(dataset).doubtful_seeds()
 
 
 def no_interval(dataset: xr.Dataset) -> str:

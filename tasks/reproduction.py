@@ -7,6 +7,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from analysis.claims import CLAIMS, tally
+from analysis.claims.relations import Relations
 from storage import reports
 from storage.reports import Page
 from tasks import report as of_comparison
@@ -67,5 +68,6 @@ def _warnings(found: ReproductionReference, missing: Mapping[str, str]) -> Itera
         yield f"Model {model!r} of the study is missing here, it failed: {why}."
     if found.unprobed:
         yield f"No layers were probed: {found.unprobed}."
+    yield from Relations(found.available.models).doubtful_seeds()
     if not any(facts["trained"] for facts in found.available.models.values()):
         yield "No model of the study is trained: the verdicts are on untrained networks."

@@ -174,8 +174,14 @@ def match_words(dataset: xr.Dataset, model: str, other: str) -> str:
 
 def across_figures(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Figure]:
     """All pairs of models in one figure, then every pair's heatmap and best matches."""
+    yield all_pairs(dataset, models)
+    yield from pair_figures(dataset, models)
+
+
+def all_pairs(dataset: xr.Dataset, models: Sequence[str]) -> Figure:
+    """Every layer of every model with every other."""
     pairs = list(combinations(models, 2))
-    yield drawn(
+    return drawn(
         "all-pairs",
         draw.grid(dataset, models),
         alt="CKA of all layers of all models. "
@@ -186,8 +192,12 @@ def across_figures(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Figur
         explorer=draw.explorer(dataset, models, models),
         models=models,
     )
+
+
+def pair_figures(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Figure]:
+    """The heatmap and the best matches of every two models."""
     limits = draw.scale(dataset)
-    for a, b in pairs:
+    for a, b in combinations(models, 2):
         yield drawn(
             f"across-{slug(a)}-{slug(b)}",
             draw.across(dataset, b, a, limits=limits),

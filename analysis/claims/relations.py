@@ -6,6 +6,7 @@ Told by what a survey found of each model (``ModelPlan.facts``), which compariso
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import xarray as xr
@@ -94,15 +95,40 @@ class Relations:
         return float(self._origin(model)["fraction"] or ALL)
 
     def kin(self, model: str) -> str:
-        """What ``model`` shares with those that differ from it in their seed alone."""
-        return self._kin(model, apart=("seed",))
+        """What ``model`` shares with those that differ from it in their seed alone.
+
+        A network whose seed is not known has no such others, however alike it is: it may have
+        been trained otherwise.
+        """
+        shared = self._kin(model, apart=("seed",))
+        return shared if self.seed(model) is not None else f"{model} {shared}"
 
     def seeds(self) -> list[list[str]]:
         """Groups of two or more models that differ in nothing but the seed."""
         groups: dict[str, list[str]] = {}
         for model in self.facts:
-            groups.setdefault(self.kin(model), []).append(model)
+            groups.setdefault(self._kin(model, apart=("seed",)), []).append(model)
         return [group for group in groups.values() if len(group) > 1]
+
+    def doubtful_seeds(self) -> list[str]:
+        """What is odd about networks that differ in their seed alone, a sentence each.
+
+        Two with the same weights are one network; two that state one seed but have other weights
+        count as two.
+        """
+        found = []
+        for group in self.seeds():
+            for first, second in combinations(group, 2):
+                if self.facts[first]["weights"] == self.facts[second]["weights"]:
+                    found.append(
+                        f"{first} and {second} have the same weights: they count as one network."
+                    )
+                elif self.seed(first) is not None and self.seed(first) == self.seed(second):
+                    found.append(
+                        f"{first} and {second} state the same seed, {self.seed(first)}, but have "
+                        "different weights: they count as two networks."
+                    )
+        return found
 
     def _same(
         self, one: str, other: str, *, apart: tuple[str, ...], arguments: tuple[str, ...] = ()

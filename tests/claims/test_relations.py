@@ -65,3 +65,20 @@ def test_seeds_differ_in_nothing_else() -> None:
 
 def test_the_first_of_every_architecture_leads() -> None:
     assert RELATIONS.firsts() == ["seed 1", "gap", "deep"]
+
+
+def test_copies_and_seeds_that_are_stated_twice_are_said() -> None:
+    weights = {"full": "a", "copy": "a", "again": "b"}
+    known = Relations({name: vit() | {"weights": own} for name, own in weights.items()})
+    said = " ".join(known.doubtful_seeds())
+    assert "full and copy have the same weights" in said
+    assert "full and again state the same seed, 0, but have different weights" in said
+    apart = {name: vit(seed=seed) | {"weights": name} for seed, name in enumerate("ab")}
+    assert Relations(apart).doubtful_seeds() == []
+
+
+def test_networks_of_unknown_seeds_are_not_taken_for_seeds_of_each_other() -> None:
+    known = Relations({name: vit(seed=seed) for name, seed in {"a": 0, "b": 1}.items()})
+    assert known.kin("a") == known.kin("b")
+    unknown = Relations({name: vit(seed=None) for name in "ab"})
+    assert unknown.kin("a") != unknown.kin("b")
