@@ -91,9 +91,10 @@ class Compared:
 
     @cached_property
     def every_seed(self) -> xr.Dataset:
-        """The comparison cut to the networks of every family and seed."""
+        """The comparison cut to the networks of every family and seed; all, if there are none."""
         models = dict.fromkeys(model for cast in self.found.casts for model in cast)
-        return of_models(self.dataset, self.there(models))
+        there = self.there(models)
+        return of_models(self.dataset, there) if there else self.dataset
 
     def checks(self, experiment: str, further: Iterable[Check] = ()) -> tuple[Check, ...]:
         """Those of E1, E2 or E14."""
