@@ -139,8 +139,14 @@ def test_the_reports_receptive_fields_are_those_of_the_network(
     )
     for share, name in ((0.5, "radius_50"), (0.95, "radius_95")):
         np.testing.assert_allclose(
-            column(lines, name), [radius(*pair, share=share) for pair in both], rtol=0.02
+            column(lines, name), [radius(*pair, share=share) for pair in both], rtol=1e-3
         )
+    # All sublayers are there: norms, too, whose channels add up to a constant.
+    assert {f"blocks.{i}.norm{k}" for i in range(8) for k in (1, 2)} < {tap.name for tap in found}
+    assert {line["channels_per_image"] for line in lines} == {"8"}
+    page = Path(str(finished.report)).read_text()
+    assert "a random sample of 8 channels per image, 32 per 4 images" in page
+    assert "Radii are limited by the image" in page
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,25 @@ import torch
 from torch import Tensor, nn
 
 from analysis.errors import AnalysisError
+from analysis.networks.channel_sample import ChannelSample, channel_count
 from analysis.networks.field_numbers import (
     Patch,
+    at_edge,
     by_distance,
     centre_share,
     radius,
     radius_within,
+    uniform_radius,
+    within,
 )
 from analysis.networks.models import ModelSpec, load
 from analysis.networks.network import Network
 from analysis.networks.receptive_fields import (
     centre_patch,
+    gradient_sums,
+    normalised,
     receptive_field,
     receptive_fields,
-    receptive_fields_by_batch,
 )
 from analysis.networks.tap import Tap, taps
 
@@ -175,8 +180,8 @@ def test_gradients_are_those_of_finite_differences_whatever_is_in_place() -> Non
         moved[image, channel, row, column] = step
         up, down = module.kept(x + moved), module.kept(x - moved)
         for name in names:
-            change = (up[name] - down[name])[image, :, 2, 3].sum() / (2 * step)
-            differences[name][row, column] += abs(float(change))
+            change = (up[name] - down[name])[image, :, 2, 3] / (2 * step)
+            differences[name][row, column] += float(change.abs().mean())
     for tap, one_field in zip(chosen, found, strict=True):
         expected = differences[tap.name] / differences[tap.name].sum()
         np.testing.assert_allclose(one_field, expected, atol=2e-6, err_msg=tap.name)
@@ -205,21 +210,162 @@ def test_many_taps_give_what_each_gives_alone_and_batches_add_up(family: str) ->
     np.testing.assert_allclose(twice, together[[1, 0, 1]], atol=1e-7)
 
 
-def test_the_parts_of_batches_add_up_to_the_field_by_how_much_gradient_they_have() -> None:
+def brute_force(network: Network, name: str, x: Tensor, chosen: np.ndarray) -> np.ndarray:
+    """Mean over the chosen channels (image, k) of |gradient|, summed over input channels.
+
+    One image and one channel at a time, float64: (image, height, width).
+    """
+    (tap,) = taps(network, [name])
+    seen: list[Tensor] = []
+    module = network.module.double()
+    part = module.get_submodule(tap.module)
+    handle = part.register_forward_hook(lambda _, __, output: seen.append(output))
+    rows = []
+    for image, channels in zip(x.double(), chosen, strict=True):
+        leaf = image[None].clone().requires_grad_()
+        module(leaf)
+        out = seen.pop()[0]
+        if tap.layout.kind == "map":
+            centre = out[:, out.shape[1] // 2, out.shape[2] // 2]
+        else:
+            side = round((out.shape[0] - tap.layout.prefix) ** 0.5)
+            centre = out[tap.layout.prefix + side // 2 * side + side // 2]
+        each = [
+            torch.autograd.grad(centre[int(channel)], leaf, retain_graph=True)[0][0].abs().sum(0)
+            for channel in channels
+        ]
+        rows.append(torch.stack(each).mean(0).numpy())
+    handle.remove()
+    network.module.float()
+    return np.stack(rows)
+
+
+def everything(network: Network, name: str, count: int) -> np.ndarray:
+    return np.tile(np.arange(channel_count(one(network, name))), (count, 1))
+
+
+def test_channels_of_opposite_sign_do_not_cancel() -> None:
+    convolution = nn.Conv2d(3, 2, 3, padding=1)
+    with torch.no_grad():
+        convolution.weight[1] = -convolution.weight[0]
+    network = wrap(nn.Sequential(convolution))
+    x = images(network)
+    found = field(network, "0")
+    expected = np.zeros((15, 15))
+    expected[6:9, 6:9] = convolution.weight[0].abs().sum(0)
+    np.testing.assert_allclose(found, expected / expected.sum(), atol=1e-7)
+    loops = brute_force(network, "0", x, everything(network, "0", 4)).sum(0)
+    np.testing.assert_allclose(found, loops / loops.sum(), atol=1e-7)
+    leaf = x.clone().requires_grad_()
+    (summed,) = torch.autograd.grad(network.module(leaf)[:, :, 7, 7].sum(), leaf)
+    assert not summed.any()
+
+
+@pytest.mark.parametrize("name", ["blocks.0.norm1", "blocks.1.mlp.act", "norm", "patch_embed"])
+def test_fields_of_few_channels_are_those_of_a_loop_over_channels(name: str) -> None:
+    network = small_vit()
+    assert channel_count(one(network, "norm")) == 24
+    x = images(network, 5)
+    # An MLP has 96 hidden channels, which are all taken where so many are allowed.
+    found = receptive_field(network, one(network, name), [x], sample=ChannelSample(channels=96))
+    expected = brute_force(network, name, x, everything(network, name, 5)).sum(0)
+    np.testing.assert_allclose(found, expected / expected.sum(), atol=1e-7)
+    if name != "blocks.1.mlp.act":
+        np.testing.assert_allclose(field(network, name, 5), found, atol=1e-9)
+
+
+def test_a_layer_norm_that_was_not_trained_has_the_field_of_its_input() -> None:
+    network = small_vit()
+    of_norm, of_input = (
+        field(network, name) for name in ("blocks.0.norm1", "blocks.0.norm1:input")
+    )
+    assert ((of_norm > 0) == (of_input > 0)).all()
+    # Its own projection takes out of each channel's gradient the mean and one more direction.
+    assert np.corrcoef(of_norm.ravel(), of_input.ravel())[0, 1] > 0.98
+
+
+def test_sampled_fields_are_the_mean_over_their_channels_whatever_the_pieces() -> None:
+    network = small_vit()
+    tap, x = one(network, "blocks.1.mlp.act"), images(network, 6)
+    sample = ChannelSample(channels=32, group=4, seed=3)
+    chosen = sample.chosen(range(6), channel_count(tap))
+    assert chosen.shape == (6, 8)
+    expected = brute_force(network, tap.name, x, chosen)
+    groups = np.stack([expected[:4].sum(0), expected[4:].sum(0)])
+    size = groups.max()
+    for batches in ([x], x.split(4), x.split(2), x.split(1), x.split(5), [x.split(3)]):
+        parts = np.stack(
+            [part[0] for part in gradient_sums(network, [tap], batches, sample=sample)]
+        )
+        np.testing.assert_allclose(parts, groups, atol=1e-6 * size)
+    found = receptive_field(network, tap, [x], sample=sample)
+    np.testing.assert_allclose(found, groups.sum(0) / groups.sum(), atol=1e-8)
+    other = receptive_field(network, tap, [x], sample=ChannelSample(seed=4))
+    assert abs(other - found).max() > 1e-5
+
+
+def test_sampled_channels_average_to_those_of_all() -> None:
+    network = small_vit()
+    tap, x = one(network, "blocks.1.mlp.act"), images(network, 4)
+    (exact,) = gradient_sums(network, [tap], [x], sample=ChannelSample(channels=96))
+    seeds = np.stack(
+        [
+            next(gradient_sums(network, [tap], [x], sample=ChannelSample(8, seed=seed)))[0]
+            for seed in range(200)
+        ]
+    )
+
+    def numbers(sums: np.ndarray) -> np.ndarray:
+        patch = within(sums, centre_patch(network, tap))
+        halves = sums[:, :16].sum((1, 2)), sums[:, :, :16].sum((1, 2))
+        return np.column_stack([sums.sum((1, 2)), patch, *halves, sums.reshape(len(sums), -1)])
+
+    each = numbers(seeds)
+    error = each.std(0, ddof=1) / len(seeds) ** 0.5
+    z = (each.mean(0) - numbers(exact)[0]) / error
+    # Four numbers within 3 standard errors, which are under 1 % of them; 1024 pixels within 4.5.
+    assert (abs(z[:4]) < 3).all()
+    assert (error[:4] < 0.01 * numbers(exact)[0, :4]).all()
+    assert (abs(z) < 4.5).all()
+
+
+def test_a_group_of_images_covers_as_many_channels_as_would_be_exact() -> None:
+    usual = ChannelSample()
+    chosen = usual.chosen(range(400), 96)
+    assert chosen.shape == (400, 8) and chosen.min() == 0 and chosen.max() == 95
+    for group in chosen.reshape(100, 32):
+        assert len(set(group.tolist())) == 32
+    # Groups differ, and every channel comes as often: 400 x 8 / 96 times, give or take chance.
+    assert len({tuple(sorted(row)) for row in chosen.tolist()}) == 400
+    counts = np.bincount(chosen.ravel(), minlength=96)
+    assert abs(counts - 400 * 8 / 96).max() < 5 * (400 * 8 / 96) ** 0.5
+    # Where an image stands decides, not where a batch begins.
+    np.testing.assert_array_equal(usual.chosen(range(5, 9), 96), chosen[5:9])
+    np.testing.assert_array_equal(usual.chosen(range(3), 32), np.tile(np.arange(32), (3, 1)))
+    assert usual.per_image(32) == 32 and usual.per_image(33) == 8
+    assert (ChannelSample(seed=1).chosen(range(400), 96) != chosen).any()
+    # More slots than channels: images of a group share some, none has one twice.
+    for row in ChannelSample(channels=10, group=4).chosen(range(8), 11):
+        assert len(set(row.tolist())) == 3
+    for wrong in ({"channels": 0}, {"group": 0}, {"seed": -1}):
+        with pytest.raises(AnalysisError, match="is no sample of channels"):
+            ChannelSample(**wrong)
+
+
+def test_the_sums_of_groups_add_up_to_the_field() -> None:
     network = load(ModelSpec("resnet", zoo="resnet"))
     some, x = taps(network, ["layer1.0", "layer3.1"]), images(network, 5)
     chosen = [some[1], some[0], some[1]]
-    parts = receptive_fields_by_batch(network, chosen, x.split(2))
+    parts = np.stack(
+        list(gradient_sums(network, chosen, x.split(3), sample=ChannelSample(group=2)))
+    )
     assert parts.shape == (3, 3, 28, 28)
-    whole = receptive_fields(network, chosen, [x])
-    np.testing.assert_allclose(parts.sum(0), whole, atol=1e-6)
-    # Each part is the field of its batch alone, times the batch's share of all gradient.
-    for part, batch in zip(parts, x.split(2), strict=True):
-        alone = receptive_fields(network, chosen, [batch])
-        share = part.sum((1, 2), keepdims=True)
-        np.testing.assert_allclose(part / share, alone, atol=1e-6)
+    sample = ChannelSample(group=2)
+    whole = receptive_fields(network, chosen, [x], sample=sample)
+    np.testing.assert_allclose(normalised(network, chosen, parts.sum(0)), whole, atol=1e-6)
     with pytest.raises(AnalysisError, match="was given no images"):
-        receptive_fields_by_batch(network, chosen, [])
+        receptive_fields(network, chosen, [])
+    assert not list(gradient_sums(network, chosen, []))
 
 
 def test_the_radii_of_many_fields_are_those_of_each() -> None:
@@ -285,17 +431,6 @@ def test_class_tokens_alone_have_no_centre() -> None:
         field(network, "blocks_token_only.0")
 
 
-def test_channels_that_add_up_to_zero_are_an_error_and_no_noise() -> None:
-    network = small_vit()
-    for count in (1, 4):
-        with pytest.raises(
-            AnalysisError, match=r"'blocks.0.norm1' of vit has channels that add up to zero"
-        ):
-            field(network, "blocks.0.norm1", count)
-    nn.init.normal_(network.module.get_submodule("blocks.0.norm1").weight)  # type: ignore[arg-type]
-    assert field(network, "blocks.0.norm1").sum() == pytest.approx(1)
-
-
 class Blind(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x * 0
@@ -315,8 +450,10 @@ def test_no_gradient_is_an_error(module: nn.Module, said: str) -> None:
         field(wrap(nn.Sequential(module)), "0")
 
 
-def test_a_gradient_that_is_not_finite_is_an_error() -> None:
-    network = wrap(nn.Sequential(constant(nn.Conv2d(3, 2, 3, padding=1)), nn.SiLU()))
+# A ReLU has the gradient one at NaN.
+@pytest.mark.parametrize("act", [nn.SiLU, nn.ReLU])
+def test_activations_that_are_not_finite_are_an_error(act: type[nn.Module]) -> None:
+    network = wrap(nn.Sequential(constant(nn.Conv2d(3, 2, 3, padding=1)), act()))
     x = images(network)
     x[2] = torch.nan
     with pytest.raises(AnalysisError, match=r"tap '1' of tiny .*is not finite"):
@@ -340,9 +477,16 @@ def test_the_numbers_of_an_even_field_in_closed_form() -> None:
     assert centre_share(even, patch) == pytest.approx(24 / 600)
     # Pixels cut by the edge count in part.
     assert centre_share(even, Patch(8.5, 12.25, 1.5, 2.5)) == pytest.approx(3.75 / 600)
-    # The middle is the corner of four pixels: the nearest are at sqrt(1/2), the last at a corner.
-    assert radius(even, patch, share=4 / 600 - 1e-9) == pytest.approx(0.5**0.5)
-    assert radius(even, patch, share=4 / 600 + 1e-9) == pytest.approx((0.5**2 + 1.5**2) ** 0.5)
+    # The middle is the corner of four pixels: the nearest are at sqrt(1/2), the next eight at
+    # sqrt(5/2), the last at a corner. Between them the share grows linearly.
+    nearest, next_ones = 0.5**0.5, (0.5**2 + 1.5**2) ** 0.5
+    for pixels, expected in (
+        (2, nearest / 2),
+        (4, nearest),
+        (6, nearest + (next_ones - nearest) / 4),
+        (12, next_ones),
+    ):
+        assert radius(even, patch, share=pixels / 600) == pytest.approx(expected)
     assert radius(even, patch, share=1) == pytest.approx(np.hypot(9.5, 14.5))
 
 
@@ -354,7 +498,43 @@ def test_the_radius_of_a_gaussian_field() -> None:
     for share in (0.5, 0.95):
         expected = 20 * (-2 * np.log(1 - share)) ** 0.5
         assert radius(gaussian, patch, share=share) == pytest.approx(expected, rel=0.01)
-        assert radius(7 * gaussian, patch, share=share) == radius(gaussian, patch, share=share)
+        again = radius(7 * gaussian, patch, share=share)
+        assert again == pytest.approx(radius(gaussian, patch, share=share), rel=1e-12)
+
+
+def test_a_radius_changes_smoothly_with_the_field() -> None:
+    """On a line of distances the radius of a mixture is known: no steps from pixel to pixel."""
+    distances = np.array([0.0, 1.0, 3.0])
+    mixed = np.linspace(0, 1, 101)[:, None]
+    held = (1 - mixed) * [0.4, 0.4, 0.2] + mixed * [0.2, 0.4, 0.4]
+    first = held[:, 0]
+    np.testing.assert_allclose(
+        radius_within(distances, held, share=0.5), (0.5 - first) / 0.4, atol=1e-12
+    )
+    last = np.where(first > 0.4 - 1e-12, 1, 1 + 2 * (0.8 - first - 0.4) / held[:, 2])
+    np.testing.assert_allclose(radius_within(distances, held, share=0.8), last, atol=1e-12)
+    # Distances that hold nothing are passed over.
+    assert radius_within(distances, np.array([[1.0, 0, 1]]), share=0.5) == 0
+    assert radius_within(distances, np.array([[1.0, 0, 1]]), share=0.75) == 2
+
+
+def test_the_radius_of_a_uniform_field_is_that_of_a_disc_and_at_the_edge() -> None:
+    """A disc of a share q of the area A has the radius sqrt(q A / pi), while it fits inside."""
+    patch = Patch(100, 100, 1, 1)
+    disc = (0.5 * 201**2 / np.pi) ** 0.5
+    assert uniform_radius((201, 201), patch, share=0.5) == pytest.approx(disc, rel=0.005)
+    # Beyond the sides only corners are left.
+    wide = uniform_radius((201, 201), patch, share=0.95)
+    assert 201 / 2 < wide < 201 / 2**0.5
+    np.testing.assert_array_equal(at_edge([0.94 * wide, 0.951 * wide, wide], wide), [0, 1, 1])
+    even = np.full((201, 201), 3.0)
+    assert radius(even, patch, share=0.95) == pytest.approx(wide)
+
+
+def test_amounts_within_a_patch() -> None:
+    fields = np.random.default_rng(0).random((3, 6, 5))
+    np.testing.assert_allclose(within(fields, Patch(2, 1, 2, 3)), fields[:, 2:4, 1:4].sum((1, 2)))
+    assert within(np.zeros((1, 6, 5)), Patch(2, 1, 2, 3)) == 0
 
 
 @pytest.mark.parametrize("share", [0, -0.1, 1.1, np.nan])
