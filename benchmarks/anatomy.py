@@ -9,6 +9,7 @@ from torch import Tensor
 
 from analysis.networks.attention import attention_distance
 from analysis.networks.attention_maps import unfused
+from analysis.networks.channel_sample import ChannelSample, channel_count
 from analysis.networks.network import Network
 from analysis.networks.receptive_fields import receptive_fields
 from analysis.networks.tap import Tap, taps
@@ -30,7 +31,8 @@ REPEATS = {"attention": 3, "fields": 1, "localization": 3}
 OF_GOALS = {"attention": 5000, "fields": 32, "localization": 2048}
 # Images a forward pass, and a backward pass, whose graph is kept.
 BATCH, GROUP = 32, 4
-GOALS = {"attention": 1.3, "fields": 3.0, "localization": 2.0}
+# Receptive fields: per backward pass, of which a block takes one per sampled channel.
+GOALS = {"attention": 1.3, "fields": 1.0, "localization": 2.0}
 
 
 def measure(*, quick: bool, device: str) -> Result:
@@ -43,7 +45,12 @@ def measure(*, quick: bool, device: str) -> Result:
         "fields": _fields(of, blocks, images(of, batches=size["fields"] // GROUP, batch=GROUP)),
         "localization": _localization(of, blocks[-2], _images(of, size["localization"])),
     }
-    found: Result = {"model": of.name, "blocks": len(blocks), "places": blocks[0].shape[0] - 1}
+    found: Result = {
+        "model": of.name,
+        "blocks": len(blocks),
+        "places": blocks[0].shape[0] - 1,
+        "channels": ChannelSample().per_image(channel_count(blocks[0])),
+    }
     for name, each in calls.items():
         each["bare"]()  # Buffers are allocated once.
         runs = interleaved(each, repeats=1 if quick else REPEATS[name], device=device)
@@ -123,8 +130,8 @@ def goals(result: Result) -> list[Goal]:
         ),
         _goal(
             f"receptive fields of {result['blocks']} blocks, {images} images, over as many forward "
-            "and backward passes: one for each block",
-            fields / result["blocks"],
+            f"and backward passes: {result['channels']} for each block, one per channel and image",
+            fields / (result["blocks"] * result["channels"]),
             GOALS["fields"],
         ),
         _goal(
@@ -167,9 +174,10 @@ def section(result: Result) -> str:
             f"Attention was measured on {attention} images and localization on one Gram of "
             f"{located}, of the {OF_GOALS['attention']} and {OF_GOALS['localization']} of the "
             "goals: both grow with the number of images as the passes beside them do, since a "
-            "batch costs what another one does. Receptive fields take one forward pass, and a "
-            "backward pass a block from where that block is: the goal allows a forward and a "
-            "backward pass for each block; the table has one of both beside them. "
+            "batch costs what another one does. Receptive fields take one forward pass, and "
+            f"per block {result['channels']} backward passes from where that block is, each for "
+            "one channel of every image: the goal allows a forward and a backward pass for each of "
+            "them; the table has one of both beside them. "
             "Localization takes the tokens as they come by; its time is what comes on top of the "
             "pass. Its scores with their intervals "
             f"are computed once, in {markdown.number(result['localization']['scores'])} s for the "
