@@ -5,13 +5,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from analysis import figures as draw
+from analysis.claims.findings import shown
+from analysis.claims.results import ModelResult
 from analysis.similarity import Estimate
-from analysis.similarity.findings import shown
 from storage import reports
 from storage.digest import slug
 from storage.reports import Csv, Figure, Section, Table
+from tasks.claims import cell
 from tasks.drawn import drawn
-from tasks.looked import Looked, cell, framed, lines, looked, numbers
+from tasks.looked import framed, lines, looked, numbers
 from tasks.references import AnatomyReference
 
 ANALYSIS = "ablation"
@@ -54,7 +56,7 @@ def data(reference: AnatomyReference) -> Iterator[Csv]:
     )
 
 
-def words(one: Looked) -> str:
+def words(one: ModelResult) -> str:
     """Which block's skips matter most, in a sentence."""
     kept = numbers(one.own, "agreement").estimates[1:]
     most = int(np.argmin([estimate.value for estimate in kept]))
@@ -68,7 +70,7 @@ def words(one: Looked) -> str:
     return f"{sentence}."
 
 
-def figure(one: Looked, *, models: Sequence[str]) -> Figure:
+def figure(one: ModelResult, *, models: Sequence[str]) -> Figure:
     """Both shares and the CKA of the last tap, by the block without skips."""
     own = one.own
     place = np.arange(own.sizes["network"] - 1, dtype=float)
@@ -104,7 +106,7 @@ def figure(one: Looked, *, models: Sequence[str]) -> Figure:
     )
 
 
-def _curve(one: Looked, name: str, place: np.ndarray, rows: np.ndarray) -> draw.Curve:
+def _curve(one: ModelResult, name: str, place: np.ndarray, rows: np.ndarray) -> draw.Curve:
     low, high = (
         one.own[f"{name}_{end}"].values[rows] if f"{name}_low" in one.own else None
         for end in ("low", "high")
@@ -112,7 +114,7 @@ def _curve(one: Looked, name: str, place: np.ndarray, rows: np.ndarray) -> draw.
     return draw.Curve(one.model, place, one.own[name].values[rows], low, high, kind="trained")
 
 
-def table(each: list[Looked]) -> Table:
+def table(each: list[ModelResult]) -> Table:
     """Every block of every model: both shares."""
     rows: list[tuple[reports.Cell, ...]] = []
     for one in each:
