@@ -88,7 +88,7 @@ class Case:
             return "can't tell"
         numbers = [one for one in self.contrasts if not one.premise]
         found = together([one.sign for one in numbers], agree=self.claim.agree)
-        if found == "holds" and not all(_learned(one) for one in numbers):
+        if found == "holds" and not _training_adds(numbers):
             return "holds before training too"
         return found
 
@@ -108,20 +108,28 @@ class Case:
         return _more_batches(open_ones[0])
 
 
-def _learned(one: Contrast) -> bool:
-    """Whether training adds to the difference, or nothing is known of before."""
-    if one.learned is None:
+def _training_adds(numbers: Sequence[Contrast]) -> bool:
+    """Whether untrained networks show less, or nothing is known of them.
+
+    Of several numbers one at least has to be above that before training, and none below it by
+    what matters.
+    """
+    known = [(one.learned, one.least) for one in numbers if one.learned is not None]
+    if not known:
         return True
-    return one.learned.low is not None and one.learned.low > 0
+    adds = any(one.low is not None and one.low > 0 for one, _ in known)
+    takes = any(one.high is not None and one.high < -least for one, least in known)
+    return adds and not takes
 
 
 def _more_batches(one: Contrast) -> str:
-    """How many batches would make the interval narrow enough, by its standard error."""
-    low, high, error = one.difference.low, one.difference.high, one.difference.error
-    if low is None or high is None or error is None:
+    """How many images would make the interval narrow enough, by its standard error."""
+    low, high = one.difference.low, one.difference.high
+    if low is None or high is None:
         return "There is no interval: take more images, or a smaller batch, for two or more."
     away = abs(one.difference.value - one.least)
     reach = max(high - one.difference.value, one.difference.value - low)
+    error = reach / 2 if one.difference.error is None else one.difference.error
     # An interval from many batches reaches two standard errors; that of few reaches further.
     times = (2 * error / away) ** 2 if away else float("inf")
     if times > MOST_TIMES:
@@ -130,8 +138,8 @@ def _more_batches(one: Contrast) -> str:
             f"over {MOST_TIMES} times as many."
         )
     if times <= 1:
-        return f"A few more batches would settle it: the interval now reaches ±{reach:.2f}."
-    return f"About {ceil(10 * times) / 10:g} times as many batches of images would settle it."
+        return f"A few more batches of images would settle it: the interval reaches ±{reach:.2f}."
+    return f"About {ceil(10 * times) / 10:g} times as many images would settle it."
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,9 @@ RULE = (
     "95 % interval of the difference lies above m, does not hold where it lies below m, and can't "
     "be told otherwise, or where something that it needs is missing. Networks that differ in their "
     "seed alone are judged one by one; where their verdicts differ, seeds disagree. Where the "
-    "untrained networks show as much (the interval of trained minus untrained is not above zero) "
-    "the claim holds before training too: it is about the architecture, not about learning. "
+    "untrained networks show as much (the interval of trained minus untrained is not above zero; "
+    "of several numbers, for none of them, or one of them is below by more than m) the claim holds "
+    "before training too: it is about the architecture, not about learning. "
     "Intervals are delete-one-batch jackknives with Student's t: they tell how much the choice of "
     "images matters, not how much another training run would."
 )

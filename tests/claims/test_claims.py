@@ -72,6 +72,17 @@ def test_a_difference_that_training_does_not_add_to_holds_before_it_too():
     assert learned is not None and learned.value == pytest.approx(0.2)
 
 
+def test_training_has_to_add_to_one_of_several_numbers_and_take_from_none():
+    def of(*before: float) -> str:
+        contrasts = [case(0.3, before=one).contrasts[0] for one in before]
+        return Case("E1-ends", ("a", "b"), tuple(contrasts)).verdict
+
+    assert of(0.0, 0.3) == "holds"
+    assert of(0.0, 0.35) == "holds"
+    assert of(0.0, 0.6) == "holds before training too"
+    assert of(0.3, 0.3) == "holds before training too"
+
+
 def test_seeds_are_judged_one_by_one_and_agree_or_not():
     assert over_seeds(["holds", "holds"]) == "holds"
     assert over_seeds(["holds", "does not hold"]) == "seeds disagree"
