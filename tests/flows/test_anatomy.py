@@ -305,7 +305,7 @@ def test_workers_of_a_cluster_find_the_same(
     result = anatomy(asked | {"models": asked["models"][:2]})
     assert [bool(one.lacks) for one in result.found] == [False, True]
     own, other = (one.open("ViT", "attention") for one in (result, finished))
-    np.testing.assert_allclose(own["plain_drawn"], other["plain_drawn"], rtol=1e-5)
+    np.testing.assert_allclose(own["plain_without"], other["plain_without"], rtol=1e-5)
 
 
 def test_a_model_that_fails_leaves_the_others(tmp_path: Path) -> None:
