@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.errors import AnalysisError
@@ -10,7 +10,6 @@ from analysis.similarity import (
     DegenerateTaps,
     NonFinite,
     batch_cosines,
-    bootstrap,
     cka,
     cka_from_hsic,
     cka_matrix,
@@ -159,20 +158,3 @@ def test_constant_and_broken_activations_are_errors_not_nan() -> None:
         cka(x, y, estimator="debiassed")
     with pytest.raises(AnalysisError, match="24 images, y has 20"):
         cka(x, y[:20])
-
-
-@settings(max_examples=10)
-@given(st.integers(0, 10**6))
-def test_bootstrap_is_the_plain_one_and_holds_the_estimate(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    signed = rng.normal(size=(5, 3, 40)) + rng.normal(size=(5, 1, 40))
-    parts = signed @ signed.transpose(0, 2, 1)
-    interval = bootstrap(parts, repeats=200, seed=1)
-    assert interval is not None
-    drawn = np.random.default_rng(1).integers(0, 5, (200, 5))
-    plain = np.stack([cka_from_hsic(parts[row]) for row in drawn])
-    for bound, q in zip(interval, (0.025, 0.975), strict=True):
-        np.testing.assert_allclose(bound, np.quantile(plain, q, axis=0), atol=1e-12)
-    value = cka_from_hsic(parts)
-    assert ((interval[0] <= value + 1e-12) & (value <= interval[1] + 1e-12)).all()
-    assert bootstrap(parts[:1]) is None

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import spearmanr
+from scipy import stats
 
 from analysis.errors import AnalysisError
 from analysis.similarity import minibatch_cka
-from analysis.similarity.head_subsets import Parts, agreement, spearman, subsets
+from analysis.similarity.head_subsets import Parts, agreement, correlation, subsets
 from analysis.similarity.localization import signatures
 
 BATCHES, IMAGES, HEADS = 3, 12, 8
@@ -38,9 +38,29 @@ def test_cka_of_a_subset_is_that_of_its_heads_side_by_side() -> None:
             expected = minibatch_cka(list(together), list(layers[:, :, at]))
             assert cka[row, at] == pytest.approx(expected, abs=1e-6)
         assert found.distance.value[row] == pytest.approx(distances[:, list(subset)].mean())
-    assert found.rho is not None and found.rho.drawn is not None
-    assert found.rho.value[1] == pytest.approx(spearmanr(found.distance.value, cka[:, 1])[0])
-    assert (np.abs(found.rho.drawn) <= 1).all()
+    expected = stats.pearsonr(found.distance.value, cka[:, 1])[0]
+    assert found.correlation.value[1] == pytest.approx(expected)
+
+
+def test_intervals_are_of_all_numbers_computed_again_without_each_batch() -> None:
+    heads, layers, distances = made(3)
+    found = agreement(parts(heads), distances, parts(layers))
+    kept = [np.arange(BATCHES) != j for j in range(BATCHES)]
+    member = [list(one) for one in found.subsets]
+    cka = np.array(
+        [
+            [minibatch_cka(list(heads[own][:, :, one]), list(layers[own, :, 1])) for one in member]
+            for own in kept
+        ]
+    )
+    means = np.array([[distances[own][:, one].mean() for one in member] for own in kept])
+    np.testing.assert_allclose(found.cka.without.reshape(BATCHES, -1, 2)[..., 1], cka, atol=1e-6)
+    np.testing.assert_allclose(found.distance.without, means)
+    left = [stats.pearsonr(x, y)[0] for x, y in zip(means, cka, strict=True)]
+    np.testing.assert_allclose(found.correlation.without[:, 1], left, atol=1e-5)
+    error = np.sqrt((BATCHES - 1) / BATCHES * ((left - np.mean(left)) ** 2).sum())
+    one = found.correlation.at([1]).estimate
+    assert one.high - one.value == pytest.approx(stats.t.ppf(0.975, BATCHES - 1) * error, rel=1e-4)
 
 
 def test_subsets_go_from_local_to_global_heads() -> None:
@@ -51,16 +71,18 @@ def test_subsets_go_from_local_to_global_heads() -> None:
 
 @given(st.integers(0, 10**6))
 @settings(deadline=None, max_examples=20)
-def test_spearman_is_scipys(seed: int) -> None:
+def test_the_correlation_is_pearsons(seed: int) -> None:
     x, y = np.random.default_rng(seed).normal(size=(2, 3, 7))
-    expected = [spearmanr(a, b)[0] for a, b in zip(x, y, strict=True)]
-    assert spearman(x, y) == pytest.approx(np.array(expected))
+    expected = [stats.pearsonr(a, b)[0] for a, b in zip(x, y, strict=True)]
+    assert correlation(x, y) == pytest.approx(np.array(expected))
+    with pytest.raises(AnalysisError, match="all alike in distance or CKA"):
+        correlation(np.ones((1, 7)), y[:1])
 
 
 def test_of_few_heads_there_is_no_correlation_and_what_is_constant_is_refused() -> None:
     heads, layers, distances = made()
     few = agreement(parts(heads[:, :, :2]), distances[:, :2], parts(layers))
-    assert few.rho is None and len(few.subsets) == 2
+    assert few.correlation is None and len(few.subsets) == 2
     heads[:, :, 3] = 1.0
     with pytest.raises(AnalysisError, match="head 3 is constant over the images"):
         agreement(parts(heads), distances, parts(layers))

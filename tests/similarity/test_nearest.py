@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.errors import AnalysisError
-from analysis.similarity import bootstrap, cka_matrix
+from analysis.similarity import cell_interval, cka_matrix
 from analysis.similarity.nearest import best, nearest, query
 from analysis.similarity.sketches import cosines
 
@@ -25,24 +25,24 @@ def test_a_query_is_a_row_of_the_cka_matrix_with_the_same_intervals() -> None:
     weights = lengths / np.sqrt((lengths**2).sum(axis=0))
     parts = np.einsum("btp,bsp->bts", directions, directions)
     parts *= weights[:, :, None] * weights[:, None, :]
-    interval = bootstrap(parts)
-    assert interval is not None
     asked = query(np.einsum("btp,bp->bt", directions, directions[:, 2]), lengths[:, 2], lengths)
 
     np.testing.assert_allclose(asked.cka, cka_matrix(whole)[2], atol=1e-12)
     places = np.array([5, 0, 6])
-    bounds = asked.of(places).interval()
-    assert bounds is not None
-    for mine, theirs in zip(bounds, interval, strict=True):
-        np.testing.assert_allclose(mine, theirs[2, places], atol=1e-12)
+    for images in (None, [64] * 5 + [20]):
+        bounds = asked.of(places).interval(images=images)
+        for mine, theirs in zip(bounds, cell_interval(parts, images=images), strict=True):
+            np.testing.assert_allclose(mine, theirs[2, places], atol=1e-12)
 
 
-def test_one_batch_has_no_interval_and_a_resample_without_variation_says_nothing() -> None:
+def test_one_batch_has_no_interval_and_a_tap_that_varies_in_one_has_the_whole() -> None:
     assert query([[0.5]], [1.0], [[1.0]]).interval() is None
-    asked = query([[0.5], [0.5]], [1.0, 1.0], [[0.0], [2.0]])
-    bounds = asked.interval()
-    assert bounds is not None
-    assert np.isfinite(bounds).all()
+    asked = query([[0.5, 0.5], [0.5, 0.4]], [1.0, 1.0], [[0.0, 1.0], [2.0, 1.0]])
+    low, high = asked.interval()
+    assert (low[0], high[0]) == (-1, 1)
+    assert -1 < low[1] < asked.cka[1] < high[1] <= 1
+    low, high = query([[0.5], [0.5]], [0.0, 1.0], [[1.0], [1.0]]).interval()
+    assert (low[0], high[0]) == (-1, 1)
 
 
 def test_a_constant_tap_is_refused() -> None:
