@@ -36,8 +36,7 @@ def places_left(names: Sequence[str], undefined: Mapping[int, str], *, title: st
     left = np.array([place for place in range(len(names)) if place not in undefined], np.intp)
     if not len(left):
         raise AnalysisError(
-            f"{title} is not defined at any of {len(names)} taps; {names[0]}: {undefined[0]}; "
-            "or ask for other measures"
+            f"{title} is not defined at any of {len(names)} taps; {names[0]}: {undefined[0]}"
         )
     return left
 

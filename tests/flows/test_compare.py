@@ -122,7 +122,10 @@ def test_every_measure_goes_the_whole_way(tmp_path: Path) -> None:
         np.testing.assert_array_equal(above, dataset[f"{name}_p"] <= 0.05, name)
         np.testing.assert_array_equal(above, dataset[f"{name}_calibrated"] > 0, name)
         assert dataset[f"{name}_best_p"].dims == ("tap_a", "other_model")
+        assert (dataset[f"{name}_best_q"] >= dataset[f"{name}_best_p"] - 1e-12).all(), name
         assert dataset[f"{name}_block_p"].dims == ("own_model", "other_model")
+        corrected = dataset[f"{name}_block_p_corrected"]
+        assert (corrected >= dataset[f"{name}_block_p"] - 1e-12).all(), name
     np.testing.assert_array_less(np.abs(dataset["cka"] - dataset["cka_exact"]).mean(), 0.2)
     # All 64 images in one batch: the minibatch estimate is the exact one.
     last = dataset["sweep_error_max"].sel(images=64, batch_size=64)
@@ -130,7 +133,8 @@ def test_every_measure_goes_the_whole_way(tmp_path: Path) -> None:
     page = (tmp_path / "report" / "index.html").read_text()
     for words in (
         "Beyond chance",
-        "The same by the other measures, over the layers",
+        "By the other measures, families as above",
+        "Within a model, each model a family of its own",
         "How many images",
         "By other measures",
         "in batches against CKA over all",
@@ -144,8 +148,22 @@ def test_cca_goes_the_whole_way_where_it_is_defined(tmp_path: Path) -> None:
     dataset = compare(asked).open().load()
     np.testing.assert_allclose(np.diag(dataset["svcca"]), 1.0, atol=1e-6)
     flat = study(tmp_path, similarity=["svcca"], baseline=False)
-    with pytest.raises(AnalysisError, match=r", tap .*components hold"):
+    with pytest.raises(AnalysisError, match=r"not defined at any of \d+ taps; .*components hold"):
         compare(flat)
+
+
+def test_cca_leaves_out_the_layers_where_it_is_not_defined(tmp_path: Path) -> None:
+    asked = study(tmp_path, similarity=["cka", "svcca"], reduction="mean", baseline=False)
+    dataset = compare(asked | {"batch": 33, "fit_permutations": 10}).open().load()
+    undefined = dataset.attrs["undefined"]["svcca"]
+    taps = zip(dataset["model_a"].values, dataset["tap_a"].values, strict=True)
+    gone = np.array([f"{model}: {tap}" in undefined for model, tap in taps])
+    assert 0 < gone.sum() < len(gone)
+    np.testing.assert_array_equal(np.isnan(dataset["svcca_q"]), gone[:, None] | gone)
+    assert np.isfinite(dataset["cka"]).all()
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "is not defined at" in page
+    assert ">nan<" not in page.lower()
 
 
 KILLED = """
