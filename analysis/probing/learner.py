@@ -1,7 +1,8 @@
 """The probes of several features of one tap, learnt from blocks of images and then tested."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,9 @@ from analysis.similarity.gram import Array
 
 # The few-shot probes' number of shots stands for how much they learn from; 0 is all there is.
 FULL = 0
+# Scores that differ by no more are tied. They predict targets of ±1, so that 1e-9 is far below
+# any difference that images make, and far above what float64 products leave to rounding.
+TIE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -35,15 +39,47 @@ class Probe:
 
 
 def hits(scores: Array, target: Indices) -> Array:
-    """1 where the ``target`` (n,) has the highest of ``scores`` (..., c, n), 0 elsewhere: (..., n).
+    """Score answers: 1 where the target has the highest score, 0 elsewhere.
 
-    Where k classes share the highest score it is 1 / k, as if one of them were drawn: features
-    that tell nothing are right as often as chance.
+    Where k classes share the highest score each of them gets 1 / k, as if one were drawn:
+    features that tell nothing are right as often as chance.
+
+    Args:
+        scores: One per class and image, (..., c, n).
+        target: The class of every image, (n,).
+
+    Returns:
+        (..., n), float64.
+    """
+    shared = sharers(scores, target)
+    return np.where(shared > 0, 1.0 / np.maximum(shared, 1), 0.0)
+
+
+def sharers(scores: Array, target: Indices) -> Indices:
+    """Count the classes that share the highest score, where the target is one of them.
+
+    Args:
+        scores: As for ``hits``.
+        target: As for ``hits``.
+
+    Returns:
+        (..., n): 1 where the target alone is highest, k where k classes are, 0 where another
+        class is higher.
     """
     highest = scores.max(axis=-2)
-    own = np.take_along_axis(scores, np.broadcast_to(target, highest.shape)[..., None, :], -2)
-    shared = (scores == highest[..., None, :]).sum(axis=-2)
-    return np.where(own[..., 0, :] == highest, 1.0 / shared, 0.0)
+    # Not ``scores == highest``: constant features give all classes one number, but classes that
+    # learn from the same features (duplicated images) differ in the order of a sum, which is the
+    # library's, so that equality of floats would make such a tie depend on the machine.
+    top = scores >= highest[..., None, :] - TIE
+    own = np.take_along_axis(top, np.broadcast_to(target, highest.shape)[..., None, :], -2)
+    return np.where(own[..., 0, :], top.sum(axis=-2), 0)
+
+
+def total(shared: Iterable[int]) -> Fraction:
+    """Sum hits exactly, from the ``sharers`` of each image: equal sums in whatever order."""
+    each, counts = np.unique(np.fromiter(shared, np.intp), return_counts=True)
+    terms = zip(each.tolist(), counts.tolist(), strict=True)
+    return sum((Fraction(count, k) for k, count in terms if k), Fraction(0))
 
 
 class Learner:
@@ -134,10 +170,12 @@ def _chosen(
 ) -> Probe:
     """The probes of all draws at the penalty that has most of the held-out images right.
 
-    Of several that have, it is the largest.
+    Of several that have, it is the largest. Sums are exact: with float means the choice among
+    equal ones would depend on the order of draws and images.
     """
-    right = np.mean([hits(path.scores(held), target).mean(axis=1) for path in paths], axis=0)
-    best = int(np.flatnonzero(right == right.max())[-1])
+    shared = np.concatenate([sharers(path.scores(held), target) for path in paths], axis=1)
+    right = [total(row) for row in shared]
+    best = max(range(len(GRID)), key=lambda at: (right[at], at))
     weights, intercepts = zip(
         *(path.weights(path.unit * GRID[best]) for path in paths), strict=True
     )
