@@ -29,6 +29,8 @@ def accuracies(hits: Sequence[npt.NDArray[np.float32]]) -> Jackknifed:
     # Whole sums, until the end: the same in whatever order they are added up.
     each = [one.astype(np.float64) for one in hits]
     value = np.array([one.mean() for one in each])
+    if images < 2:
+        return Jackknifed(value)
     runs = np.array_split(np.arange(images), min(images, MOST_GROUPS))
     sizes = np.array([len(own) for own in runs], np.float64)
     by_run = np.stack([[one[:, own].sum() for one in each] for own in runs])
@@ -45,7 +47,7 @@ def accuracies(hits: Sequence[npt.NDArray[np.float32]]) -> Jackknifed:
         images=np.concatenate([sizes, np.ones(most if most > 1 else 0)]),
         factor=np.concatenate(factors).astype(np.intp),
     )
-    return Jackknifed(value, np.concatenate(without), groups) if images > 1 else Jackknifed(value)
+    return Jackknifed(value, np.concatenate(without), groups)
 
 
 def _without_draw(

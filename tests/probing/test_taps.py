@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from scipy.stats import binom
+from scipy import stats
+from scipy.stats import binom, sem
 from sklearn.linear_model import LogisticRegression
 
 from analysis.errors import AnalysisError
@@ -30,7 +31,7 @@ from analysis.probing import (
 )
 from analysis.probing.features import pooled, single
 from analysis.probing.learner import Probe, hits
-from analysis.similarity.intervals import resamples
+from analysis.similarity.jackknife import MOST_GROUPS
 
 COUNT, CLASSES, CHANNELS = 240, 4, 12
 DESIGN = Probing(shots=(1, 5), draws=3)
@@ -226,15 +227,42 @@ def test_maps_are_pooled_to_the_smallest_as_torch_does() -> None:
     assert axes("other", (3, 4, 5, 6), prefix=0, class_token=False, aspect=1.0).pooled == ()
 
 
-def test_accuracies_are_resampled_over_images_and_draws() -> None:
+def test_accuracies_leave_out_images_and_draws_apart_and_their_variances_add() -> None:
     rng = np.random.default_rng(0)
     few = (rng.random((4, 60)) < 0.7).astype(np.float32)
     full = (rng.random((1, 60)) < 0.7).astype(np.float32)
     found = accuracies([few, full, few[::-1]])
     np.testing.assert_allclose(found.value, [few.mean(), full.mean(), few.mean()], rtol=1e-6)
-    assert found.drawn is not None
-    images = resamples(60, repeats=1000, seed=0) / 60
-    draws = resamples(4, repeats=1000, seed=1) / 4
-    expected = np.einsum("ri,rd,di->r", images, draws, few)
-    np.testing.assert_allclose(found.drawn[:, 0], expected, rtol=1e-5)
-    np.testing.assert_allclose(found.drawn[:, 1], images @ full[0], rtol=1e-5)
+    # Means of means: the errors are those of the images' means, and of the draws'.
+    few, full = few.astype(np.float64), full.astype(np.float64)
+    by_images, by_draws = sem(few.mean(axis=0)) ** 2, sem(few.mean(axis=1)) ** 2
+    error, freedom = found.spread
+    whole = sem(full[0])
+    np.testing.assert_allclose(error, np.sqrt([by_images + by_draws, whole**2, error[0] ** 2]))
+    few_freedom = (by_images + by_draws) ** 2 / (by_images**2 / 59 + by_draws**2 / 3)
+    np.testing.assert_allclose(freedom, [few_freedom, 59, few_freedom])
+    low, high = found.interval
+    reach = stats.t.ppf(0.975, few_freedom) * error[0]
+    np.testing.assert_allclose([low[0], high[0]], [few.mean() - reach, few.mean() + reach])
+
+
+def test_many_test_images_are_left_out_in_groups_and_one_leaves_no_interval() -> None:
+    hits = (np.random.default_rng(1).random((1, 1000)) < 0.7).astype(np.float32)
+    found = accuracies([hits])
+    assert len(found.groups.weight) == MOST_GROUPS
+    assert found.groups.images.sum() == 1000
+    (one,) = found.estimates
+    assert one.error == pytest.approx(sem(hits[0]), rel=0.3)
+    kept = np.delete(hits, np.arange(16), axis=1)
+    assert found.without[0, 0] == pytest.approx(kept.mean(), rel=1e-6)
+    assert accuracies([hits[:, :1]]).interval is None
+
+
+def test_numbers_of_two_networks_on_the_same_images_and_draws_may_be_subtracted() -> None:
+    rng = np.random.default_rng(2)
+    first = (rng.random((4, 60)) < 0.7).astype(np.float32)
+    second = np.maximum(first, rng.random((4, 60)) < 0.2).astype(np.float32)
+    gained = (accuracies([second]) - accuracies([first])).estimate
+    assert gained.value == pytest.approx(second.mean() - first.mean())
+    own = accuracies([first]).estimate
+    assert gained.high - gained.low < own.high - own.low

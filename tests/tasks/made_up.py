@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.similarity import bootstrap, cka_from_hsic, signature
+from analysis.similarity import cell_interval, cka_from_hsic, signature
 
 IMAGES, BATCH, WIDTH = 96, 16, 60
 TAPS = ("patch_embed", *(f"blocks.{i}" for i in range(8)))
@@ -73,7 +73,7 @@ def compared(
     signed = [np.stack([signature(layer[batch]) for layer in layers]) for batch in batches]
     total = np.sqrt(sum((each**2).sum(axis=1) for each in signed))
     parts = np.stack([each @ each.T for each in signed]) / total / total[:, None]
-    interval = bootstrap(parts)
+    interval = cell_interval(parts)
     assert interval is not None
     dims = ("tap_a", "tap_b")
     columns = {
@@ -96,9 +96,11 @@ def compared(
             f"{key}_{side}": (f"tap_{side}", np.array(column, object if key in TEXT else None))
             for side in "ab"
             for key, column in columns.items()
-        },
+        }
+        | {"batch_images": ("batch", [BATCH] * len(batches))},
         {
-            "models": {name: own for name, (own, _) in models.items()},
+            # Two networks of one digest would be one network given twice.
+            "models": {name: own | {"weights": name} for name, (own, _) in models.items()},
             "signatures": dict.fromkeys(models, "0" * 64),
             "measures": {"cka": {}},
             "images": {"source": "made up", "count": IMAGES, "digest": "0" * 64, "left_out": []},

@@ -30,6 +30,10 @@ def test_groups_of_batches_have_the_cka_of_all_of_them(monkeypatch: pytest.Monke
     )
     (at,) = np.flatnonzero((found["tap"] == "blocks.6") & (found["patches"] == "pixels"))
     np.testing.assert_allclose(found["cka"].values[at], expected.cka(), atol=1e-5)
-    assert found["share_drawn"].sizes["resample"] == 1000
-    assert (found["share_low"] <= found["share"]).all()
+    # Batches of 8 of 30 images, the last joined to the one before, in groups of two.
+    assert found["share_without"].sizes["left_out"] == 2
+    assert found["left_out_factor"].values.tolist() == [0, 0]
+    for name in ("share", "rank", "z", "inside_share"):
+        assert (found[f"{name}_low"] <= found[name]).all(), name
+        assert (found[name] <= found[f"{name}_high"]).all(), name
     assert found["shown"].values.tolist()[0] == [0, 0]

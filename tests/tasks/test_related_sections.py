@@ -9,10 +9,10 @@ import xarray as xr
 from scipy.optimize import brentq
 
 from analysis.claims import CLAIMS
+from analysis.claims import matrix_statistics as structure
 from analysis.errors import AnalysisError
-from analysis.similarity import structure
 from analysis.similarity.proportions import difference, share
-from storage.reports import Check, Section
+from storage.reports import Case, Check, Numbers, Section
 from tasks import data_scale_section, fine_tuning_section, report, skip_free_section
 from tasks.broken import sides
 from tasks.references import ComparisonReference
@@ -40,10 +40,15 @@ def block(dataset: xr.Dataset, a: str, b: str) -> np.ndarray:
     return dataset["cka"].values[np.ix_(rows, columns)]
 
 
-def value(check: Check, label: str, *, untrained: bool = False) -> float:
-    found = dict(check.untrained if untrained else check.measured)[label].value
-    assert found is not None
-    return found
+def only(check: Check) -> tuple[Case, Numbers]:
+    """The one case of a claim, and its one number."""
+    (case,) = check.cases
+    (numbers,) = case.numbers
+    return case, numbers
+
+
+def sides_of(numbers: Numbers) -> dict[str, float | None]:
+    return {label: side.value for label, side in numbers.sides}
 
 
 def test_each_section_is_there_with_figures_numbers_and_claims_of_its_experiment(
@@ -64,19 +69,30 @@ def test_across_a_block_without_skips_layers_are_less_alike(
     dataset: xr.Dataset, sections: dict[str, Section]
 ) -> None:
     collapse, drop = sections["Without the skip connections of one block"].checks
-    for name in ("full", "broken"):
-        within = block(dataset, name, name)
-        # patch_embed and blocks 0 to 3 are below block 4, its output and all after it above.
-        assert value(collapse, f"of {name}") == pytest.approx(within[:5, 5:].mean())
-        twin = block(dataset, f"{name} untrained", f"{name} untrained")
-        found = value(collapse, f"of {name}", untrained=True)
-        assert found == pytest.approx(twin[:5, 5:].mean())
-    assert collapse.verdict == "holds"
-    assert value(collapse, "difference") > 0.3
-    assert (value(drop, "of full"), value(drop, "of broken")) == (0.9, 0.85)
-    assert drop.verdict == "holds"
+    # patch_embed and blocks 0 to 3 are below block 4, its output and all after it above.
+    across = {
+        name: block(dataset, name, name)[:5, 5:].mean()
+        for own in ("full", "broken")
+        for name in (own, f"{own} untrained")
+    }
+    case, number = only(collapse)
+    assert case.networks == "full and broken"
+    expected = {f"of {name}": pytest.approx(across[name]) for name in ("full", "broken")}
+    assert sides_of(number) == expected
+    apart = across["full"] - across["broken"]
+    before = across["full untrained"] - across["broken untrained"]
+    assert number.trained.value == pytest.approx(apart)
+    assert number.untrained.value == pytest.approx(before)
+    assert number.learned.value == pytest.approx(apart - before)
+    assert number.trained.low < apart < number.trained.high
+    # Nor do untrained networks keep it across a block without skips.
+    assert apart > 0.3 and collapse.verdict == "holds before training too"
+    case, number = only(drop)
+    assert sides_of(number) == {"of full": 0.9, "of broken": 0.85}
+    assert (number.trained.low, number.trained.high) == pytest.approx((0.021, 0.079), abs=5e-4)
+    assert (drop.verdict, number.untrained) == ("holds", None)
     text = " ".join(sections["Without the skip connections of one block"].paragraphs)
-    assert "a difference of 5.0 [2.1, 7.9] points. Another seed of it: full 1 89.00 %." in text
+    assert "full 1 89.00 %" in text
 
 
 def test_with_less_data_higher_layers_differ_more(
@@ -86,14 +102,21 @@ def test_with_less_data_higher_layers_differ_more(
     # Of the ViT alone: the claim is about it. The least data first, with the full one that
     # shares no initial weights.
     tenth, third = section.checks
-    assert tenth.remark == "Mean CKA of the same layers of tenth and full 1."
-    assert third.remark == "Mean CKA of the same layers of third and full 1."
+    assert [only(one)[0].networks for one in (tenth, third)] == [
+        "tenth and full 1",
+        "third and full 1",
+    ]
     same = np.diag(block(dataset, "tenth", "full 1"))
-    assert value(tenth, "lower half") == pytest.approx(same[:4].mean())
-    assert value(tenth, "upper half") == pytest.approx(same[5:].mean())
-    assert tenth.verdict == third.verdict == "holds"
     without = np.diag(block(dataset, "tenth untrained", "full 1"))
-    assert value(tenth, "lower half", untrained=True) == pytest.approx(without[:4].mean())
+    _, number = only(tenth)
+    assert sides_of(number) == {
+        "lower half": pytest.approx(same[:4].mean()),
+        "upper half": pytest.approx(same[5:].mean()),
+    }
+    before = without[:4].mean() - without[5:].mean()
+    assert number.untrained.value == pytest.approx(before)
+    assert number.learned.value == pytest.approx(same[:4].mean() - same[5:].mean() - before)
+    assert tenth.verdict == third.verdict == "holds"
     assert [figure.name for figure in section.figures] == ["data-scale-full", "data-scale-resnet"]
     rows = [(row[0], row[2]) for table in section.tables for row in table.rows]
     fractions = ("tenth", "third", "tenth untrained")
@@ -108,11 +131,15 @@ def test_with_less_data_higher_layers_differ_more(
 def test_fine_tuning_keeps_first_layers(dataset: xr.Dataset, sections: dict[str, Section]) -> None:
     (kept,) = sections["Before and after fine-tuning"].checks
     same = np.diag(block(dataset, "tuned", "full"))
-    assert value(kept, "first quarter") == pytest.approx(same[:3].mean())
-    assert value(kept, "last quarter") == pytest.approx(same[-3:].mean())
-    assert kept.verdict == "holds"
     without = np.diag(block(dataset, "full untrained", "full"))
-    assert value(kept, "first quarter", untrained=True) == pytest.approx(without[:3].mean())
+    case, number = only(kept)
+    assert case.networks == "tuned and full"
+    assert sides_of(number) == {
+        "first quarter": pytest.approx(same[:3].mean()),
+        "last quarter": pytest.approx(same[-3:].mean()),
+    }
+    assert number.untrained.value == pytest.approx(without[:3].mean() - without[-3:].mean())
+    assert kept.verdict == "holds"
 
 
 def test_the_numbers_to_take_along_are_those_of_the_comparison(dataset: xr.Dataset) -> None:
