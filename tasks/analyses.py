@@ -104,9 +104,9 @@ class Analysis:
 
 ANALYSES: dict[str, Analysis] = {
     "attention": Analysis(attention),
-    "heads": Analysis(heads, GRAM),
+    "heads": Analysis(heads, GRAM, version=2),
     "receptive_fields": Analysis(fields, GROUP, reads_taps=True, several_groups=True, version=2),
     "residuals": Analysis(skips),
-    "localization": Analysis(localization, GRAM, reads_taps=True),
+    "localization": Analysis(localization, GRAM, reads_taps=True, version=2),
     "ablation": Analysis(ablation, GRAM, reads_taps=True),
 }

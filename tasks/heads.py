@@ -87,7 +87,7 @@ def _of_heads(seen: Seen, block: AttentionBlock) -> xr.Dataset:
             start += len(x)
     dataset = _dataset(signed, [f"head {head}" for head in range(block.heads)], kind=HEADS)
     dataset["distance"] = (("batch", "part"), np.stack(means))
-    return dataset.assign_attrs(block=block.module, unit="pixels")
+    return dataset.assign_attrs(block=block.module, heads=block.heads, unit="pixels")
 
 
 def _of_units(seen: Seen, units: Sequence[str]) -> xr.Dataset:

@@ -23,7 +23,7 @@ FORMULAS: dict[str, tuple[str, ...]] = {
         "Gram of a subset is the sum of its heads' Grams.",
         "CKA = Σ HSIC₁(K, L) / √(Σ HSIC₁(K, K) · Σ HSIC₁(L, L)), sums over batches of images "
         "(Nguyen, Raghu and Kornblith 2021).",
-        "Correlation: Pearson's, of subsets' distance and CKA.",
+        "Correlation: Pearson's, of single heads' distance and CKA.",
     ),
     "receptive_fields": (
         "F(x, y) = mean |∂ z_c / ∂ input(x, y)| over the layer's channels c, input channels and "
@@ -46,7 +46,8 @@ FORMULAS: dict[str, tuple[str, ...]] = {
         "of one token over a batch of images, L_p that of one patch of their pixels, sums over "
         "batches.",
         "Own patch first: the share of tokens t for which no p has a larger CKA than p = t; tied "
-        "patches share it.",
+        "patches share it. Softly: the mean over tokens of exp(CKA(t, t) / 0.05) / Σ_p "
+        "exp(CKA(t, p) / 0.05), which has no jumps and so an interval.",
         "z = (CKA(t, t) − mean) / standard deviation, both over the patches p ≠ t.",
     ),
     "ablation": (

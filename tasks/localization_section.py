@@ -13,7 +13,7 @@ from storage import reports
 from storage.digest import slug
 from storage.reports import Csv, Figure, Section, Table
 from tasks.drawn import drawn
-from tasks.localized import EMBEDDING, PIXELS, SCORES
+from tasks.localized import EMBEDDING, INSIDE, PIXELS, SCORES
 from tasks.localized_rows import maps
 from tasks.looked import checks_of, curves, framed, lines, looked, mean_of, sentences
 from tasks.references import AnatomyReference
@@ -50,7 +50,7 @@ def data(reference: AnatomyReference) -> Iterator[Csv]:
         reference,
         ANALYSIS,
         labels=("tap", "patches", "depth", "rows", "columns", "varying"),
-        variables=(*SCORES, "inside_share"),
+        variables=(*SCORES, *INSIDE),
     )
     yield Csv("localization", text, "one line a layer and kind of patches: scores of its tokens")
 
@@ -125,10 +125,11 @@ def table(each: Sequence[ModelResult]) -> Table:
                     str(tap),
                     f"{one.own['rows'].values[row]} x {one.own['columns'].values[row]}",
                     mean_of(one.own, "share", pixels),
+                    mean_of(one.own, "soft", pixels),
                     None
                     if one.untrained is None
-                    else mean_of(one.untrained, "share", _same(one.untrained, tap, PIXELS)),
-                    mean_of(one.own, "share", embedded),
+                    else mean_of(one.untrained, "soft", _same(one.untrained, tap, PIXELS)),
+                    mean_of(one.own, "soft", embedded),
                     mean_of(one.own, "rank", pixels),
                     mean_of(one.own, "z", pixels),
                 )
@@ -139,15 +140,17 @@ def table(each: Sequence[ModelResult]) -> Table:
             "block",
             "grid",
             "own patch first",
-            "untrained twin",
-            "of embedded patches",
+            "softly",
+            "softly, untrained",
+            "softly, embedded patches",
             "mean rank",
             "z-score",
         ),
         tuple(rows),
-        caption="Share of tokens whose own patch is the most similar of all, against pixels and "
-        "against embedded patches, mean rank and standard score of the own patch against pixels, "
-        "with 95 % intervals over groups of images.",
+        caption="Share of tokens whose own patch is the most similar of all, counted, and softly "
+        "(claims are about this one, which is smooth), against pixels and against embedded "
+        "patches; mean rank and standard score of the own patch against pixels; with 95 % "
+        "intervals over groups of images.",
         decimals=2,
     )
 

@@ -34,7 +34,8 @@ from tasks.threads import one_blas_thread
 MOST = 256
 # Groups of batches that are left out in turn; more would not make intervals better.
 GROUPS = 32
-SCORES = ("share", "rank", "z")
+SCORES = ("share", "rank", "z", "soft")
+INSIDE = ("inside_share", "inside_soft")
 PIXELS, EMBEDDING = "pixels", "embedding"
 
 
@@ -53,12 +54,13 @@ def localization(seen: Seen) -> xr.Dataset:
 
     A row is a tap and what it is compared with, ``patches``: raw pixels, or the patch embedding
     where the network has one. Over its tokens ``share`` is that whose own patch is the most
-    similar of all, ``rank`` the mean rank of the own patch, ``z`` its standard score, and
-    ``inside_share`` the share among tokens that are not at the rim (of all, where none is). ``cka``
+    similar of all, ``rank`` the mean rank of the own patch, ``z`` its standard score, ``soft`` the
+    smooth share (``TokenScores``); ``inside_share`` and ``inside_soft`` the same among tokens that
+    are not at the rim (of all, where none is). ``cka``
     (layer, token, patch) and ``class_token`` (layer, patch) are NaN beyond a layer's own grid of
     ``rows`` and ``columns``, and where a token or patch is constant. ``shown`` are the tokens
-    chosen for pictures. Batches of 64 images are left out in turn, of many images 32 groups of them:
-    it takes 8 tokens x patches bytes a layer and group.
+    chosen for pictures. Batches of 64 images are left out in turn, of many images 32 groups of
+    them: it takes 8 tokens x patches bytes per layer and group.
     """
     with finding():
         layers, why_not = _layers(seen)
@@ -184,12 +186,12 @@ class _Row:
 
 
 def _scored(layer: _Layer, patches: str, hsics: Hsics) -> _Row:
-    """All numbers of one layer: those of ``SCORES``, and the share inside."""
+    """All numbers of one layer: those of ``SCORES``, then those of ``INSIDE``."""
     count = layer.onto[0] * layer.onto[1]
     spatial = replace(hsics, crossed=hsics.crossed[:, :count], tokens=hsics.tokens[:, :count])
     inner = inside(layer.onto)
     every, within = scores(spatial, [slice(None), inner if len(inner) else slice(None)])
-    numbers = together([every.numbers, within.numbers.at(slice(0, 1))])
+    numbers = together([every.numbers, within.numbers.at([0, 3])])
     return _Row(layer, patches, hsics.cka(), numbers, every.patches)
 
 
@@ -221,7 +223,7 @@ def _dataset(rows: Sequence[_Row], shown: np.ndarray) -> xr.Dataset:
             "axis": ["row", "column"],
         },
     )
-    for column, name in enumerate((*SCORES, "inside_share")):
+    for column, name in enumerate((*SCORES, *INSIDE)):
         each = [row.numbers.at(slice(column, column + 1)) for row in rows]
         together(each).enter(dataset, name, "layer")
     return dataset

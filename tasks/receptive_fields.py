@@ -67,7 +67,7 @@ def fields(seen: Seen) -> xr.Dataset:
             [layer.tap for layer in layers.values()],
             lambda some: list(gradient_sums(seen.network, some, few, sample=tried)),
         )
-    found = _found(seen, chosen)
+    found = field_amounts(seen, chosen)
 
     def check(some: Sequence[Tap]) -> None:
         normalised(seen.network, some, np.stack([found[tap.name].total for tap in some]))
@@ -124,7 +124,7 @@ def _sublayers(seen: Seen) -> tuple[Tap, ...]:
 
 
 @dataclass(frozen=True)
-class _Found:
+class FieldAmounts:
     """Gradients of one tap summed over images (height, width), and amounts of each group.
 
     ``held`` (group, 1 + distances): in the centre patch, then at each of ``distances`` from its
@@ -157,7 +157,7 @@ class _Found:
         return jackknifed(self.held / images[:, None], described, images=images)
 
 
-def _found(seen: Seen, chosen: Sequence[Tap]) -> dict[str, _Found]:
+def field_amounts(seen: Seen, chosen: Sequence[Tap]) -> dict[str, FieldAmounts]:
     """Run all images through the network, and back from every tap."""
     patches = [centre_patch(seen.network, tap) for tap in chosen]
     total = np.zeros((len(chosen), *seen.network.input_size[1:]))
@@ -172,7 +172,7 @@ def _found(seen: Seen, chosen: Sequence[Tap]) -> dict[str, _Found]:
             for place, amount in zip(mine, np.hstack(amounts), strict=True):
                 held[place].append(amount)
     return {
-        tap.name: _Found(patches[at], total[at], distances[at], np.stack(held[at]))
+        tap.name: FieldAmounts(patches[at], total[at], distances[at], np.stack(held[at]))
         for at, tap in enumerate(chosen)
     }
 
@@ -183,7 +183,7 @@ def _images_per_pass(seen: Seen) -> int:
     return min(seen.forward_batch, max(GROUP, GRAPH_BYTES // bytes_per_image))
 
 
-def _dataset(seen: Seen, layers: Sequence[_Layer], found: Sequence[_Found]) -> xr.Dataset:
+def _dataset(seen: Seen, layers: Sequence[_Layer], found: Sequence[FieldAmounts]) -> xr.Dataset:
     count = [channel_count(layer.tap) for layer in layers]
     patches = [one.patch for one in found]
     dataset = xr.Dataset(

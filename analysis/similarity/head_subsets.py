@@ -5,6 +5,7 @@ and how alike their outputs are to the lowest layers of a ResNet.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -41,8 +42,10 @@ class Parts:
 class Agreement:
     """Subsets of heads in order of their mean distance, and their CKA with layers.
 
-    ``distance`` (subsets,), ``cka`` (subsets * layers,) layers fastest, ``correlation``
-    (layers,) of both over the subsets, Pearson's; None of fewer than 3 of them.
+    ``distance`` (subsets,), ``cka`` (subsets * layers,) layers fastest. ``correlation`` (layers,)
+    is that of single heads' distance and CKA, Pearson's; None of fewer than 3 heads. Runs of
+    neighbours overlap: where heads are about as local, their order is chance, and a correlation
+    over the runs is far from zero for heads of which nothing is to be said.
     """
 
     subsets: tuple[tuple[int, ...], ...]
@@ -94,21 +97,37 @@ def agreement(
     measured = np.concatenate([row.reshape(len(each), -1) for row in rows], axis=1)
     s, n = len(chosen), layers.lengths.shape[1]
 
-    def ckas(means: Array) -> Array:
-        ours, theirs = means[:, s : 2 * s, None], means[:, 2 * s : 2 * s + n][:, None]
-        both = means[:, 2 * s + n :].reshape(-1, s, n)
-        return np.asarray((both / np.sqrt(ours * theirs)).reshape(len(means), -1))
-
-    def correlations(means: Array) -> Array:
-        cka = ckas(means).reshape(-1, s, n)
-        return np.stack([correlation(means[:, :s], cka[:, :, at]) for at in range(n)], axis=1)
-
     return Agreement(
         subsets=chosen,
         distance=jackknifed(measured, lambda means: means[:, :s], images=images),
-        cka=jackknifed(measured, ckas, images=images),
-        correlation=jackknifed(measured, correlations, images=images) if s >= 3 else None,
+        cka=jackknifed(measured, partial(_ckas, groups=s, layers=n), images=images),
+        correlation=_correlation(heads, each, layers, images=images),
     )
+
+
+def _correlation(
+    heads: Parts, distances: Array, layers: Parts, *, images: npt.ArrayLike
+) -> Jackknifed | None:
+    """The correlation over single heads (layers,), which needs no order of them."""
+    count, n = distances.shape[1], layers.lengths.shape[1]
+    if count < 3:
+        return None
+    rows = [distances, heads.lengths**2, layers.lengths**2, heads.hsic(layers)]
+    measured = np.concatenate([row.reshape(len(distances), -1) for row in rows], axis=1)
+
+    def correlations(means: Array) -> Array:
+        cka = _ckas(means, groups=count, layers=n).reshape(-1, count, n)
+        return np.stack([correlation(means[:, :count], cka[:, :, at]) for at in range(n)], axis=1)
+
+    return jackknifed(measured, correlations, images=images)
+
+
+def _ckas(means: Array, *, groups: int, layers: int) -> Array:
+    """CKA (k, groups * layers) of means (k, ...): distances, own HSICs of both, HSICs across."""
+    s, n = groups, layers
+    ours, theirs = means[:, s : 2 * s, None], means[:, 2 * s : 2 * s + n][:, None]
+    both = means[:, 2 * s + n :].reshape(-1, s, n)
+    return np.asarray((both / np.sqrt(ours * theirs)).reshape(len(means), -1))
 
 
 def correlation(x: Array, y: Array) -> Array:
@@ -119,5 +138,5 @@ def correlation(x: Array, y: Array) -> Array:
     apart = [each - each.mean(axis=1, keepdims=True) for each in (x, y)]
     lengths = [np.sqrt((each**2).sum(axis=1)) for each in apart]
     if not all(length.all() for length in lengths):
-        raise AnalysisError("subsets of heads are all alike in distance or CKA: no correlation")
+        raise AnalysisError("heads are all alike in distance or CKA: no correlation")
     return np.asarray((apart[0] * apart[1]).sum(axis=1) / lengths[0] / lengths[1])

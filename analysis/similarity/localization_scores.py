@@ -14,6 +14,8 @@ from analysis.similarity.localization import Hsics, weighted_ckas
 
 # CKAs that differ by no more are tied: their float32 products leave as much to rounding.
 TIE = 2e-6
+# CKA by which a patch has to lead to count as the most similar, softly: what matters elsewhere.
+SOFT = 0.05
 # One patch of one's own, and two others to differ from.
 FEWEST_PATCHES = 3
 
@@ -27,21 +29,24 @@ class TokenScores:
 
     ``localized`` is 1 where no patch has a larger CKA, shared with those tied, and else 0;
     ``rank`` counts from 1, and those tied share the mean of their ranks; ``z`` is how many
-    standard deviations of the other patches' CKA the own one is above their mean.
+    standard deviations of the other patches' CKA the own one is above their mean. ``soft`` is the
+    weight of the own patch in a softmax over all, of CKA / 0.05: nearly ``localized``, but smooth,
+    so that it has an interval.
     """
 
     localized: Array
     rank: Array
     z: Array
+    soft: Array
 
 
 @dataclass(frozen=True)
 class Scores:
     """How well a layer keeps locations: means over its tokens of ``TokenScores``.
 
-    Of P patches that vary, chance is a ``share`` of 1 / P, a ``rank`` of (P + 1) / 2, ``z`` 0.
-    ``numbers`` are these three, in this order. ``tokens`` of them count; ``left_out`` do not:
-    they, or their own patches, are constant.
+    Of P patches that vary, chance is a ``share`` of 1 / P, a ``rank`` of (P + 1) / 2, ``z`` 0, a
+    ``soft`` share of 1 / P. ``numbers`` are these four, in this order. ``tokens`` of them count;
+    ``left_out`` do not: they, or their own patches, are constant.
     """
 
     numbers: Jackknifed
@@ -63,6 +68,11 @@ class Scores:
     def z(self) -> Estimate:
         """The mean standard score of the own patch."""
         return self._estimate(2)
+
+    @property
+    def soft(self) -> Estimate:
+        """The soft share: how clearly tokens resemble their own patch most."""
+        return self._estimate(3)
 
     def _estimate(self, column: int) -> Estimate:
         return self.numbers.estimates[column]
@@ -135,10 +145,12 @@ def token_scores(cka: Array, *, own: npt.ArrayLike | None = None) -> TokenScores
     apart = np.where(others, above - mean[..., None], 0.0)
     spread = np.sqrt((apart**2).sum(axis=-1) / count)
     known = np.isfinite(mine[..., 0])
+    leads = np.exp(np.where(np.isfinite(above), above, -np.inf) / SOFT).sum(axis=-1)
     return TokenScores(
         localized=np.where(known, (larger == 0) / np.maximum(tied, 1), np.nan),
         rank=np.where(known, 1 + larger + (tied - 1) / 2, np.nan),
         z=np.where(known, -mean / np.maximum(spread, TIE), np.nan),
+        soft=np.where(known, 1.0 / np.where(known, leads, 1.0), np.nan),
     )
 
 
@@ -164,9 +176,9 @@ def _checked(own: npt.ArrayLike | None, *, tokens: int, patches: int) -> Places:
 
 
 def _means(cka: Array, own: Places, groups: Groups) -> Array:
-    """Share, rank and z (n, groups, 3): means over a group's tokens that vary, or NaN."""
+    """Share, rank, z, soft share (n, groups, 4): means over a group's tokens that vary, or NaN."""
     found = token_scores(cka, own=own)
-    columns = np.stack([found.localized, found.rank, found.z], axis=-1)
+    columns = np.stack([found.localized, found.rank, found.z, found.soft], axis=-1)
     known = np.isfinite(columns)  # The same tokens in all three.
     means = []
     for group in groups:
@@ -177,7 +189,7 @@ def _means(cka: Array, own: Places, groups: Groups) -> Array:
 
 
 def _without(hsics: Hsics, own: Places, groups: Groups) -> Array:
-    """``_means`` without each batch: (batches, groups, 3)."""
+    """``_means`` without each batch: (batches, groups, 4)."""
     kept = 1 - np.eye(len(hsics.crossed))
     left = np.concatenate([_means(weighted_ckas(hsics, one[None]), own, groups) for one in kept])
     if not np.isfinite(left).all():

@@ -158,7 +158,7 @@ def localized(share: float) -> xr.Dataset:
             "kind": ("layer", ["tokens"] * 3),
         }
     )
-    for name in ("share", "inside_share"):
+    for name in ("share", "soft", "inside_share", "inside_soft"):
         around([0.9, share, 0.1], spread=0.02).enter(dataset, name, "layer")
     return dataset
 

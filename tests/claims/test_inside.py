@@ -146,7 +146,7 @@ def places(*shares: float, kind: str = "tokens") -> xr.Dataset:
         "is_block": [True] * len(shares),
         "kind": [kind] * len(shares),
     }
-    return dataset("layer", coords, share=list(shares), inside_share=[s / 2 for s in shares])
+    return dataset("layer", coords, soft=list(shares), inside_soft=[s / 2 for s in shares])
 
 
 def facts(pooling: str, **arguments: Any) -> dict[str, Any]:

@@ -38,8 +38,9 @@ def test_cka_of_a_subset_is_that_of_its_heads_side_by_side() -> None:
             expected = minibatch_cka(list(together), list(layers[:, :, at]))
             assert cka[row, at] == pytest.approx(expected, abs=1e-6)
         assert found.distance.value[row] == pytest.approx(distances[:, list(subset)].mean())
-    expected = stats.pearsonr(found.distance.value, cka[:, 1])[0]
-    assert found.correlation.value[1] == pytest.approx(expected)
+    single = [minibatch_cka(list(heads[:, :, one]), list(layers[:, :, 1])) for one in range(HEADS)]
+    expected = stats.pearsonr(distances.mean(axis=0), single)[0]
+    assert found.correlation.value[1] == pytest.approx(expected, abs=1e-6)
 
 
 def test_intervals_are_of_all_numbers_computed_again_without_each_batch() -> None:
@@ -56,7 +57,17 @@ def test_intervals_are_of_all_numbers_computed_again_without_each_batch() -> Non
     means = np.array([[distances[own][:, one].mean() for one in member] for own in kept])
     np.testing.assert_allclose(found.cka.without.reshape(BATCHES, -1, 2)[..., 1], cka, atol=1e-6)
     np.testing.assert_allclose(found.distance.without, means)
-    left = [stats.pearsonr(x, y)[0] for x, y in zip(means, cka, strict=True)]
+    single = [
+        [
+            minibatch_cka(list(heads[own][:, :, one]), list(layers[own, :, 1]))
+            for one in range(HEADS)
+        ]
+        for own in kept
+    ]
+    left = [
+        stats.pearsonr(distances[own].mean(axis=0), cka)[0]
+        for own, cka in zip(kept, single, strict=True)
+    ]
     np.testing.assert_allclose(found.correlation.without[:, 1], left, atol=1e-5)
     error = np.sqrt((BATCHES - 1) / BATCHES * ((left - np.mean(left)) ** 2).sum())
     one = found.correlation.at([1]).estimate

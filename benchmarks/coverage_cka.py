@@ -1,0 +1,146 @@
+"""Coverage of intervals of CKA: cells, differences, and the numbers of claims on comparisons."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis.claims.evidence import Case
+from analysis.claims.findings import Measured
+from analysis.claims.trials import cases, fine_cases
+from analysis.similarity.cka import cka_from_hsic
+from analysis.similarity.gram import Array
+from analysis.similarity.intervals import batch_groups, cell_interval
+from analysis.similarity.jackknife import Estimate, half_width, standard_error
+from benchmarks import populations
+from benchmarks.populations import Drawn
+from tasks.broken import Broken
+from tasks.data_scale_section import halves
+from tasks.fine_tuning_section import quarters
+from tasks.skip_free_section import collapse
+
+# By name on the page; the first three stand for their families.
+NETWORKS = {
+    "vit": "vit",
+    "resnet": "resnet",
+    "mixer": "mixer",
+    "vit without skips": "vit-skip-free-4",
+    "vit, 10 percent": "vit-10-percent",
+    "vit, seed 1": "vit-seed1",
+    "vit, digits": "vit-digits",
+}
+TWINS = {"vit": "vit untrained", "resnet": "resnet untrained", "mixer": "mixer untrained"}
+BLOCK = 4
+# The stream and the branches beside it, of all that the paper taps in a ViT.
+FINE = [
+    "blocks.0:input",
+    *(f"blocks.{i}{part}" for i in range(8) for part in (".attn", ".norm2:input", ".mlp.act", "")),
+]
+Models = dict[str, tuple[Mapping[str, Any], list[str]]]
+Hits = dict[str, list[bool]]
+
+
+def covered(
+    *, counts: Sequence[int], repeats: int, batch: int, population: int, fine: bool = True
+) -> dict[str, dict[int, float]]:
+    """The share of data sets whose intervals hold the truth, by number and count of batches."""
+    images = populations.images(population)
+    models: Models = {}
+    grams: list[Array] = []
+    for name, zoo in (NETWORKS | {twin: own for own, twin in TWINS.items()}).items():
+        of = populations.network(zoo, trained=name not in TWINS.values())
+        found = populations.grams(of, "blocks", images)
+        family = zoo.split("-")[0]
+        models[name] = (_facts(family, plain=name in TWINS), list(found))
+        grams += found.values()
+    every = _covered(grams, models, _numbers, TWINS, counts, repeats, batch)
+    if fine:
+        found = populations.grams(populations.network("vit"), FINE, images)
+        own: Models = {"vit": (_facts("vit", plain=True), list(found))}
+        every |= _covered(list(found.values()), own, _grid, {}, counts, repeats, batch)
+    return every
+
+
+def _facts(family: str, *, plain: bool) -> Mapping[str, Any]:
+    """Those of the families alone play their parts: others have seen a fraction of the data."""
+    return {
+        "family": family,
+        "trained": True,
+        "pooling": "CLS",
+        "skip_free": None,
+        "origin": {"fraction": 1.0 if plain else 0.1},
+    }
+
+
+def _covered(
+    grams: Sequence[Array],
+    models: Models,
+    numbers: Callable[[Measured], Iterator[tuple[str, Estimate]]],
+    twins: Mapping[str, str],
+    counts: Sequence[int],
+    repeats: int,
+    batch: int,
+) -> dict[str, dict[int, float]]:
+    whole = populations.true_parts(grams)
+    truth = dict(numbers(populations.measured(whole, models, twins=twins, batch=len(grams[0]))))
+    cells = cka_from_hsic(whole)
+    found: dict[str, dict[int, float]] = {}
+    rng = np.random.default_rng(0)
+    for count in counts:
+        hits: Hits = {}
+        for _ in range(repeats):
+            drawn = Drawn.of(rng, len(grams[0]), batches=count, batch=batch)
+            parts = populations.parts(grams, drawn)
+            _cells(hits, parts, cells)
+            own = populations.measured(parts, models, twins=twins, batch=batch)
+            for name, number in numbers(own):
+                assert number.low is not None and number.high is not None
+                hits.setdefault(name, []).append(number.low <= truth[name].value <= number.high)
+        for name, each in hits.items():
+            found.setdefault(name, {})[count] = float(np.mean(each))
+    return found
+
+
+def _cells(hits: Hits, parts: Array, truth: Array) -> None:
+    """Whether intervals hold the true CKA of all pairs, and differences of pairs in a row."""
+    bounds = cell_interval(parts)
+    assert bounds is not None
+    pairs = np.triu_indices(len(truth), 1)
+    held = (bounds[0] <= truth) & (truth <= bounds[1])
+    hits.setdefault("cells of CKA", []).append(held[pairs].mean())
+    total = parts.sum(axis=0)
+    left = np.stack([cka_from_hsic((total - one)[None])[pairs] for one in parts])
+    value = cka_from_hsic(parts)[pairs]
+    groups = batch_groups(len(parts), None)
+    assert groups is not None
+    apart = np.roll(left, 1, axis=1) - left
+    reach = half_width(*standard_error(apart, groups))
+    difference, true = (np.roll(one, 1) - one for one in (value, truth[pairs]))
+    within = np.abs(difference - true) <= reach + 1e-12
+    hits.setdefault("differences of two CKAs", []).append(within.mean())
+
+
+def _numbers(measured: Measured) -> Iterator[tuple[str, Estimate]]:
+    found = [
+        *cases(measured),
+        collapse(measured, Broken("vit without skips", "vit", BLOCK, BLOCK + 1, BLOCK + 2)),
+        measured.case(halves(("vit, 10 percent", "vit, seed 1"))),
+        measured.case(quarters(("vit, digits", "vit"))),
+    ]
+    for case in found:
+        yield from of_case(case)
+
+
+def _grid(measured: Measured) -> Iterator[tuple[str, Estimate]]:
+    for case in fine_cases(measured):
+        yield from of_case(case)
+
+
+def of_case(case: Case) -> Iterator[tuple[str, Estimate]]:
+    """The differences of a claim, trained and learned, by name."""
+    several = len(case.contrasts) > 1
+    for place, one in enumerate(case.contrasts, start=1):
+        name = f"{case.id}, number {place}" if several else case.id
+        yield name, one.difference
+        if one.learned is not None:
+            yield f"{name}, learned", one.learned

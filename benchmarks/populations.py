@@ -1,0 +1,100 @@
+"""Finite populations of images whose true numbers are known, and data sets drawn from them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from analysis.claims.findings import Measured
+from analysis.networks import ModelSpec, record, taps
+from analysis.networks.network import Network
+from analysis.networks.tap import Tap
+from analysis.similarity import gram
+from analysis.similarity.gram import Array
+from analysis.similarity.signature import packed
+from storage.images import ImageSet
+from tasks.images import open_images
+from tasks.passes import forward_batches
+from tasks.plans import Subject
+from tasks.survey import network_of
+
+# Images per pass while a population is recorded.
+PASS = 64
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Which images of a population a data set has: (batches, images per batch)."""
+
+    places: np.ndarray
+
+    @classmethod
+    def of(cls, rng: np.random.Generator, population: int, *, batches: int, batch: int) -> "Drawn":
+        """Batches drawn one by one, each without repeats: their HSICs are unbiased."""
+        each = [rng.choice(population, batch, replace=False) for _ in range(batches)]
+        return cls(np.stack(each))
+
+
+def network(zoo: str, *, trained: bool = True) -> Network:
+    """A shipped network, or the same before its training."""
+    return network_of(Subject(ModelSpec(name=zoo, zoo=zoo), ("blocks",), trained=trained))
+
+
+def images(count: int) -> ImageSet:
+    """The first of the shipped images."""
+    return open_images("sample", count=count)
+
+
+def passes(of: Network, population: ImageSet) -> list[Tensor]:
+    """The population as a network takes it, a batch after the other."""
+    count = len(population)
+    pieces = [range(i, min(i + PASS, count)) for i in range(0, count, PASS)]
+    return list(forward_batches(of, population, pieces))
+
+
+def grams(of: Network, patterns: str | Sequence[str], population: ImageSet) -> dict[str, Array]:
+    """The centred Gram (n, n) float32 of every tap over the whole population."""
+    chosen: Sequence[Tap] = taps(of, patterns)
+    parts: dict[str, list[np.ndarray]] = {tap.name: [] for tap in chosen}
+    for made in record(of, chosen, passes(of, population)):
+        for name, x in made.items():
+            parts[name].append(x.reshape(len(x), -1))
+    return {name: gram(np.concatenate(parts.pop(name))).astype(np.float32) for name in list(parts)}
+
+
+def signatures(each: Sequence[Array], places: np.ndarray) -> Array:
+    """Signatures (T, pairs) of one batch of images from Grams of all: HSIC forgets the shift."""
+    return np.stack([packed(one[np.ix_(places, places)]) for one in each])
+
+
+def parts(each: Sequence[Array], drawn: Drawn) -> Array:
+    """HSICs (batches, T, T) of the batches of a data set."""
+    return np.stack([own @ own.T for own in (signatures(each, one) for one in drawn.places)])
+
+
+def true_parts(each: Sequence[Array]) -> Array:
+    """The HSICs (1, T, T) of the whole population, which those of batches are on average."""
+    whole = np.stack([packed(one).astype(np.float32) for one in each])
+    return np.asarray(whole @ whole.T, np.float64)[None]
+
+
+def measured(
+    hsic: Array,
+    models: Mapping[str, tuple[Mapping[str, Any], Sequence[str]]],
+    *,
+    twins: Mapping[str, str],
+    batch: int,
+) -> Measured:
+    """HSICs as claims take them; ``models`` have facts and taps, in the order of the Grams."""
+    own = {name: facts for name, (facts, _) in models.items() if name not in twins.values()}
+    return Measured(
+        parts=hsic,
+        model=[name for name, (_, taps_) in models.items() for _ in taps_],
+        families={name: str(facts["family"]) for name, facts in own.items()},
+        twins=twins,
+        tap=[tap for _, taps_ in models.values() for tap in taps_],
+        facts=own,
+        images=[batch] * len(hsic),
+    )
