@@ -10,6 +10,7 @@ from analysis.similarity.cka import (
 from analysis.similarity.gram import NonFinite, check_finite, gram
 from analysis.similarity.intervals import cell_interval, jackknifed_cka, mean_interval
 from analysis.similarity.jackknife import Estimate, Groups, Jackknifed, jackknifed
+from analysis.similarity.measures import similarity
 from analysis.similarity.signature import batch_cosines, signature, unit
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "mean_interval",
     "minibatch_cka",
     "signature",
+    "similarity",
     "unit",
 ]
 

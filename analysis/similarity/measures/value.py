@@ -16,12 +16,32 @@ from analysis.similarity.measures.measure import (
 
 
 def similarity(x: npt.ArrayLike, y: npt.ArrayLike, *, measure: str | Measure = "cka") -> float:
-    """How alike activations ``x`` (n, ...) and ``y`` (n, ...) are, all n images as one batch.
+    """Compare the activations of two layers by any measure, all images as one batch.
 
-    ``measure`` is a name of ``MEASURES``, or a measure made with other settings such as
-    ``rbf(0.2)``. 1 is alike; where a measure is not symmetric, ``y`` is fitted by ``x``. Raises
-    ``AnalysisError`` for an unknown measure or unequal n, ``NonFinite`` for NaN and infinity,
-    ``Constant`` and ``Undefined`` where the measure is not defined.
+    Args:
+        x: Activations of one layer, (n, ...).
+        y: Those of the other on the same images in the same order, (n, ...). Where a measure is
+            not symmetric, ``y`` is fitted by ``x``.
+        measure: A name of ``MEASURES``, or a measure with other settings such as ``rbf(0.2)``.
+
+    Returns:
+        The similarity; 1 is alike.
+
+    Raises:
+        AnalysisError: The measure is unknown, or ``x`` and ``y`` have different n.
+        NonFinite: An activation is NaN or infinite.
+        Constant: The activations are the same for all images.
+        Undefined: The measure is not defined for them.
+
+    Example:
+        >>> import numpy as np
+        >>> from analysis.similarity import similarity
+        >>> x = np.random.default_rng(0).normal(size=(64, 8))
+        >>> y = x + np.random.default_rng(1).normal(size=(64, 8))
+        >>> round(similarity(x, y), 2)
+        0.53
+        >>> round(similarity(x, y, measure="rsa"), 2)
+        0.51
     """
     chosen = registry.measure(measure) if isinstance(measure, str) else measure
     if np.shape(x)[:1] != np.shape(y)[:1]:
