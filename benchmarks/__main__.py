@@ -10,6 +10,7 @@ from benchmarks import (
     accuracy,
     anatomy,
     blocks,
+    coverage,
     growth,
     memory,
     nearest,
@@ -42,6 +43,7 @@ ITEMS = (
     blocks.ITEM,
     nearest.ITEM,
     significance.ITEM,
+    coverage.ITEM,
 )
 
 
@@ -79,6 +81,7 @@ def run(item: Item, *, quick: bool, device: str) -> None:
         when = datetime.now(UTC).strftime("%Y-%m-%d")
         kept = {"machine": described, "when": when, "seconds": round(seconds, 1), "result": result}
         keep(item, kept, device=device)
+        item.enter(result)
     print(f"## {item.title}\n\n{item.section(result)}\n")
     for goal in item.goals(result):
         print(f"- {goal.what}: {goal.measured} (goal {goal.goal}): {goal.verdict}")

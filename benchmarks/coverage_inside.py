@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -307,9 +306,3 @@ def _as_parts(signed: Sequence[Array]) -> Parts:
     lengths = np.stack([np.linalg.norm(one, axis=1) for one in signed])
     directions = np.stack(list(signed)) / lengths[..., None]
     return Parts(directions.astype(np.float32), lengths)
-
-
-def all_populations(*, size: int) -> list[Callable[[], Population]]:
-    """Each analysis on so many images, made when it is its turn."""
-    made = (attention, skips, fields, localization, heads)
-    return [partial(one, populations.images(size)) for one in made]

@@ -52,7 +52,8 @@ class Plot:
 class Item:
     """One item: ``measure`` makes a result, the others read nothing else than that result.
 
-    ``section`` is Markdown below a heading that the report writes; ``plots`` are by file name.
+    ``section`` is Markdown below a heading that the report writes; ``plots`` are by file name;
+    ``enter`` puts what was measured into another page, where there is one.
     """
 
     name: str
@@ -61,3 +62,4 @@ class Item:
     goals: Callable[[Result], list[Goal]]
     section: Callable[[Result], str]
     plots: Callable[[Result], Mapping[str, tuple[Plot, ...]]] = lambda _: {}
+    enter: Callable[[Result], None] = lambda _: None

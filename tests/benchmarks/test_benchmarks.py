@@ -62,6 +62,7 @@ def test_the_goals_of_the_issue_are_all_judged(results: dict[str, Result]) -> No
         "blocks": 2,
         "nearest": 4,
         "significance": 3,
+        "coverage": 2,
     }
 
 
