@@ -53,11 +53,12 @@ def covered(
         family = zoo.split("-")[0]
         models[name] = (_facts(family, plain=name in TWINS), list(found))
         grams += found.values()
-    every = _covered(grams, models, _numbers, TWINS, counts, repeats, batch)
+    drawn: dict[str, Any] = {"counts": counts, "repeats": repeats, "batch": batch}
+    every = held(grams, models, _numbers, twins=TWINS, **drawn)
     if fine:
         found = populations.grams(populations.network("vit"), FINE, images)
         own: Models = {"vit": (_facts("vit", plain=True), list(found))}
-        every |= _covered(list(found.values()), own, _grid, {}, counts, repeats, batch)
+        every |= held(list(found.values()), own, _grid, twins={}, **drawn)
     return every
 
 
@@ -72,15 +73,17 @@ def _facts(family: str, *, plain: bool) -> Mapping[str, Any]:
     }
 
 
-def _covered(
+def held(
     grams: Sequence[Array],
     models: Models,
     numbers: Callable[[Measured], Iterator[tuple[str, Estimate]]],
+    *,
     twins: Mapping[str, str],
     counts: Sequence[int],
     repeats: int,
     batch: int,
 ) -> dict[str, dict[int, float]]:
+    """The share of data sets drawn from Grams of all images whose intervals hold the truth."""
     whole = populations.true_parts(grams)
     truth = dict(numbers(populations.measured(whole, models, twins=twins, batch=len(grams[0]))))
     cells = cka_from_hsic(whole)
