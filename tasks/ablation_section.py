@@ -1,6 +1,6 @@
 """The section on networks without the skips of one block (after E7)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from tasks.looked import framed, lines, looked, numbers
 from tasks.references import AnatomyReference
 
 ANALYSIS = "ablation"
+# Shares of n images that differ do so by 1 / n; sums over batches leave less to rounding.
+_EQUAL = 1e-9
 SHARES = {"accuracy": "share of right predictions", "agreement": "share of same predictions"}
 
 
@@ -57,17 +59,25 @@ def data(reference: AnatomyReference) -> Iterator[Csv]:
 
 
 def words(one: ModelResult) -> str:
-    """Which block's skips matter most, in a sentence."""
-    kept = numbers(one.own, "agreement").estimates[1:]
-    most = int(np.argmin([estimate.value for estimate in kept]))
+    """Which block's skips matter most, in a sentence; all of those that matter equally."""
+    kept: list[Estimate] = numbers(one.own, "agreement").estimates
+    shares = np.array([estimate.value for estimate in kept[1:]])
+    most = 1 + np.flatnonzero(shares <= shares.min() + _EQUAL)
     sentence = (
-        f"{one.model}: without the skips of {one.own['block'].values[most + 1]} the fewest "
-        f"predictions stay, {shown(kept[most])} of all"
+        f"{one.model}: without the skips of {_either(one.own['block'].values[most])} the fewest "
+        f"predictions stay, {shown(kept[most[0]])} of all"
     )
     if "accuracy" in one.own:
         right: list[Estimate] = numbers(one.own, "accuracy").estimates
-        sentence += f"; right are {shown(right[most + 1])}, of the intact network {shown(right[0])}"
+        sentence += (
+            f"; right are {_either([shown(right[at]) for at in most])}, of the intact network "
+            f"{shown(right[0])}"
+        )
     return f"{sentence}."
+
+
+def _either(names: Iterable[str]) -> str:
+    return " or ".join(dict.fromkeys(names))
 
 
 def figure(one: ModelResult, *, models: Sequence[str]) -> Figure:

@@ -23,7 +23,7 @@ from analysis.probing.features import CLS, MEAN
 from storage import reports
 from storage.comparisons import PROBES
 from storage.reports import Figure, Section, Table
-from tasks.claims import cell
+from tasks.claims import cell, listed
 from tasks.drawn import drawn
 from tasks.inner_methods import inner_method
 from tasks.looked import checks_of, curves, looked
@@ -101,13 +101,14 @@ def _lines(one: ModelResult, feature: str, shots: int) -> Iterator[draw.Curve]:
 
 
 def _best_words(one: ModelResult) -> str:
+    """Where probes are most accurate, in a sentence; all of the layers that are equally so."""
     shots = shots_of(one.own)[-1]
     rows = np.flatnonzero(rows_of(one.own, feature=MEAN, shots=shots))
     values = one.own["accuracy"].values[rows]
-    best = rows[int(np.argmax(values))]
+    # Equal counts of the same test images are equal numbers: accuracies sum them exactly.
+    best = one.own["tap"].values[rows[values == values.max()]]
     return (
-        f"{one.model}: {called(shots)} probes are best at {one.own['tap'].values[best]} with "
-        f"{values.max():.2f}."
+        f"{one.model}: {called(shots)} probes are best at {listed(best)} with {values.max():.2f}."
     )
 
 

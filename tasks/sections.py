@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
+import numpy as np
 import xarray as xr
 
 from analysis import figures as draw
@@ -10,6 +11,7 @@ from analysis.claims import matrix_statistics as statistics
 from analysis.claims.evidence import Case
 from analysis.claims.findings import Measured, Side, shown
 from analysis.similarity import Estimate
+from analysis.similarity.nulls import ROUNDING
 from storage.digest import slug
 from storage.reports import Csv, Figure, Section, Table
 from tasks.claims import Facts, cell, checks
@@ -163,13 +165,28 @@ def match_words(dataset: xr.Dataset, model: str, other: str) -> str:
         tap_a=(dataset["model_a"] == model).values.nonzero()[0],
         tap_b=(dataset["model_b"] == other).values.nonzero()[0],
     )
-    depths = cells["depth_b"].values[cells["cka"].values.argmax(axis=1)]
+    depths = match_depths(cells["cka"].values, cells["depth_b"].values)
     each = max(1, len(depths) // 4)
     low, high = float(depths[:each].mean()), float(depths[-each:].mean())
     return (
         f"The lowest quarter of {model}'s layers resembles layers of {other} at a depth of "
         f"{low:.2f} on average most, the highest quarter those at {high:.2f} (0 input, 1 output)."
     )
+
+
+def match_depths(cka: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """Find how deep the best matches of layers lie.
+
+    Args:
+        cka: Similarities, (taps, others).
+        depth: How deep the others lie, (others,).
+
+    Returns:
+        (taps,), the mean depth of those that match equally well: taps that read the same tensor
+        differ by rounding alone, which must not choose between them.
+    """
+    best = cka >= cka.max(axis=1, keepdims=True) - ROUNDING
+    return np.asarray((best * depth).sum(axis=1) / best.sum(axis=1))
 
 
 def across_figures(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Figure]:
