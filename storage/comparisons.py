@@ -51,11 +51,15 @@ def as_kept(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def read(store: Store, comparison: str, *, kind: str = KIND) -> xr.Dataset:
-    """The comparison of that digest, opened lazily; ``StorageError`` where there is none."""
+    """The comparison of that digest, opened lazily but for its coordinates, which select.
+
+    Raises ``StorageError`` where there is none.
+    """
     if not exists(store, comparison, kind=kind):
         raise StorageError(
             f"comparison {comparison[:12]} is not in {store.url}; run its study again"
         )
     group = store.place.zarr_store(store.key(kind, comparison))
     dataset: xr.Dataset = xr.open_zarr(group, consolidated=False)
-    return dataset
+    # A chunked label makes a chunked mask, by which nothing can be selected.
+    return dataset.assign_coords({name: one.load() for name, one in dataset.coords.items()})

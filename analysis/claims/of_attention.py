@@ -92,8 +92,8 @@ def _less_data(each: Sequence[ModelResult]) -> Iterator[Case]:
         if one.facts.get("trained") and one.family == "vit" and ends(one.own)[0].any()
     }
     known = relations(list(able.values()))
-    parts = [one for one in able.values() if partial(one.facts) and known.full(one.model)]
-    for part in sorted(parts, key=lambda one: known.fraction(one.model))[:1]:
+    parts = [name for name, one in able.items() if partial(one.facts) and known.full(name)]
+    for part in (able[name] for name in known.least(parts)):
         for full in (able[name] for name in known.full(part.model)):
             if uniform(full.own, "plain") is None or ends(full.own)[0].sum() < HEADS_NEED:
                 continue

@@ -63,8 +63,10 @@ def depth_cases(each: Sequence[ModelResult]) -> list[Case]:
     able = [one for one in each if has_mean(one.own)]
     by_name, known = {one.model: one for one in able}, relations(able)
     found = []
-    parts = [one for one in able if one.family == "vit" and one.facts and known.full(one.model)]
-    for part in sorted(parts, key=lambda one: known.fraction(one.model))[:1]:
+    parts = [
+        one.model for one in able if one.family == "vit" and one.facts and known.full(one.model)
+    ]
+    for part in (by_name[name] for name in known.least(parts)):
         found += [_more_data(part, by_name[full]) for full in known.full(part.model)]
     for cast in of_casts(able):
         if {"vit", "resnet"} <= set(cast):

@@ -4,7 +4,7 @@ Told by what a survey found of each model (``ModelPlan.facts``), which compariso
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -39,6 +39,11 @@ class Relations:
             and self._same(model, other, apart=("fraction", "seed"))
         ]
         return self._own_seed_first(twins, model)
+
+    def least(self, models: Sequence[str]) -> list[str]:
+        """Those of ``models`` that saw the smallest part of the data: all seeds of it."""
+        smallest = min((self.fraction(model) for model in models), default=ALL)
+        return [model for model in models if self.fraction(model) == smallest]
 
     def intact(self, model: str) -> str | None:
         """The model with the skip connections that ``model`` lacks, of its seed if there is one."""

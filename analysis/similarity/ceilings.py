@@ -19,6 +19,8 @@ from analysis.similarity.intervals import batch_groups
 from analysis.similarity.jackknife import Groups, half_width, standard_error
 
 Indices = npt.NDArray[np.intp]
+# Similarities that differ by no more are tied: their float32 products leave as much to rounding.
+TIE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def matched_share(across: npt.ArrayLike) -> float:
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
         raise AnalysisError(f"similarities {matrix.shape}, expected (T, T) of corresponding layers")
     own = np.diag(matrix)
-    return float(((own >= matrix.max(axis=1)).mean() + (own >= matrix.max(axis=0)).mean()) / 2)
+    both = [own >= matrix.max(axis=axis) - TIE for axis in (1, 0)]
+    return float(np.mean([matched.mean() for matched in both]))
 
 
 @dataclass(frozen=True)
