@@ -115,7 +115,7 @@ def figures(each: list[ModelResult]) -> Iterator[Figure]:
             yield drawn(
                 f"fields-sublayers-{slug(one.model)}",
                 draw.pictures(list(_inside(one))),
-                alt=f"Receptive fields of the sublayers of {one.model}.",
+                alt=_inside_words(one),
                 caption=f"Receptive fields of the sublayers of {one.model}, such as normalisations "
                 "and hidden units, low blocks left.",
                 models=[one.model],
@@ -152,6 +152,21 @@ def _words(one: ModelResult) -> str:
             f"within {near:.1f} pixels in the lowest quarter, {far:.1f} in the highest"
         )
     return f"Receptive fields of {one.model}: {'; '.join(told)}."
+
+
+def _inside_words(one: ModelResult) -> str:
+    """How much of the sublayers' fields lies in the centre patch: of the least and the most."""
+    share = {
+        kind: float(
+            one.own["centre_share"].values[rows_of(one.own, role="layer", kind=kind)].mean()
+        )
+        for kind in sublayers(one.own)
+    }
+    least, most = (choose(share, key=lambda kind: share[kind]) for choose in (min, max))
+    return (
+        f"Receptive fields of the sublayers of {one.model}: on average {share[least]:.2f} of the "
+        f"gradient of {least} lies in the centre patch, and {share[most]:.2f} of that of {most}."
+    )
 
 
 def _along(

@@ -9,6 +9,7 @@ import xarray as xr
 
 from analysis import figures as draw
 from analysis.claims.evidence import Case
+from analysis.claims.findings import sentence
 from analysis.claims.of_attention import subsets_case
 from analysis.claims.results import ModelResult, of_casts
 from analysis.figures.curves import Kind
@@ -18,7 +19,7 @@ from storage.reports import Csv, Figure, Section, Table
 from tasks.claims import cell
 from tasks.drawn import drawn
 from tasks.heads import HEADS, UNITS
-from tasks.looked import checks_of, framed, looked, sentences
+from tasks.looked import checks_of, framed, looked
 from tasks.references import AnatomyReference
 
 ANALYSIS = "heads"
@@ -123,16 +124,29 @@ def figure(beside: Sequence[_Beside]) -> Figure:
         draw.Panel(f"{one.heads.model} and {one.units.model}", "CKA", list(_curves(one)))
         for one in beside
     ]
-    titles = " and ".join(panel.title for panel in panels)
     first = beside[0]
     return drawn(
         "heads-against-resnet",
         draw.panels(panels, along="mean attention distance of the heads (pixels)"),
-        alt=sentences(map(_case, beside), f"Heads of {titles}."),
+        alt=" ".join(map(_words, beside)),
         caption=f"CKA of heads of {first.heads.own.attrs['block']}, local ones left, with the "
         "lowest residual units; bands are 95 % intervals over groups of images.",
         data=ANALYSIS,
         models=list(dict.fromkeys(m for one in beside for m in (one.heads.model, one.units.model))),
+    )
+
+
+def _words(beside: _Beside) -> str:
+    """How alike the most local and the most global heads and the lowest unit are, then the claim.
+
+    Of networks with too few heads the claim has no number.
+    """
+    own, unit = beside.own, beside.layers[0]
+    cka = own.cka.value.reshape(len(own.subsets), -1)[:, 0]
+    near, far = (f"{cka[at]:.2f} at {own.distance.value[at]:.1f} pixels" for at in (0, -1))
+    return (
+        f"CKA of heads of {beside.heads.model} with {unit} of {beside.units.model} is {near} on "
+        f"average and {far}. {sentence(_case(beside))}"
     )
 
 
