@@ -11,8 +11,8 @@ from benchmarks.item import Goal, Item, Result
 FULL: dict[str, Any] = {
     "counts": [2, 4, 8, 16, 40],
     "repeats": 400,
-    "expensive_repeats": 200,
-    "population": 2048,
+    "expensive_repeats": 150,
+    "population": 1024,
     "inside": 1024,
     "fields": 256,
     "places": 512,

@@ -85,6 +85,7 @@ def held(
 ) -> dict[str, dict[int, float]]:
     """The share of data sets drawn from Grams of all images whose intervals hold the truth."""
     whole = populations.true_parts(grams)
+    stacked = np.stack(grams, axis=2).astype(np.float32)
     truth = dict(numbers(populations.measured(whole, models, twins=twins, batch=len(grams[0]))))
     cells = cka_from_hsic(whole)
     found: dict[str, dict[int, float]] = {}
@@ -93,7 +94,7 @@ def held(
         hits: Hits = {}
         for _ in range(repeats):
             drawn = Drawn.of(rng, len(grams[0]), batches=count, batch=batch)
-            parts = populations.parts(grams, drawn)
+            parts = populations.parts(stacked, drawn)
             _cells(hits, parts, cells)
             own = populations.measured(parts, models, twins=twins, batch=batch)
             for name, number in numbers(own):

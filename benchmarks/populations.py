@@ -13,7 +13,7 @@ from analysis.networks.network import Network
 from analysis.networks.tap import Tap
 from analysis.similarity import gram
 from analysis.similarity.gram import Array
-from analysis.similarity.signature import packed
+from analysis.similarity.signature import Float32, packed
 from storage.images import ImageSet
 from tasks.images import open_images
 from tasks.passes import forward_batches
@@ -64,14 +64,27 @@ def grams(of: Network, patterns: str | Sequence[str], population: ImageSet) -> d
     return {name: gram(np.concatenate(parts.pop(name))).astype(np.float32) for name in list(parts)}
 
 
-def signatures(each: Sequence[Array], places: np.ndarray) -> Array:
-    """Signatures (T, pairs) of one batch of images from Grams of all: HSIC forgets the shift."""
-    return np.stack([packed(one[np.ix_(places, places)]) for one in each])
+def parts(stacked: Float32, drawn: Drawn) -> Array:
+    """HSICs (batches, T, T) of the batches of a data set, from Grams of all images (n, n, T).
+
+    A Gram of some of the images is a part of that of all: HSIC forgets what they are centred by.
+    """
+    found = []
+    for places in drawn.places:
+        signed = _signatures(stacked[places[:, None], places])
+        found.append(signed.T @ signed)
+    return np.stack(found).astype(np.float64)
 
 
-def parts(each: Sequence[Array], drawn: Drawn) -> Array:
-    """HSICs (batches, T, T) of the batches of a data set."""
-    return np.stack([own @ own.T for own in (signatures(each, one) for one in drawn.places)])
+def _signatures(kernels: Float32) -> Float32:
+    """``packed`` of all kernels (n, n, T) at once: (pairs, T)."""
+    n = len(kernels)
+    kernels[range(n), range(n)] = 0
+    rows = kernels.sum(axis=1)
+    kernels -= (rows[:, None] + rows) / (n - 2)
+    kernels += rows.sum(axis=0) / ((n - 1) * (n - 2))
+    upper = kernels[np.triu_indices(n, 1)]
+    return np.asarray(upper * np.float32(np.sqrt(2 / (n * (n - 3)))))
 
 
 def true_parts(each: Sequence[Array]) -> Array:
