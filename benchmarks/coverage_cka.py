@@ -12,7 +12,9 @@ from analysis.similarity.cka import cka_from_hsic
 from analysis.similarity.gram import Array
 from analysis.similarity.intervals import batch_groups, cell_interval
 from analysis.similarity.jackknife import Estimate, half_width, standard_error
+from analysis.similarity.signature import Float32
 from benchmarks import populations
+from benchmarks.coverage_shares import Hits, Repeats, data_sets, hit, holds, shares
 from benchmarks.populations import Drawn
 from tasks.broken import Broken
 from tasks.data_scale_section import halves
@@ -37,23 +39,22 @@ FINE = [
     *(f"blocks.{i}{part}" for i in range(8) for part in (".attn", ".norm2:input", ".mlp.act", "")),
 ]
 Models = dict[str, tuple[Mapping[str, Any], list[str]]]
-Hits = dict[str, list[bool]]
 
 
 def covered(
-    *, counts: Sequence[int], repeats: int, batch: int, population: int, fine: bool = True
+    *, repeats: Repeats, batch: int, population: int, fine: bool = True
 ) -> dict[str, dict[int, float]]:
     """The share of data sets whose intervals hold the truth, by number and count of batches."""
     images = populations.images(population)
     models: Models = {}
-    grams: list[Array] = []
+    grams: list[Float32] = []
     for name, zoo in (NETWORKS | {twin: own for own, twin in TWINS.items()}).items():
         of = populations.network(zoo, trained=name not in TWINS.values())
         found = populations.grams(of, "blocks", images)
         family = zoo.split("-")[0]
         models[name] = (_facts(family, plain=name in TWINS), list(found))
         grams += found.values()
-    drawn: dict[str, Any] = {"counts": counts, "repeats": repeats, "batch": batch}
+    drawn: dict[str, Any] = {"repeats": repeats, "batch": batch}
     every = held(grams, models, _numbers, twins=TWINS, **drawn)
     if fine:
         found = populations.grams(populations.network("vit"), FINE, images)
@@ -74,35 +75,31 @@ def _facts(family: str, *, plain: bool) -> Mapping[str, Any]:
 
 
 def held(
-    grams: Sequence[Array],
+    grams: Sequence[Float32],
     models: Models,
     numbers: Callable[[Measured], Iterator[tuple[str, Estimate]]],
     *,
     twins: Mapping[str, str],
-    counts: Sequence[int],
-    repeats: int,
+    repeats: Repeats,
     batch: int,
 ) -> dict[str, dict[int, float]]:
     """The share of data sets drawn from Grams of all images whose intervals hold the truth."""
     whole = populations.true_parts(grams)
-    stacked = np.stack(grams, axis=2).astype(np.float32)
+    stacked = np.stack(grams, axis=2)
     truth = dict(numbers(populations.measured(whole, models, twins=twins, batch=len(grams[0]))))
     cells = cka_from_hsic(whole)
-    found: dict[str, dict[int, float]] = {}
+    hits: Hits = {}
     rng = np.random.default_rng(0)
-    for count in counts:
-        hits: Hits = {}
-        for _ in range(repeats):
-            drawn = Drawn.of(rng, len(grams[0]), batches=count, batch=batch)
-            parts = populations.parts(stacked, drawn)
+    for wanted in data_sets(repeats):
+        drawn = Drawn.of(rng, len(grams[0]), batches=max(wanted), batch=batch)
+        every = populations.parts(stacked, drawn)
+        for count in wanted:
+            parts = every[:count]
             _cells(hits, parts, cells)
             own = populations.measured(parts, models, twins=twins, batch=batch)
             for name, number in numbers(own):
-                assert number.low is not None and number.high is not None
-                hits.setdefault(name, []).append(number.low <= truth[name].value <= number.high)
-        for name, each in hits.items():
-            found.setdefault(name, {})[count] = float(np.mean(each))
-    return found
+                hit(hits, name, count, holds(number, truth[name].value))
+    return shares(hits)
 
 
 def _cells(hits: Hits, parts: Array, truth: Array) -> None:
@@ -111,7 +108,7 @@ def _cells(hits: Hits, parts: Array, truth: Array) -> None:
     assert bounds is not None
     pairs = np.triu_indices(len(truth), 1)
     held = (bounds[0] <= truth) & (truth <= bounds[1])
-    hits.setdefault("cells of CKA", []).append(held[pairs].mean())
+    hit(hits, "cells of CKA", len(parts), held[pairs].mean())
     total = parts.sum(axis=0)
     left = np.stack([cka_from_hsic((total - one)[None])[pairs] for one in parts])
     value = cka_from_hsic(parts)[pairs]
@@ -121,7 +118,7 @@ def _cells(hits: Hits, parts: Array, truth: Array) -> None:
     reach = half_width(*standard_error(apart, groups))
     difference, true = (np.roll(one, 1) - one for one in (value, truth[pairs]))
     within = np.abs(difference - true) <= reach + 1e-12
-    hits.setdefault("differences of two CKAs", []).append(within.mean())
+    hit(hits, "differences of two CKAs", len(parts), within.mean())
 
 
 def _numbers(measured: Measured) -> Iterator[tuple[str, Estimate]]:

@@ -1,4 +1,4 @@
-"""Coverage of claims' numbers inside networks: attention, fields, skips, localization, heads."""
+"""Coverage of claims' numbers inside networks: attention, receptive fields, skips."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,28 +8,23 @@ import numpy as np
 import xarray as xr
 
 from analysis.claims.evidence import Case
-from analysis.claims.of_attention import attention_cases, subsets_case
+from analysis.claims.of_attention import attention_cases
 from analysis.claims.of_fields import field_cases
-from analysis.claims.of_localization import localization_cases
 from analysis.claims.of_residuals import residual_cases
 from analysis.claims.results import ModelResult
-from analysis.networks import ModelSpec, load, record, taps
+from analysis.networks import ModelSpec, load
 from analysis.networks.attention import attention_distance
-from analysis.networks.attention_maps import attention_blocks, head_outputs
 from analysis.networks.field_numbers import uniform_radius
 from analysis.networks.network import Network
 from analysis.networks.receptive_fields import centre_patch
 from analysis.networks.residuals import residual_norms, residuals
 from analysis.networks.tap import Tap
-from analysis.networks.tokens import coarsened, grid, grouped, inside, pixel_patches
-from analysis.similarity import gram, jackknifed
+from analysis.similarity import jackknifed
 from analysis.similarity.gram import Array
-from analysis.similarity.head_subsets import Parts, agreement
 from analysis.similarity.jackknife import Estimate, joined
-from analysis.similarity.localization import Hsics
-from analysis.similarity.localization_scores import scores
 from benchmarks import populations
 from benchmarks.coverage_cka import of_case
+from benchmarks.coverage_shares import Hits, Repeats, data_sets, hit, holds, shares
 from storage.images import ImageSet
 from tasks.plans import Subject
 from tasks.receptive_fields import RADII, FieldAmounts, field_amounts
@@ -57,26 +52,15 @@ class Population:
             yield from of_case(case)
 
 
-def covered(
-    populations_: Sequence[Population], *, counts: Sequence[int], repeats: int
-) -> dict[str, dict[int, float]]:
+def covered(one: Population, *, repeats: Repeats) -> dict[str, dict[int, float]]:
     """The share of data sets whose intervals hold the truth, by number and count of groups."""
-    found: dict[str, dict[int, float]] = {}
-    for one in populations_:
-        rng, truth = np.random.default_rng(0), dict(one.estimates(None))
-        for count in counts:
-            hits: dict[str, list[bool]] = {}
-            for _ in range(repeats):
-                draw = np.stack(
-                    [rng.choice(one.size, one.each, replace=False) for _ in range(count)]
-                )
-                for name, number in one.estimates(draw):
-                    assert number.low is not None and number.high is not None
-                    held = number.low - 1e-12 <= truth[name].value <= number.high + 1e-12
-                    hits.setdefault(name, []).append(held)
-            for name, each in hits.items():
-                found.setdefault(name, {})[count] = float(np.mean(each))
-    return found
+    rng, truth, hits = np.random.default_rng(0), dict(one.estimates(None)), Hits()
+    for wanted in data_sets(repeats):
+        draw = np.stack([rng.choice(one.size, one.each, replace=False) for _ in range(max(wanted))])
+        for count in wanted:
+            for name, number in one.estimates(draw[:count]):
+                hit(hits, name, count, holds(number, truth[name].value))
+    return shares(hits)
 
 
 def result(model: str, family: str, own: xr.Dataset, **known: Any) -> ModelResult:
@@ -118,7 +102,7 @@ def _numbers(case: Case) -> Any:
     return tuple(one for one in case.contrasts if not one.premise)
 
 
-def _many_heads(seed: int) -> Network:
+def many_heads(seed: int) -> Network:
     arguments = {"img_size": 28, "patch_size": 4, "embed_dim": 96, "depth": 4, "num_heads": 12}
     spec = ModelSpec(
         name="many heads",
@@ -130,7 +114,7 @@ def _many_heads(seed: int) -> Network:
 
 
 def _distances(seed: int, population: ImageSet) -> tuple[Array, xr.Dataset]:
-    of = _many_heads(seed)
+    of = many_heads(seed)
     for name, weight in of.module.named_parameters():
         if name.endswith("qkv.weight"):
             weight.data *= 6  # So that heads differ from attention to all alike.
@@ -212,97 +196,3 @@ def _drawn(one: FieldAmounts, draw: Draw | None) -> Any:
     held = one.held.sum(axis=0)[None] if draw is None else one.held[draw[:, 0]]
     images = np.full(len(held), GROUP * (len(one.held) if draw is None else 1), float)
     return replace(one, held=held).numbers(images)
-
-
-def localization(population: ImageSet) -> Population:
-    """E8 and E9 of the shipped ViT, its twin with average pooling, and ResNet."""
-    networks = {"vit": ("vit", "CLS"), "vit-gap": ("vit", "GAP"), "resnet": ("resnet", "CLS")}
-    grams = {zoo: _places(populations.network(zoo), population) for zoo in networks}
-
-    def cases(draw: Draw | None) -> list[Case]:
-        each = []
-        for zoo, (family, pooling) in networks.items():
-            dataset = _localized(*grams[zoo], draw)
-            each.append(result(zoo, family, dataset, pooling=pooling))
-        return localization_cases(each)
-
-    return Population(len(population), 64, cases)
-
-
-def _places(of: Network, population: ImageSet) -> tuple[Array, Array, tuple[int, int]]:
-    """Grams (places, n, n) of the tokens of the row that claims are about, and of the patches."""
-    blocks = taps(of, "blocks")
-    tokens = blocks[-1].layout.kind.startswith("tokens")
-    tap = blocks[-2 if tokens else -1]
-    cells = grid(of, tap)
-    onto = cells if tokens else coarsened(cells, most=256)
-    own, patches = [], []
-    batches = populations.passes(of, population)
-    for batch, made in zip(batches, record(of, [tap], batches, reduction="tokens"), strict=True):
-        own.append(grouped(made[tap.name], cells, onto))
-        patches.append(pixel_patches(batch, onto))
-    each = (np.concatenate(x) for x in (own, patches))
-    first, second = (np.stack([gram(x[:, i]) for i in range(x.shape[1])]) for x in each)
-    return first, second, onto
-
-
-def _localized(tokens: Array, patches: Array, onto: tuple[int, int], draw: Draw | None) -> Any:
-    batches = [np.arange(tokens.shape[1])] if draw is None else list(draw)
-    parts = [(_packed(tokens, one), _packed(patches, one)) for one in batches]
-    hsics = Hsics(
-        np.stack([a @ b.T for a, b in parts]),
-        np.stack([(a * a).sum(axis=1) for a, _ in parts]),
-        np.stack([(b * b).sum(axis=1) for _, b in parts]),
-    )
-    inner = inside(onto)
-    every, within = scores(hsics, [slice(None), inner if len(inner) else slice(None)])
-    dataset = xr.Dataset(
-        coords={
-            "is_block": ("layer", [True]),
-            "patches": ("layer", ["pixels"]),
-            "kind": ("layer", ["map"]),
-        }
-    )
-    every.numbers.at([3]).enter(dataset, "soft", "layer")
-    within.numbers.at([3]).enter(dataset, "inside_soft", "layer")
-    return dataset
-
-
-def _packed(grams: Array, places: np.ndarray) -> Array:
-    """Signatures (T, pairs) of one batch, of all places at once."""
-    kernels = grams[:, places[:, None], places].astype(np.float64)
-    n = len(places)
-    kernels[:, range(n), range(n)] = 0
-    rows = kernels.sum(axis=2)
-    kernels -= (rows[:, :, None] + rows[:, None]) / (n - 2)
-    kernels += (rows.sum(axis=1) / ((n - 1) * (n - 2)))[:, None, None]
-    upper = kernels[:, *np.triu_indices(n, 1)]
-    return np.asarray(upper * np.sqrt(2 / (n * (n - 3))))
-
-
-def heads(population: ImageSet) -> Population:
-    """E4 of a ViT with 12 heads beside the lowest unit of the shipped ResNet."""
-    of, resnet = _many_heads(0), populations.network("resnet")
-    block = attention_blocks(of)[0]
-    outputs = np.concatenate(list(head_outputs(of, block, populations.passes(of, population))))
-    flat = outputs.transpose(0, 2, 1, 3).reshape(len(outputs), block.heads, -1)
-    own = np.stack([gram(flat[:, i]) for i in range(block.heads)])
-    unit = next(one.block for one in residuals(resnet) if one.kind == "unit")
-    other = np.stack(list(populations.grams(resnet, [unit], population).values()))
-    distances = attention_distance(of, populations.passes(of, population)).plain[0].T
-    vit = result("vit", "vit", xr.Dataset(attrs={"block": block.module, "heads": block.heads}))
-    units = result("resnet", "resnet", xr.Dataset(coords={"part": [unit]}))
-
-    def cases(draw: Draw | None) -> list[Case]:
-        batches = [np.arange(len(distances))] if draw is None else list(draw)
-        both = [_as_parts([_packed(grams, one) for one in batches]) for grams in (own, other)]
-        means = np.stack([distances[one].mean(axis=0) for one in batches])
-        return [subsets_case(vit, units, agreement(both[0], means, both[1]), None)]
-
-    return Population(len(population), 64, cases)
-
-
-def _as_parts(signed: Sequence[Array]) -> Parts:
-    lengths = np.stack([np.linalg.norm(one, axis=1) for one in signed])
-    directions = np.stack(list(signed)) / lengths[..., None]
-    return Parts(directions.astype(np.float32), lengths)

@@ -45,8 +45,9 @@ def probes(population: ImageSet) -> Population:
     places = np.random.default_rng(1)
 
     def cases(draw: Draw | None) -> list[Case]:
-        # The same draws of training images for all networks, as in a study.
-        draws = np.arange(DRAWS) if draw is None else places.choice(DRAWS, FIVE, replace=False)
+        # The same draws of training images for all networks, as in a study; with repeats, as
+        # five of 40 without would differ less than draws of any training images.
+        draws = np.arange(DRAWS) if draw is None else places.integers(DRAWS, size=FIVE)
         images = np.arange(len(of.test)) if draw is None else draw.reshape(-1)
         each = []
         for zoo, known in NETWORKS.items():

@@ -11,7 +11,6 @@ from analysis.claims.findings import Measured
 from analysis.networks import ModelSpec, record, taps
 from analysis.networks.network import Network
 from analysis.networks.tap import Tap
-from analysis.similarity import gram
 from analysis.similarity.gram import Array
 from analysis.similarity.signature import Float32, packed
 from storage.images import ImageSet
@@ -54,14 +53,20 @@ def passes(of: Network, population: ImageSet) -> list[Tensor]:
     return list(forward_batches(of, population, pieces))
 
 
-def grams(of: Network, patterns: str | Sequence[str], population: ImageSet) -> dict[str, Array]:
+def grams(of: Network, patterns: str | Sequence[str], population: ImageSet) -> dict[str, Float32]:
     """The centred Gram (n, n) float32 of every tap over the whole population."""
     chosen: Sequence[Tap] = taps(of, patterns)
     parts: dict[str, list[np.ndarray]] = {tap.name: [] for tap in chosen}
     for made in record(of, chosen, passes(of, population)):
         for name, x in made.items():
             parts[name].append(x.reshape(len(x), -1))
-    return {name: gram(np.concatenate(parts.pop(name))).astype(np.float32) for name in list(parts)}
+    return {name: centred_gram(np.concatenate(parts.pop(name))) for name in list(parts)}
+
+
+def centred_gram(x: np.ndarray) -> Float32:
+    """The Gram (n, n), in float32: the truth and all data sets are of the same one."""
+    apart = (x - x.mean(axis=0)).astype(np.float32)
+    return np.asarray(apart @ apart.T)
 
 
 def parts(stacked: Float32, drawn: Drawn) -> Array:
@@ -71,13 +76,14 @@ def parts(stacked: Float32, drawn: Drawn) -> Array:
     """
     found = []
     for places in drawn.places:
-        signed = _signatures(stacked[places[:, None], places])
+        signed = signatures(stacked, places)
         found.append(signed.T @ signed)
     return np.stack(found).astype(np.float64)
 
 
-def _signatures(kernels: Float32) -> Float32:
-    """``packed`` of all kernels (n, n, T) at once: (pairs, T)."""
+def signatures(stacked: Float32, places: np.ndarray) -> Float32:
+    """``packed`` of the Grams of some images, (pairs, T), from those of all (n, n, T)."""
+    kernels = stacked[places[:, None], places]
     n = len(kernels)
     kernels[range(n), range(n)] = 0
     rows = kernels.sum(axis=1)
@@ -87,9 +93,9 @@ def _signatures(kernels: Float32) -> Float32:
     return np.asarray(upper * np.float32(np.sqrt(2 / (n * (n - 3)))))
 
 
-def true_parts(each: Sequence[Array]) -> Array:
+def true_parts(each: Sequence[Float32]) -> Array:
     """The HSICs (1, T, T) of the whole population, which those of batches are on average."""
-    whole = np.stack([packed(one).astype(np.float32) for one in each])
+    whole = np.stack([packed(one.astype(np.float64)).astype(np.float32) for one in each])
     return np.asarray(whole @ whole.T, np.float64)[None]
 
 

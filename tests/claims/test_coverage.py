@@ -39,9 +39,8 @@ def numbers(measured: Measured) -> Iterator[tuple[str, Estimate]]:
 @pytest.fixture(scope="module")
 def shares() -> dict[str, dict[int, float]]:
     models = {name: (facts(name), names(TAPS)) for name in ("vit", "resnet")}
-    return held(
-        population(), models, numbers, twins={}, counts=(2, 4, 8), repeats=REPEATS, batch=BATCH
-    )
+    repeats = dict.fromkeys((2, 4, 8), REPEATS)
+    return held(population(), models, numbers, twins={}, repeats=repeats, batch=BATCH)
 
 
 @pytest.mark.parametrize("number", ["cells of CKA", "differences of two CKAs", *CLAIMS])
