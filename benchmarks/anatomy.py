@@ -117,6 +117,11 @@ def ratio(result: Result, name: str) -> float:
     return float((found["seelike"]["median"] + once) / found["bare"]["median"])
 
 
+def _channels(result: Result) -> int:
+    """Backward passes per block and image: one in results from before channels were sampled."""
+    return int(result.get("channels", 1))
+
+
 def goals(result: Result) -> list[Goal]:
     """One for each analysis."""
     attended, located = ratio(result, "attention"), ratio(result, "localization")
@@ -130,8 +135,8 @@ def goals(result: Result) -> list[Goal]:
         ),
         _goal(
             f"receptive fields of {result['blocks']} blocks, {images} images, over as many forward "
-            f"and backward passes: {result['channels']} for each block, one per channel and image",
-            fields / (result["blocks"] * result["channels"]),
+            f"and backward passes: {_channels(result)} for each block, one per channel and image",
+            fields / (result["blocks"] * _channels(result)),
             GOALS["fields"],
         ),
         _goal(
@@ -175,7 +180,7 @@ def section(result: Result) -> str:
             f"{located}, of the {OF_GOALS['attention']} and {OF_GOALS['localization']} of the "
             "goals: both grow with the number of images as the passes beside them do, since a "
             "batch costs what another one does. Receptive fields take one forward pass, and "
-            f"per block {result['channels']} backward passes from where that block is, each for "
+            f"per block {_channels(result)} backward passes from where that block is, each for "
             "one channel of every image: the goal allows a forward and a backward pass for each of "
             "them; the table has one of both beside them. "
             "Localization takes the tokens as they come by; its time is what comes on top of the "
