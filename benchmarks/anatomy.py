@@ -136,7 +136,8 @@ def goals(result: Result) -> list[Goal]:
         _goal(
             f"receptive fields of {result['blocks']} blocks, {images} images, over as many forward "
             f"and backward passes: {_channels(result)} for each block, one per channel and image",
-            fields / (result["blocks"] * _channels(result)),
+            # A result from before channels were sampled is of another estimator.
+            fields / (result["blocks"] * _channels(result)) if "channels" in result else None,
             GOALS["fields"],
         ),
         _goal(
@@ -148,7 +149,9 @@ def goals(result: Result) -> list[Goal]:
     ]
 
 
-def _goal(what: str, measured: float, most: float) -> Goal:
+def _goal(what: str, measured: float | None, most: float) -> Goal:
+    if measured is None:
+        return Goal(what, f"<= {most:g}", "not measured", None)
     return Goal(what, f"<= {most:g}", f"{measured:.3g}", measured <= most)
 
 
