@@ -227,7 +227,7 @@ def test_untrained_zoo_networks_keep_locations_low_down(
     found = tap(chosen, name)
     batches = [images(chosen, 32, seed) for seed in range(3)]
     patches = (pixel_patches(batch, grid(chosen, found)) for batch in batches)
-    scores = score(localize(tokens(chosen, found, batches), patches), repeats=100)
+    scores = score(localize(tokens(chosen, found, batches), patches))
     assert scores.left_out == ()
     assert scores.share.value > least
     chance = (scores.patches + 1) / 2

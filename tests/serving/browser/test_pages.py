@@ -93,7 +93,7 @@ def test_tables_and_progress_show_their_numbers(
 ) -> None:
     page = watched.page
     page.goto(artifacts["numbers-small-study"])
-    expect(page.get_by_text("two least similar layers").first).to_be_visible()
+    expect(page.get_by_text("least similar 5 % of pairs").first).to_be_visible()
     page.goto(artifacts["claims-small-study"])
     expect(page.get_by_text("holds", exact=True).first).to_be_visible()
     page.screenshot(path=tmp_path / "claims.png")
