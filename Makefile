@@ -35,7 +35,7 @@ check: install
 	$(BIN)/lint-imports
 
 docs: install
-	$(BIN)/python -m flows.study_reference > docs/study.md
+	$(BIN)/python -m seelike.flows.study.reference_page > docs/study.md
 
 gallery: install demo
 	$(BIN)/seelike anatomy studies/anatomy.yaml

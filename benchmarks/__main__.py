@@ -6,27 +6,14 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from benchmarks import (
-    accuracy,
-    anatomy,
-    blocks,
-    coverage,
-    growth,
-    memory,
-    nearest,
-    overhead,
-    pairs_of_models,
-    pairwise,
-    probing,
-    report,
-    sanity,
-    sanity_at_once,
-    significance,
-    writing,
-)
-from benchmarks.item import Item
-from benchmarks.machine import machine
-from benchmarks.report import keep
+from benchmarks.comparing import blocks, nearest, pairs_of_models, pairwise
+from benchmarks.coverage import coverage
+from benchmarks.harness import report
+from benchmarks.harness.item import Item
+from benchmarks.harness.machine import machine
+from benchmarks.harness.report import keep
+from benchmarks.recording import anatomy, growth, memory, overhead, probing, writing
+from benchmarks.statistics import accuracy, sanity, sanity_at_once, significance
 
 ITEMS = (
     overhead.ITEM,

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tasks.artifacts import light
+from seelike.tasks.reports.elements.prefect_artifacts import light
 
 DOCS = Path(__file__).parents[1] / "docs"
 MOST_BYTES = 150_000

@@ -1,6 +1,13 @@
-"""What a person runs: one flow a question, the study that asks it, and the command line."""
+"""What a person runs: one flow per question, the study that asks it, and the command line."""
 
-from flows.telemetry import switch_off
+if __name__ == "flows":
+    raise ModuleNotFoundError(
+        "'flows' is imported as 'seelike.flows' since seelike 0.2.0; "
+        "replace `from flows` by `from seelike.flows`",
+        name="flows",
+    )
 
-# Here, because it has to come before any module of this room imports Prefect.
+from seelike.flows.run.telemetry import switch_off
+
+# Before any module of this package imports Prefect.
 switch_off()

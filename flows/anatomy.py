@@ -10,22 +10,23 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.utilities.annotations import quote
 
-from analysis.networks.devices import device
-from flows.branches import Branches
-from flows.errors import StudyError
-from flows.steps import MOST_AT_ONCE, images_of, run_name, subjects_of, survey_all
-from flows.study import Study
-from storage.images import ImageSet
-from storage.reports import check_folder
-from storage.store import locate, make_store
-from tasks.analyses import ANALYSES
-from tasks.anatomy import look_into
-from tasks.anatomy_report import write_anatomy
-from tasks.cluster import workers
-from tasks.plans import ModelPlan, Subject
-from tasks.references import AnatomyReference, Chosen, Found
-from tasks.run_log import run_log
-from tasks.stopping import stopping_on_interrupt
+from seelike.analysis.networks.devices import device
+from seelike.flows.errors import StudyError
+from seelike.flows.run.model_failures import ModelFailures
+from seelike.flows.run.study_run import MOST_AT_ONCE, images_of, run_name, subjects_of, survey_all
+from seelike.flows.study.study import Study
+from seelike.storage.images import ImageSet
+from seelike.storage.reports.write import check_folder
+from seelike.storage.store import locate, make_store
+from seelike.tasks.anatomy.analyze import look_into
+from seelike.tasks.anatomy.registry import ANALYSES
+from seelike.tasks.planning.plans import ModelPlan, StudyModel
+from seelike.tasks.planning.settings import Chosen
+from seelike.tasks.reports.anatomy.report import write_anatomy
+from seelike.tasks.results import AnalysisResult, AnatomyResult
+from seelike.tasks.runtime.cancellation import stopping_on_interrupt
+from seelike.tasks.runtime.dask_cluster import workers
+from seelike.tasks.runtime.run_log import run_log
 
 
 @flow(
@@ -33,7 +34,7 @@ from tasks.stopping import stopping_on_interrupt
     flow_run_name=run_name,
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
-def anatomy(study: Study) -> AnatomyReference:
+def anatomy(study: Study) -> AnatomyResult:
     """Look into every model of ``study`` by each of its ``anatomy``, and write the report.
 
     ``study`` may be a Study, a dictionary of its keys, or the path of a study file. What is in
@@ -49,35 +50,35 @@ def anatomy(study: Study) -> AnatomyReference:
     folder = anatomy_folder(study)
     check_folder(folder)
     images = images_of(study)
-    branches = Branches()
+    failures = ModelFailures()
     with stopping_on_interrupt(), workers(study.compute.dask) as dask:
-        plans = survey_all(study, images, branches, subjects=_subjects(study))
+        plans = survey_all(study, images, failures, subjects=_subjects(study))
         names = ", ".join(plan.name for plan in plans)
         run_log().info(f"anatomy of {names} on {len(images)} images; store {study.store}")
         if dask is None:
             device(study.compute.device)
         make_store(study.store)
-        found = looked_into(plans, study, images, branches, analyses=study.anatomy, dask=dask)
+        found = looked_into(plans, study, images, failures, analyses=study.anatomy, dask=dask)
     written = write_anatomy(
-        AnatomyReference(study.store, tuple(found)),
+        AnatomyResult(study.store, tuple(found)),
         images=images.describe(),
         folder=folder,
-        missing=branches.missing,
+        missing=failures.missing,
     )
-    branches.close(report=str(written.report))
+    failures.raise_if_any(report=str(written.report))
     _check_chosen(written)
     return written
 
 
-def _check_chosen(written: AnatomyReference) -> None:
+def _check_chosen(written: AnatomyResult) -> None:
     """``StudyError`` where a block or token of the study is beyond all models that have such.
 
     One that some models have is told of the others in the report, as a part that they lack.
     """
     for analysis in dict.fromkeys(one.analysis for one in written.found):
         found = [one for one in written.found if one.analysis == analysis]
-        beyond = [one.lacks for one in found if one.beyond]
-        if beyond and all(one.beyond or one.lacks for one in found):
+        beyond = [one.missing_part for one in found if one.out_of_range]
+        if beyond and all(one.out_of_range or one.missing_part for one in found):
             raise StudyError(f"{analysis}: {beyond[0]}; the others are in {written.report}")
 
 
@@ -86,7 +87,7 @@ def anatomy_folder(study: Study) -> str:
     return f"{study.report_folder.rstrip('/')}/anatomy"
 
 
-def _subjects(study: Study) -> list[Subject]:
+def _subjects(study: Study) -> list[StudyModel]:
     """The study's networks; where no analysis reads taps, none has to have those of the study."""
     subjects = subjects_of(study)
     if any(ANALYSES[name].reads_taps for name in study.anatomy):
@@ -98,27 +99,27 @@ def looked_into(
     plans: list[ModelPlan],
     study: Study,
     images: ImageSet,
-    branches: Branches,
+    failures: ModelFailures,
     *,
     analyses: Sequence[str],
     dask: str | None,
-) -> list[Found]:
+) -> list[AnalysisResult]:
     """All ``analyses`` of all models, those of one model together."""
     submitted = {
         plan.name: [_submitted(plan, name, study, images, dask=dask) for name in analyses]
         for plan in plans
     }
 
-    def results(futures: list[PrefectFuture[Found]]) -> list[Found]:
+    def results(futures: list[PrefectFuture[AnalysisResult]]) -> list[AnalysisResult]:
         return [future.result() for future in futures]
 
-    done = branches.wait({name: partial(results, each) for name, each in submitted.items()})
-    return [one for plan in branches.left(plans) for one in done[plan.name]]
+    done = failures.wait({name: partial(results, each) for name, each in submitted.items()})
+    return [one for plan in failures.remaining(plans) for one in done[plan.name]]
 
 
 def _submitted(
     plan: ModelPlan, analysis: str, study: Study, images: ImageSet, *, dask: str | None
-) -> PrefectFuture[Found]:
+) -> PrefectFuture[AnalysisResult]:
     tokens = tuple((row, column) for row, column in study.localization_tokens)
     most = study.receptive_field_images if analysis == "receptive_fields" else len(images)
     return look_into.submit(

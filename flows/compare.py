@@ -8,35 +8,34 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 from tqdm import tqdm
 
-from analysis.networks.devices import device
-from flows.branches import Branches, results
-from flows.steps import (
+from seelike.analysis.networks.devices import device
+from seelike.flows.run.model_failures import ModelFailures, results
+from seelike.flows.run.study_run import (
     MOST_AT_ONCE,
     check_comparable,
     images_of,
+    prefect_quote,
     provenance,
     recorded,
     run_name,
     subjects_of,
     survey_all,
     surveyed,
-    unseen,
 )
-from flows.study import Study
-from storage.images import ImageSet
-from storage.reports import check_folder
-from storage.store import locate, make_store
-from tasks.cluster import dashboard, workers
-from tasks.compare import compare_measure, comparison_name, join_measures
-from tasks.plans import ModelPlan
-from tasks.references import ComparisonReference, SignaturesReference
-from tasks.report import write_report
-from tasks.room import check_memory
-from tasks.run_log import run_log
-from tasks.sign import sign_recording
-from tasks.stopping import stopping_on_interrupt
-from tasks.survey import check_space
-from tasks.sweep import sweep
+from seelike.flows.study.study import Study
+from seelike.storage.images import ImageSet
+from seelike.storage.reports.write import check_folder
+from seelike.storage.store import locate, make_store
+from seelike.tasks.comparison.batch_size_sweep import sweep
+from seelike.tasks.comparison.compare import compare_measure, comparison_name, join_measures
+from seelike.tasks.planning.plans import ModelPlan
+from seelike.tasks.planning.resources import check_memory, check_space
+from seelike.tasks.recording.sign_recording import sign_recording
+from seelike.tasks.reports.comparison.report import write_report
+from seelike.tasks.results import ComparisonResult, SignaturesResult
+from seelike.tasks.runtime.cancellation import stopping_on_interrupt
+from seelike.tasks.runtime.dask_cluster import dashboard, workers
+from seelike.tasks.runtime.run_log import run_log
 
 
 @flow(
@@ -44,7 +43,7 @@ from tasks.sweep import sweep
     flow_run_name=run_name,
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
-def compare(study: Study) -> ComparisonReference:
+def compare(study: Study) -> ComparisonResult:
     """Record every model of ``study``, compare all pairs of taps, and write the report.
 
     ``study`` may be a Study, a dictionary of its keys, or the path of a study file. What is in
@@ -58,18 +57,18 @@ def compare(study: Study) -> ComparisonReference:
     study = study.model_copy(update={"store": store.url})
     check_folder(study.report_folder)
     images = images_of(study)
-    branches = Branches()
+    failures = ModelFailures()
     with stopping_on_interrupt(), workers(study.compute.dask) as dask:
-        plans = survey_all(study, images, branches)
+        plans = survey_all(study, images, failures)
         _say(study, plans, images, dask)
         check_space(plans, store=store, keep=study.keep)
         check_memory(plans, names=study.measures, statistics=study.statistics)
         if dask is None:
             device(study.compute.device)
         make_store(study.store)
-        comparison = compared(plans, study, images, branches, dask=dask)
-    written = write_report(comparison, folder=study.report_folder, missing=branches.missing)
-    branches.close(report=str(written.report))
+        comparison = compared(plans, study, images, failures, dask=dask)
+    written = write_report(comparison, folder=study.report_folder, missing=failures.missing)
+    failures.raise_if_any(report=str(written.report))
     return written
 
 
@@ -77,12 +76,12 @@ def compared(
     plans: list[ModelPlan],
     study: Study,
     images: ImageSet,
-    branches: Branches,
+    failures: ModelFailures,
     *,
     dask: str | None,
-) -> ComparisonReference:
+) -> ComparisonResult:
     """Record and sign what is missing of ``plans``, and compare all pairs of their taps."""
-    complete = signed(plans, study, images, branches, dask=dask)
+    complete = signed(plans, study, images, failures, dask=dask)
     return join_measures(
         complete,
         names=_measured(complete, study, images),
@@ -107,17 +106,17 @@ def signed(
     plans: list[ModelPlan],
     study: Study,
     images: ImageSet,
-    branches: Branches,
+    failures: ModelFailures,
     *,
     dask: str | None,
-) -> list[SignaturesReference]:
+) -> list[SignaturesResult]:
     """Record and sign every model; each is signed while the next ones are recorded."""
     shards = {plan.name: recorded(plan, study, images, dask=dask) for plan in plans}
 
-    def signing(plan: ModelPlan) -> PrefectFuture[SignaturesReference]:
+    def signing(plan: ModelPlan) -> PrefectFuture[SignaturesResult]:
         return sign_recording.submit(
             plan,
-            unseen(images),
+            prefect_quote(images),
             store=study.store,
             keep=study.keep,
             # Waited for here, so that a fault of a recording is what fails the branch.
@@ -125,46 +124,48 @@ def signed(
             dask=dask,
         )
 
-    submitted = branches.wait({plan.name: partial(signing, plan) for plan in plans})
-    left = {plan.name: submitted[plan.name] for plan in branches.left(plans)}
-    done = branches.wait({name: results(future) for name, future in left.items()})
-    return [done[plan.name] for plan in branches.left(plans)]
+    submitted = failures.wait({plan.name: partial(signing, plan) for plan in plans})
+    left = {plan.name: submitted[plan.name] for plan in failures.remaining(plans)}
+    done = failures.wait({name: results(future) for name, future in left.items()})
+    return [done[plan.name] for plan in failures.remaining(plans)]
 
 
-def _measured(
-    complete: list[SignaturesReference], study: Study, images: ImageSet
-) -> dict[str, str]:
+def _measured(complete: list[SignaturesResult], study: Study, images: ImageSet) -> dict[str, str]:
     """One measure after the other, since each takes every core: their digests by name."""
     return {
         name: compare_measure(
-            complete, unseen(images), name=name, store=study.store, statistics=study.statistics
+            complete,
+            prefect_quote(images),
+            name=name,
+            store=study.store,
+            statistics=study.statistics,
         )
         for name in study.measures
     }
 
 
-def _swept(complete: list[SignaturesReference], study: Study, images: ImageSet) -> str:
+def _swept(complete: list[SignaturesResult], study: Study, images: ImageSet) -> str:
     """The sweep over images and batch sizes."""
-    return sweep(complete, unseen(images), store=study.store, statistics=study.statistics)
+    return sweep(complete, prefect_quote(images), store=study.store, statistics=study.statistics)
 
 
-def redraw(study: Study) -> ComparisonReference:
+def redraw(study: Study) -> ComparisonResult:
     """The report of ``study``'s finished comparison drawn again; nothing is computed.
 
     Raises ``StorageError`` where the comparison is not in the store.
     """
     images = images_of(study)
-    branches = Branches()
-    plans = branches.wait(
+    failures = ModelFailures()
+    plans = failures.wait(
         {one.name: partial(surveyed, one, study, images) for one in subjects_of(study)}
     )
     name = comparison_name(
-        branches.left(plans.values()),
+        failures.remaining(plans.values()),
         study.measures,
         statistics=study.statistics,
         sweep=study.sweep,
     )
-    comparison = ComparisonReference(study.store, name)
-    written = write_report.fn(comparison, folder=study.report_folder, missing=branches.missing)
-    branches.close(report=str(written.report))
+    comparison = ComparisonResult(study.store, name)
+    written = write_report.fn(comparison, folder=study.report_folder, missing=failures.missing)
+    failures.raise_if_any(report=str(written.report))
     return written

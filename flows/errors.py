@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from analysis.errors import AnalysisError
-from storage.errors import StorageError
+from seelike.analysis.errors import AnalysisError
+from seelike.storage.errors import StorageError
 
 
 class StudyError(ValueError):

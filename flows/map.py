@@ -3,24 +3,32 @@
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from analysis.networks.devices import device
-from analysis.similarity.neighbour_map import require
-from flows.branches import Branches
-from flows.compare import signed
-from flows.steps import MOST_AT_ONCE, check_comparable, images_of, provenance, run_name, survey_all
-from flows.study import Study
-from storage.images import ImageSet
-from storage.reports import check_folder
-from storage.store import locate, make_store
-from tasks.block_pairs import compare_blocks
-from tasks.cluster import workers
-from tasks.map_reference import MapDesign, MapReference
-from tasks.map_report import write_map
-from tasks.mapped import map_models
-from tasks.plans import ModelPlan
-from tasks.run_log import run_log
-from tasks.stopping import stopping_on_interrupt
-from tasks.survey import check_space
+from seelike.analysis.networks.devices import device
+from seelike.analysis.similarity.models.umap_embedding import require
+from seelike.flows.compare import signed
+from seelike.flows.run.model_failures import ModelFailures
+from seelike.flows.run.study_run import (
+    MOST_AT_ONCE,
+    check_comparable,
+    images_of,
+    provenance,
+    run_name,
+    survey_all,
+)
+from seelike.flows.study.study import Study
+from seelike.storage.images import ImageSet
+from seelike.storage.reports.write import check_folder
+from seelike.storage.store import locate, make_store
+from seelike.tasks.comparison.blockwise import compare_blocks
+from seelike.tasks.model_map.map_models import map_models
+from seelike.tasks.planning.plans import ModelPlan
+from seelike.tasks.planning.resources import check_space
+from seelike.tasks.planning.settings import MapDesign
+from seelike.tasks.reports.model_map.report import write_map
+from seelike.tasks.results import MapResult
+from seelike.tasks.runtime.cancellation import stopping_on_interrupt
+from seelike.tasks.runtime.dask_cluster import workers
+from seelike.tasks.runtime.run_log import run_log
 
 
 @flow(
@@ -28,7 +36,7 @@ from tasks.survey import check_space
     flow_run_name=run_name,
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
-def map_study(study: Study) -> MapReference:
+def map_study(study: Study) -> MapResult:
     """Compare all layers of ``study``'s models, go from layers to models, and write the report.
 
     ``study`` may be a Study, a dictionary of its keys, or the path of a study file. What is in
@@ -46,18 +54,18 @@ def map_study(study: Study) -> MapReference:
     folder = map_folder(study)
     check_folder(folder)
     images = images_of(study)
-    branches = Branches()
+    failures = ModelFailures()
     with stopping_on_interrupt(), workers(study.compute.dask) as dask:
-        plans = survey_all(study, images, branches)
+        plans = survey_all(study, images, failures)
         names = ", ".join(plan.name for plan in plans)
         run_log().info(f"map of {names} on {len(images)} images; store {study.store}")
         check_space(plans, store=store, keep=study.keep)
         if dask is None:
             device(study.compute.device)
         make_store(study.store)
-        mapped = _mapped(plans, study, images, branches, dask=dask)
-    written = write_map(mapped, folder=folder, missing=branches.missing)
-    branches.close(report=str(written.report))
+        mapped = _mapped(plans, study, images, failures, dask=dask)
+    written = write_map(mapped, folder=folder, missing=failures.missing)
+    failures.raise_if_any(report=str(written.report))
     return written
 
 
@@ -65,12 +73,12 @@ def _mapped(
     plans: list[ModelPlan],
     study: Study,
     images: ImageSet,
-    branches: Branches,
+    failures: ModelFailures,
     *,
     dask: str | None,
-) -> MapReference:
+) -> MapResult:
     """Record and sign what is missing of ``plans``, compare all pairs in blocks, and map them."""
-    complete = signed(plans, study, images, branches, dask=dask)
+    complete = signed(plans, study, images, failures, dask=dask)
     left = [one.plan for one in complete]
     about = provenance(study, images, left) | {"study": study.name}
     pairs = compare_blocks(

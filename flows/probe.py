@@ -7,23 +7,30 @@ from prefect import flow
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from analysis.networks.devices import device
-from flows.branches import Branches, results
-from flows.errors import StudyError
-from flows.steps import MOST_AT_ONCE, images_of, recorded, run_name, survey_all, unseen
-from flows.study import Study
-from storage import comparisons
-from storage.images import ImageSet
-from storage.reports import check_folder
-from storage.store import Store, locate, make_store
-from tasks.cluster import workers
-from tasks.plans import ModelPlan
-from tasks.probe_report import write_probes
-from tasks.probed import ANALYSIS, probe_model, probes_name, split_of
-from tasks.references import Found, ProbesReference
-from tasks.run_log import run_log
-from tasks.stopping import stopping_on_interrupt
-from tasks.survey import check_space
+from seelike.analysis.networks.devices import device
+from seelike.flows.errors import StudyError
+from seelike.flows.run.model_failures import ModelFailures, results
+from seelike.flows.run.study_run import (
+    MOST_AT_ONCE,
+    images_of,
+    prefect_quote,
+    recorded,
+    run_name,
+    survey_all,
+)
+from seelike.flows.study.study import Study
+from seelike.storage.arrays import xarray_datasets
+from seelike.storage.images import ImageSet
+from seelike.storage.reports.write import check_folder
+from seelike.storage.store import Store, locate, make_store
+from seelike.tasks.planning.plans import ModelPlan
+from seelike.tasks.planning.resources import check_space
+from seelike.tasks.probing import ANALYSIS, probe_model, probes_name, split_of
+from seelike.tasks.reports.probing.report import write_probes
+from seelike.tasks.results import AnalysisResult, ProbesResult
+from seelike.tasks.runtime.cancellation import stopping_on_interrupt
+from seelike.tasks.runtime.dask_cluster import workers
+from seelike.tasks.runtime.run_log import run_log
 
 
 @flow(
@@ -31,7 +38,7 @@ from tasks.survey import check_space
     flow_run_name=run_name,
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
-def probe(study: Study) -> ProbesReference:
+def probe(study: Study) -> ProbesResult:
     """Record every model of ``study``, probe all its taps, and write the report.
 
     ``study`` may be a Study, a dictionary of its keys, or the path of a study file. What is in
@@ -53,21 +60,21 @@ def probe(study: Study) -> ProbesReference:
     check_folder(folder)
     images = images_of(study)
     split_of(images, study.probing)
-    branches = Branches()
+    failures = ModelFailures()
     with stopping_on_interrupt(), workers(study.compute.dask) as dask:
-        plans = survey_all(study, images, branches)
+        plans = survey_all(study, images, failures)
         names = ", ".join(plan.name for plan in plans)
         run_log().info(f"probes of {names} on {len(images)} images; store {study.store}")
         if dask is None:
             device(study.compute.device)
-        found = probed(plans, study, images, branches, dask=dask)
+        found = probed(plans, study, images, failures, dask=dask)
     written = write_probes(
-        ProbesReference(study.store, tuple(found)),
+        ProbesResult(study.store, tuple(found)),
         images=images.describe(),
         folder=folder,
-        missing=branches.missing,
+        missing=failures.missing,
     )
-    branches.close(report=str(written.report))
+    failures.raise_if_any(report=str(written.report))
     return written
 
 
@@ -80,10 +87,10 @@ def probed(
     plans: list[ModelPlan],
     study: Study,
     images: ImageSet,
-    branches: Branches,
+    failures: ModelFailures,
     *,
     dask: str | None,
-) -> list[Found]:
+) -> list[AnalysisResult]:
     """Record and probe every model; each is probed while the next ones are recorded.
 
     What is in the store is not done again. Raises ``StorageError`` where recordings do not fit.
@@ -96,10 +103,10 @@ def probed(
     study = study.model_copy(update={"keep": "activations"})
     shards = {plan.name: recorded(plan, study, images, dask=dask) for plan in left}
 
-    def probing(plan: ModelPlan) -> PrefectFuture[Found]:
+    def probing(plan: ModelPlan) -> PrefectFuture[AnalysisResult]:
         return probe_model.submit(
             plan,
-            unseen(images),
+            prefect_quote(images),
             design=study.probing,
             store=study.store,
             memory=int(study.compute.memory * 1e9),
@@ -108,10 +115,10 @@ def probed(
             dask=dask,
         )
 
-    submitted = branches.wait({plan.name: partial(probing, plan) for plan in plans})
-    going = {plan.name: submitted[plan.name] for plan in branches.left(plans)}
-    done = branches.wait({name: results(future) for name, future in going.items()})
-    return [done[plan.name] for plan in branches.left(plans)]
+    submitted = failures.wait({plan.name: partial(probing, plan) for plan in plans})
+    going = {plan.name: submitted[plan.name] for plan in failures.remaining(plans)}
+    done = failures.wait({name: results(future) for name, future in going.items()})
+    return [done[plan.name] for plan in failures.remaining(plans)]
 
 
 def _left(plans: list[ModelPlan], study: Study, images: ImageSet, store: Store) -> list[ModelPlan]:
@@ -119,5 +126,7 @@ def _left(plans: list[ModelPlan], study: Study, images: ImageSet, store: Store) 
     return [
         replace(plan, reads_activations=True)
         for plan in plans
-        if not comparisons.exists(store, probes_name(plan, images, study.probing), kind=ANALYSIS)
+        if not xarray_datasets.exists(
+            store, probes_name(plan, images, study.probing), kind=ANALYSIS
+        )
     ]

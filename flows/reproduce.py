@@ -6,29 +6,41 @@ from functools import partial
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from analysis.claims.cast import casts, fractions, pooling
-from analysis.claims.needs import Available
-from analysis.errors import AnalysisError
-from analysis.networks.devices import device
-from flows.anatomy import looked_into
-from flows.branches import Branches
-from flows.compare import compared
-from flows.parts import Images
-from flows.probe import probed
-from flows.steps import MOST_AT_ONCE, check_comparable, images_of, run_name, survey_all
-from flows.study import Study
-from storage.images import ImageSet
-from storage.reports import check_folder
-from storage.store import locate, make_store
-from tasks.cluster import workers
-from tasks.plans import ModelPlan
-from tasks.probed import split_of
-from tasks.references import AnatomyReference, ComparisonReference, Found, ProbesReference
-from tasks.reproduced import ReproductionReference, available_of
-from tasks.reproduction import write_reproduction
-from tasks.run_log import run_log
-from tasks.stopping import stopping_on_interrupt
-from tasks.survey import check_space
+from seelike.analysis.claims.requirements import Available
+from seelike.analysis.claims.roles import fractions, pooling, role_assignments
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.networks.devices import device
+from seelike.flows.anatomy import looked_into
+from seelike.flows.compare import compared
+from seelike.flows.probe import probed
+from seelike.flows.run.model_failures import ModelFailures
+from seelike.flows.run.study_run import (
+    MOST_AT_ONCE,
+    check_comparable,
+    images_of,
+    run_name,
+    survey_all,
+)
+from seelike.flows.study.settings import Images
+from seelike.flows.study.study import Study
+from seelike.storage.images import ImageSet
+from seelike.storage.reports.write import check_folder
+from seelike.storage.store import locate, make_store
+from seelike.tasks.planning.plans import ModelPlan
+from seelike.tasks.planning.resources import check_space
+from seelike.tasks.probing import split_of
+from seelike.tasks.reports.elements.selection import available_of
+from seelike.tasks.reports.reproduction.report import write_reproduction
+from seelike.tasks.results import (
+    AnalysisResult,
+    AnatomyResult,
+    ComparisonResult,
+    ProbesResult,
+    ReproductionResult,
+)
+from seelike.tasks.runtime.cancellation import stopping_on_interrupt
+from seelike.tasks.runtime.dask_cluster import workers
+from seelike.tasks.runtime.run_log import run_log
 
 
 @flow(
@@ -36,7 +48,7 @@ from tasks.survey import check_space
     flow_run_name=run_name,
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
-def reproduce(study: Study) -> ReproductionReference:
+def reproduce(study: Study) -> ReproductionResult:
     """Run every experiment of the paper on the models of ``study``, and write one report.
 
     ``study`` may be a Study, a dictionary of its keys, or the path of a study file. Which model
@@ -52,65 +64,72 @@ def reproduce(study: Study) -> ReproductionReference:
     # Opened now: what is wrong with them is said before anything is computed.
     probed_on, unprobed = _probed_on(study, images)
     transferred_to = _on(study, study.reproduction.transfer)
-    branches = Branches()
+    failures = ModelFailures()
     with stopping_on_interrupt(), workers(study.compute.dask) as dask:
-        plans = survey_all(study, images, branches)
+        plans = survey_all(study, images, failures)
         run_log().info(f"reproducing on {len(images)} images; store {study.store}")
         check_space(plans, store=store, keep=study.keep)
         if dask is None:
             device(study.compute.device)
         make_store(study.store)
-        comparison = compared(plans, study, images, branches, dask=dask)
-        plans = branches.left(plans)
+        comparison = compared(plans, study, images, failures, dask=dask)
+        plans = failures.remaining(plans)
         available = available_of(
             plans,
             labels=probed_on is not None,
             second=transferred_to is not None,
         )
-        fine = _fine(study, available, images, branches, dask=dask)
-        found = _inside(plans, available, study, images, branches, dask=dask)
-        families = list(dict.fromkeys(name for cast in casts(available) for name in cast))
+        fine = _fine(study, available, images, failures, dask=dask)
+        found = _inside(plans, available, study, images, failures, dask=dask)
+        families = list(
+            dict.fromkeys(name for cast in role_assignments(available) for name in cast)
+        )
         among = [*families, *fractions(available, "vit"), *pooling(available)]
-        probe = partial(_probes, store=study.store, branches=branches, dask=dask)
+        probe = partial(_probes, store=study.store, failures=failures, dask=dask)
         probes = probe(probed_on, among)
         transfer = probe(transferred_to, families)
     written = write_reproduction(
-        ReproductionReference(
+        ReproductionResult(
             study.store,
             available,
             comparison,
             fine,
-            AnatomyReference(study.store, tuple(found)),
+            AnatomyResult(study.store, tuple(found)),
             probes,
             transfer,
             unprobed,
         ),
         folder=study.report_folder,
-        missing=branches.missing,
+        missing=failures.missing,
     )
-    branches.close(report=str(written.report))
+    failures.raise_if_any(report=str(written.report))
     return written
 
 
 def _fine(
-    study: Study, available: Available, images: ImageSet, branches: Branches, *, dask: str | None
-) -> ComparisonReference | None:
+    study: Study,
+    available: Available,
+    images: ImageSet,
+    failures: ModelFailures,
+    *,
+    dask: str | None,
+) -> ComparisonResult | None:
     """The taps of the paper, inside the blocks too, of each family's first model and all ViTs."""
-    each = casts(available)
+    each = role_assignments(available)
     vits = (name for cast in each for name in cast if available.models[name]["family"] == "vit")
     lead = [*next(iter(each), []), *vits]
     models = [
         model.model_copy(update={"taps": None})
         for model in study.models
-        if model.name in lead and model.name not in branches.failed
+        if model.name in lead and model.name not in failures.failed
     ]
     if not models:
         return None
     own = study.model_copy(
         update={"models": models, "taps": "paper", "similarity": ["cka"], "sweep": False}
     )
-    plans = survey_all(own, images, branches)
-    return compared(plans, own, images, branches, dask=dask)
+    plans = survey_all(own, images, failures)
+    return compared(plans, own, images, failures, dask=dask)
 
 
 def _inside(
@@ -118,28 +137,28 @@ def _inside(
     available: Available,
     study: Study,
     images: ImageSet,
-    branches: Branches,
+    failures: ModelFailures,
     *,
     dask: str | None,
-) -> list[Found]:
+) -> list[AnalysisResult]:
     """What the paper looks for inside the models, each analysis of those that it is about."""
-    found: list[Found] = []
+    found: list[AnalysisResult] = []
     for analysis, models in _looked_for(available).items():
         chosen = _these(plans, models)
-        look = partial(looked_into, study=study, images=images, branches=branches, dask=dask)
+        look = partial(looked_into, study=study, images=images, failures=failures, dask=dask)
         try:
             found += look(chosen, analyses=[analysis]) if chosen else []
         except Exception as error:
             # Where every model failed in this analysis the others and the report go on.
-            if error not in branches.failed.values():
+            if error not in failures.failed.values():
                 raise
-        plans = [plan for plan in plans if plan.name not in branches.failed]
+        plans = [plan for plan in plans if plan.name not in failures.failed]
     return found
 
 
 def _looked_for(available: Available) -> dict[str, list[str]]:
     """The models that each analysis is about."""
-    on_families = list(dict.fromkeys(name for cast in casts(available) for name in cast))
+    on_families = list(dict.fromkeys(name for cast in role_assignments(available) for name in cast))
     return {
         "attention": [*on_families, *fractions(available, "vit")],
         "heads": [one for one in on_families if available.models[one]["family"] != "mixer"],
@@ -183,23 +202,23 @@ def _probed_on(study: Study, images: ImageSet) -> tuple[On | None, str]:
 
 
 def _probes(
-    on: On | None, models: list[str], *, store: str, branches: Branches, dask: str | None
-) -> ProbesReference | None:
+    on: On | None, models: list[str], *, store: str, failures: ModelFailures, dask: str | None
+) -> ProbesResult | None:
     """The probes of ``models`` that did not fail, on their image set; None where there are none."""
     if on is None:
         return None
     study, images = on
-    names = set(models) - branches.failed.keys()
+    names = set(models) - failures.failed.keys()
     chosen = [model for model in study.models if model.name in names]
     if not chosen:
         return None
     own = study.model_copy(update={"models": chosen})
     try:
-        plans = survey_all(own, images, branches)
-        found = probed(plans, own, images, branches, dask=dask)
+        plans = survey_all(own, images, failures)
+        found = probed(plans, own, images, failures, dask=dask)
     except Exception as error:
         # Where every model failed here the rest of the report goes on.
-        if error not in branches.failed.values():
+        if error not in failures.failed.values():
             raise
         return None
-    return ProbesReference(store, tuple(found))
+    return ProbesResult(store, tuple(found))

@@ -6,18 +6,18 @@ from pathlib import Path
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from analysis.networks.training import Recipe
-from analysis.networks.zoo import FAMILIES, architecture
-from flows.branches import Branches
-from flows.errors import StudyError
-from flows.model import Model
-from flows.steps import run_name
-from flows.study import Study
-from storage import zoo as shelf
-from storage.reports import check_folder
-from storage.store import make_store
-from tasks.training import Lesson, fashion_mnist_folder, train_network
-from tasks.training_report import TrainingReference, write_training
+from seelike.analysis.networks.loading.zoo import FAMILIES, architecture
+from seelike.analysis.networks.training import Recipe
+from seelike.flows.errors import StudyError
+from seelike.flows.run.model_failures import ModelFailures
+from seelike.flows.run.study_run import run_name
+from seelike.flows.study.model import Model
+from seelike.flows.study.study import Study
+from seelike.storage.networks import zoo as shelf
+from seelike.storage.reports.write import check_folder
+from seelike.storage.store import make_store
+from seelike.tasks.reports.training.report import TrainingResult, write_training
+from seelike.tasks.zoo_training import Lesson, fashion_mnist_folder, train_network
 
 
 # One network at a time: each uses every core, or the one GPU.
@@ -26,7 +26,7 @@ from tasks.training_report import TrainingReference, write_training
     flow_run_name=run_name,
     task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]
 )
-def train(study: Study) -> TrainingReference:
+def train(study: Study) -> TrainingResult:
     """Train every network of ``study``, and write the report: its checkpoints, and its path.
 
     A training that was cut off goes on after its last whole epoch; a finished one is left. A
@@ -40,24 +40,24 @@ def train(study: Study) -> TrainingReference:
     if any(model.training.data == "fashion-mnist" for model in study.models):
         fashion_mnist_folder(Path(study.training.downloads))
     make_store(study.store)
-    branches = Branches()
+    failures = ModelFailures()
     checkpoints = []
     for model in study.models:
         try:
-            checkpoints.append(_trained(model, study, branches))
+            checkpoints.append(_trained(model, study, failures))
         except Exception as error:
-            branches.fail(model.name, error)
-            branches.say()
+            failures.fail(model.name, error)
+            failures.log_new()
     if not checkpoints:
-        raise next(iter(branches.failed.values()))
+        raise next(iter(failures.failed.values()))
     written = write_training(
         [path.stem for path in checkpoints],
         output=output,
         folder=folder,
         study=study.name,
-        missing=branches.missing,
+        missing=failures.missing,
     )
-    branches.close(report=str(written.report))
+    failures.raise_if_any(report=str(written.report))
     return written
 
 
@@ -104,10 +104,10 @@ def _family(start: str, before: list[Model], after: list[Model], output: Path, *
     )
 
 
-def _trained(model: Model, study: Study, branches: Branches) -> Path:
+def _trained(model: Model, study: Study, failures: ModelFailures) -> Path:
     """Train one network, unless what it starts from has failed."""
     start = model.training.start
-    if start in branches.failed:
+    if start in failures.failed:
         raise StudyError(f"it starts from {start!r}, which failed")
     return train_network(
         model.name,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from google_crc32c import value as _crc32c
 
-from storage.errors import StorageError
+from seelike.storage.errors import StorageError
 
 # A change of what is written, or of how it is laid out, changes this number.
 FORMAT = 1

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import zarr
 
-from storage.digest import FORMAT
-from storage.errors import StorageError
-from storage.place import Place, as_json, at
+from seelike.storage.digest import FORMAT
+from seelike.storage.errors import StorageError
+from seelike.storage.places.place import Place, as_json, open_place
 
 MARKER = "seelike.json"
 KINDS = (
@@ -103,7 +103,7 @@ def open_store(url: str) -> Store:
 
 def _found(url: str) -> tuple[Store, bool]:
     """The store at ``url``, and whether it was made already."""
-    place = at(url)
+    place = open_place(url)
     place.check()
     marker = place.read(MARKER)
     if marker is not None:

@@ -1,7 +1,7 @@
 """The claims of the study, what each needs, and the one rule that turns numbers into verdicts."""
 
-from analysis.claims.catalogue import CLAIMS, Claim, claim
-from analysis.claims.verdicts import RULE, VERDICTS, Sign, Verdict, chance_words, tally
+from seelike.analysis.claims.catalogue import CLAIMS, Claim, claim
+from seelike.analysis.claims.verdicts import RULE, VERDICTS, Sign, Verdict, chance_words, tally
 
 __all__ = [
     "CLAIMS",

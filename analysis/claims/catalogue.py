@@ -6,7 +6,7 @@ Raghu et al. (2021), "Do Vision Transformers See Like Convolutional Neural Netwo
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from analysis.claims.needs import (
+from seelike.analysis.claims.requirements import (
     CLASS_TOKEN,
     FINE_TUNED,
     FRACTION,

@@ -4,9 +4,9 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from analysis.claims.catalogue import Claim, claim
-from analysis.claims.verdicts import Sign, Verdict, over_seeds, sign, together
-from analysis.similarity.jackknife import Estimate, Jackknifed
+from seelike.analysis.claims.catalogue import Claim, claim
+from seelike.analysis.claims.verdicts import Sign, Verdict, over_seeds, sign, together
+from seelike.analysis.similarity.intervals.jackknife import Estimate, Jackknifed
 
 # More batches than this many times those there are can't be asked of anyone.
 MOST_TIMES = 100

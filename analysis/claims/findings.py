@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.claims.cast import casts
-from analysis.claims.catalogue import claim
-from analysis.claims.evidence import Case, Contrast, contrast
-from analysis.claims.evidence import Side as Measurement
-from analysis.claims.needs import available
-from analysis.errors import AnalysisError
-from analysis.similarity.gram import Array
-from analysis.similarity.intervals import jackknifed_cka
-from analysis.similarity.jackknife import Estimate, Jackknifed
+from seelike.analysis.claims.catalogue import claim
+from seelike.analysis.claims.evidence import Case, Contrast, contrast
+from seelike.analysis.claims.evidence import Side as Measurement
+from seelike.analysis.claims.requirements import available
+from seelike.analysis.claims.roles import role_assignments
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.gram import Array
+from seelike.analysis.similarity.intervals.cka_intervals import jackknifed_cka
+from seelike.analysis.similarity.intervals.jackknife import Estimate, Jackknifed
 
 Number = Callable[[Array], float]
 Baseline = Mapping[str, str]
@@ -81,7 +81,7 @@ class Measured:
     @property
     def casts(self) -> list[list[str]]:
         """The models that the claims on families are put to: first of each family, second, ..."""
-        return casts(available(self.facts))
+        return role_assignments(available(self.facts))
 
     def of_family(self, family: str, among: Sequence[str] | None = None) -> str | None:
         """The first model of ``family`` in the study's order, among some or all."""

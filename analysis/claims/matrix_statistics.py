@@ -8,8 +8,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from analysis.errors import AnalysisError
-from analysis.similarity.gram import Array
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.gram import Array
 
 # The share of pairs whose mean stands for the least, or the most, similar: of a minimum alone
 # a jackknife knows no error.

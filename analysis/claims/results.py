@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from analysis.claims.cast import casts
-from analysis.claims.catalogue import claim
-from analysis.claims.evidence import Case, Contrast, Side, contrast
-from analysis.claims.needs import available
-from analysis.claims.relations import Relations
-from analysis.similarity.jackknife import Jackknifed
+from seelike.analysis.claims.catalogue import claim
+from seelike.analysis.claims.evidence import Case, Contrast, Side, contrast
+from seelike.analysis.claims.relations import Relations
+from seelike.analysis.claims.requirements import available
+from seelike.analysis.claims.roles import role_assignments
+from seelike.analysis.similarity.intervals.jackknife import Jackknifed
 
 Rows = npt.NDArray[np.bool_]
 
@@ -53,7 +53,7 @@ def of_casts(each: Sequence[ModelResult]) -> Iterator[dict[str, ModelResult]]:
     """
     by_name = {one.model: one for one in each}
     facts = {one.model: {"family": one.family, **one.facts} for one in each}
-    found = casts(available(facts))
+    found = role_assignments(available(facts))
     pooled = [one for one in each if one.family == "vit"]
     has_vit = any(by_name[name].family == "vit" for cast in found for name in cast)
     if not has_vit and pooled:

@@ -1,7 +1,7 @@
 """Why a claim can't be told of a study, and what would settle it."""
 
-from analysis.claims.catalogue import Claim
-from analysis.claims.needs import Available
+from seelike.analysis.claims.catalogue import Claim
+from seelike.analysis.claims.requirements import Available
 
 
 def unsettled(claim: Claim, available: Available) -> str:

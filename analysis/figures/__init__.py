@@ -1,25 +1,32 @@
 """xarray in, matplotlib Figure out: heatmaps, matches, agreement, depth, fields; then bytes."""
 
-from analysis.figures.agreements import Differences, agreement, differences
-from analysis.figures.curves import Curve, ceiling
-from analysis.figures.dot_plot import Dot, checks
-from analysis.figures.explained import explained
-from analysis.figures.explorers import explorer
-from analysis.figures.fields import Field, pictures
-from analysis.figures.heads import Heads, heads_by_block
-from analysis.figures.heatmaps import across, against_untrained, beside, grid, scale, within
-from analysis.figures.layer_map import layer_map
-from analysis.figures.learning import accuracy_by_data, along_steps
-from analysis.figures.map_explorer import map_explorer
-from analysis.figures.matches import best_match
-from analysis.figures.model_heatmap import model_heatmap
-from analysis.figures.panels import Panel, panels
-from analysis.figures.places import Place, place_maps
-from analysis.figures.rendering import png, svg
-from analysis.figures.style import colours
-from analysis.figures.sweeps import sweep
-from analysis.figures.token_maps import TokenMap, token_maps
-from analysis.figures.values import cells
+from seelike.analysis.figures.anatomy.fields import Field, pictures
+from seelike.analysis.figures.anatomy.heads import Heads, heads_by_block
+from seelike.analysis.figures.anatomy.panels import Panel, panels
+from seelike.analysis.figures.anatomy.places import Place, place_maps
+from seelike.analysis.figures.anatomy.token_maps import TokenMap, token_maps
+from seelike.analysis.figures.comparison.agreements import Differences, agreement, differences
+from seelike.analysis.figures.comparison.csv_text import cells
+from seelike.analysis.figures.comparison.curves import Curve, ceiling
+from seelike.analysis.figures.comparison.explorers import explorer
+from seelike.analysis.figures.comparison.heatmaps import (
+    across,
+    against_untrained,
+    beside,
+    grid,
+    scale,
+    within,
+)
+from seelike.analysis.figures.comparison.matches import best_match
+from seelike.analysis.figures.comparison.sweeps import sweep
+from seelike.analysis.figures.dot_plot import Dot, checks
+from seelike.analysis.figures.drawing.rendering import png, svg
+from seelike.analysis.figures.drawing.style import colours
+from seelike.analysis.figures.learning import accuracy_by_data, along_steps
+from seelike.analysis.figures.model_map.explained import explained
+from seelike.analysis.figures.model_map.layer_map import layer_map
+from seelike.analysis.figures.model_map.map_explorer import map_explorer
+from seelike.analysis.figures.model_map.model_heatmap import model_heatmap
 
 __all__ = [
     "Curve",

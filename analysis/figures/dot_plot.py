@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.errors import AnalysisError
-from analysis.figures.rendering import settle
-from analysis.figures.style import GREY, OKABE_ITO, plain, style
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.figures.drawing.rendering import settle
+from seelike.analysis.figures.drawing.style import GREY, OKABE_ITO, plain, style
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from analysis.errors import AnalysisError
-from analysis.figures.curves import Curve, check
-from analysis.figures.rendering import settle
-from analysis.figures.style import OKABE_ITO, plain, style
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.figures.comparison.curves import Curve, check
+from seelike.analysis.figures.drawing.rendering import settle
+from seelike.analysis.figures.drawing.style import OKABE_ITO, plain, style
 
 _MARKERS = ("o", "s", "^", "D")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from analysis.errors import AnalysisError
+from seelike.analysis.errors import AnalysisError
 
 Read = Callable[[int], tuple[Image.Image, int | None]]
 

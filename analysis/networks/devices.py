@@ -2,7 +2,7 @@
 
 import torch
 
-from analysis.errors import AnalysisError
+from seelike.analysis.errors import AnalysisError
 
 
 def device(name: str) -> torch.device:

@@ -8,7 +8,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from analysis.networks import devices
+from seelike.analysis.networks import devices
 
 
 @dataclass

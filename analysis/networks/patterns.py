@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from analysis.errors import AnalysisError
+from seelike.analysis.errors import AnalysisError
 
 Side = Literal["output", "input"]
 _WILD = {"**.": r"(?:.*\.)?", "**": ".*", "*": r"[^.]*", "?": r"[^.]"}

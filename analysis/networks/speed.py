@@ -4,7 +4,7 @@ import time
 
 import torch
 
-from analysis.networks.network import Network
+from seelike.analysis.networks.network import Network
 
 # A forward pass this wide is about as fast an image as wider ones, and takes seconds at most.
 IMAGES = 4

@@ -10,8 +10,8 @@ from PIL import Image
 from timm.data.transforms_factory import create_transform
 from torch import Tensor
 
-from analysis.errors import AnalysisError
-from analysis.networks.network import Network
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.networks.network import Network
 
 # How Pillow calls an image of that many channels.
 MODES = {1: "L", 3: "RGB"}

@@ -1,11 +1,11 @@
 """Probes: how well a linear classifier does on the features of a tap."""
 
-from analysis.probing.accuracy import accuracies
-from analysis.probing.design import Probing, Split, split
-from analysis.probing.features import Axes, axes, with_cells
-from analysis.probing.learner import FULL, Learner, Probe
-from analysis.probing.ridge import GRID, Path, from_rows
-from analysis.probing.taps import Outcome, probe
+from seelike.analysis.probing.accuracy import accuracies
+from seelike.analysis.probing.design import Probing, Split, split
+from seelike.analysis.probing.features import Axes, axes, with_cells
+from seelike.analysis.probing.learner import FULL, Learner, Probe
+from seelike.analysis.probing.ridge import GRID, Path, from_rows
+from seelike.analysis.probing.taps import Outcome, probe
 
 __all__ = [
     "FULL",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from analysis.errors import AnalysisError
+from seelike.analysis.errors import AnalysisError
 
 Indices = npt.NDArray[np.intp]
 

@@ -16,10 +16,10 @@ CLS, MEAN, TOKEN = "cls", "mean", "token"
 class Axes:
     """How a tap's array (n, *shape) is read: which axes are tokens, and where these lie.
 
-    ``kind`` as in ``analysis.networks.layouts``; the first ``prefix`` tokens are not spatial,
-    with ``class_token`` the very first one is the class token, and ``spatial`` follow. ``grid``
-    has the rows and columns of these, None where they fill none; ``cells`` those that they are
-    pooled to before they are probed one by one, None where they are not.
+    ``kind`` is that of a ``Layout``. The first ``prefix`` tokens are not spatial; with
+    ``class_token`` the very first one is the class token; ``spatial`` tokens follow. ``grid`` has
+    the rows and columns of these, None where they fill none; ``cells`` those that they are pooled
+    to before they are probed one by one, None where they are not.
     """
 
     kind: str

@@ -7,10 +7,10 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from analysis.probing.design import Indices, Split
-from analysis.probing.moments import Moments
-from analysis.probing.ridge import GRID, Path, from_moments, from_rows
-from analysis.similarity.gram import Array
+from seelike.analysis.probing.design import Indices, Split
+from seelike.analysis.probing.moments import Moments
+from seelike.analysis.probing.ridge import GRID, Path, from_moments, from_rows
+from seelike.analysis.similarity.gram import Array
 
 # The few-shot probes' number of shots stands for how much they learn from; 0 is all there is.
 FULL = 0

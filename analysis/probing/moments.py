@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from analysis.similarity.gram import CONSTANT, Array
+from seelike.analysis.similarity.gram import CONSTANT, Array
 
 
 class Moments:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from analysis.similarity.gram import Array
+from seelike.analysis.similarity.gram import Array
 
 # Penalties, as multiples of an example's mean squared length, which is the mean eigenvalue of
 # the examples' Gram matrix.

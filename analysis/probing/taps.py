@@ -7,10 +7,10 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from analysis.errors import AnalysisError
-from analysis.probing.design import Probing, Split
-from analysis.probing.features import TOKEN, Axes, Values, pooled, single
-from analysis.probing.learner import Learner, Probe
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.probing.design import Probing, Split
+from seelike.analysis.probing.features import TOKEN, Axes, Values, pooled, single
+from seelike.analysis.probing.learner import Learner, Probe
 
 # Blocks of activations in order of images: the first one's index, and (images, *shape) float32.
 Blocks = Callable[[], Iterable[tuple[int, Values]]]

@@ -1,17 +1,21 @@
 """How alike activations are: Grams, signatures, CKA, its intervals, and what they say."""
 
-from analysis.similarity.cka import (
+from seelike.analysis.similarity.cka import (
     DegenerateTaps,
     cka,
     cka_from_hsic,
     cka_matrix,
     minibatch_cka,
 )
-from analysis.similarity.gram import NonFinite, check_finite, gram
-from analysis.similarity.intervals import cell_interval, jackknifed_cka, mean_interval
-from analysis.similarity.jackknife import Estimate, Groups, Jackknifed, jackknifed
-from analysis.similarity.measures import similarity
-from analysis.similarity.signature import batch_cosines, signature, unit
+from seelike.analysis.similarity.gram import NonFinite, check_finite, gram
+from seelike.analysis.similarity.intervals.cka_intervals import (
+    cell_interval,
+    jackknifed_cka,
+    mean_interval,
+)
+from seelike.analysis.similarity.intervals.jackknife import Estimate, Groups, Jackknifed, jackknifed
+from seelike.analysis.similarity.measures import similarity
+from seelike.analysis.similarity.signature import batch_cosines, signature, unit
 
 __all__ = [
     "DegenerateTaps",

@@ -7,9 +7,9 @@ from itertools import zip_longest
 import numpy as np
 import numpy.typing as npt
 
-from analysis.errors import AnalysisError
-from analysis.similarity.gram import Array, centre, gram
-from analysis.similarity.signature import packed, signature
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.gram import Array, centre, gram
+from seelike.analysis.similarity.signature import packed, signature
 
 # Multiple of the median distance that is the width of the RBF kernel.
 RBF_WIDTH = 0.5

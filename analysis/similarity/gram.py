@@ -7,8 +7,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from analysis.cores import cores
-from analysis.errors import AnalysisError
+from seelike.analysis.cores import cores
+from seelike.analysis.errors import AnalysisError
 
 Array = npt.NDArray[np.float64]
 # Of features (n, p): their product (n, n), up to a shift, and the energy of the mean taken out.

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from analysis.similarity.gram import Array, gram, u_centre
+from seelike.analysis.similarity.gram import Array, gram, u_centre
 
 Float32 = npt.NDArray[np.float32]
 

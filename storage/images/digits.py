@@ -1,11 +1,11 @@
-"""The shipped handwritten digits (``storage.digits``) as an image set, labels included."""
+"""The shipped handwritten digits as an image set, with labels."""
 
 from functools import partial
 
 from PIL import Image
 
-from storage import digits
-from storage.images.image_set import Candidate, ImageSet, select
+from seelike.storage.datasets import digits
+from seelike.storage.images.image_set import Candidate, ImageSet, select
 
 
 def from_digits(*, count: int | None = None, seed: int = 0) -> ImageSet:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from storage.errors import StorageError
-from storage.images.image_set import Candidate, ImageSet, decode_file, select
+from seelike.storage.errors import StorageError
+from seelike.storage.images.image_set import Candidate, ImageSet, decode_file, select
 
 
 def from_folder(

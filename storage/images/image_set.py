@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from storage.digest import content_digest
-from storage.errors import StorageError
+from seelike.storage.digest import content_digest
+from seelike.storage.errors import StorageError
 
 MINIMUM = 4
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from storage.images.image_set import Candidate, ImageSet, select
+from seelike.storage.images.image_set import Candidate, ImageSet, select
 
 SHIPPED = Path(__file__).parent.parent / "shipped" / "sample"
 SIZE = 28

@@ -9,16 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import accuracy, apart, hostile, markdown, pairs_of_models, report
 from benchmarks.__main__ import ITEMS, main
-from benchmarks.bound import bound
-from benchmarks.clock import exponent, interleaved, spread
-from benchmarks.figures import figure
-from benchmarks.item import Item, Line, Plot, Result
-from benchmarks.machine import machine
-from benchmarks.memory import alike
-from benchmarks.networks import TOY_RESNET, TOY_VIT, images, modules, network, outputs
-from benchmarks.peers import PEERS, Loader
+from benchmarks.comparing import pairs_of_models
+from benchmarks.harness import apart, markdown, report
+from benchmarks.harness.bound import bound
+from benchmarks.harness.clock import exponent, interleaved, spread
+from benchmarks.harness.figures import figure
+from benchmarks.harness.item import Item, Line, Plot, Result
+from benchmarks.harness.machine import machine
+from benchmarks.harness.networks import TOY_RESNET, TOY_VIT, images, modules, network, outputs
+from benchmarks.harness.peers import PEERS, Loader
+from benchmarks.recording.memory import alike
+from benchmarks.statistics import accuracy, hostile
 
 BY_NAME = {item.name: item for item in ITEMS}
 

@@ -11,31 +11,31 @@ import torch
 import xarray as xr
 import yaml
 
-import tasks.analyses
-import tasks.seen
-from analysis.errors import AnalysisError
-from analysis.networks import Network, record, taps, transform
-from analysis.networks.ablation import without_skip
-from analysis.networks.attention import attention_distance
-from analysis.networks.attention_maps import head_outputs
-from analysis.networks.field_numbers import centre_share, radius
-from analysis.networks.models import ModelSpec
-from analysis.networks.receptive_fields import centre_patch, receptive_fields
-from analysis.networks.residuals import residual_norms, residuals
-from analysis.networks.tokens import grid, grouped, pixel_patches, tokens
-from analysis.similarity import minibatch_cka
-from analysis.similarity.localization import localize
-from analysis.similarity.localization_scores import score
-from flows.anatomy import anatomy
-from flows.command_line import main
-from flows.errors import Incomplete
-from flows.store import listing
-from storage.errors import StorageError
-from storage.images import from_sample
-from tasks import stopping
-from tasks.plans import Subject
-from tasks.references import AnatomyReference
-from tasks.survey import network_of
+import seelike.tasks.anatomy.context
+import seelike.tasks.anatomy.registry
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.networks import Network, record, taps, transform
+from seelike.analysis.networks.anatomy.ablation import without_skip
+from seelike.analysis.networks.anatomy.attention import attention_distance
+from seelike.analysis.networks.anatomy.attention_maps import head_outputs
+from seelike.analysis.networks.anatomy.field_numbers import centre_share, radius
+from seelike.analysis.networks.anatomy.receptive_fields import centre_patch, receptive_fields
+from seelike.analysis.networks.anatomy.residuals import residual_norms, residuals
+from seelike.analysis.networks.anatomy.tokens import grid, grouped, pixel_patches, tokens
+from seelike.analysis.networks.loading.models import ModelSpec
+from seelike.analysis.similarity import minibatch_cka
+from seelike.analysis.similarity.parts.localization import localize
+from seelike.analysis.similarity.parts.localization_scores import score
+from seelike.flows.anatomy import anatomy
+from seelike.flows.cli.main import main
+from seelike.flows.commands.store import listing
+from seelike.flows.errors import Incomplete
+from seelike.storage.errors import StorageError
+from seelike.storage.images import from_sample
+from seelike.tasks.planning.plans import StudyModel
+from seelike.tasks.planning.survey import network_of
+from seelike.tasks.results import AnatomyResult
+from seelike.tasks.runtime import cancellation
 
 COUNT = 16
 
@@ -64,13 +64,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(folder: Path, server: None) -> AnatomyReference:  # noqa: ARG001
+def finished(folder: Path, server: None) -> AnatomyResult:  # noqa: ARG001
     """The zoo, looked into by all analyses."""
     return anatomy(study(folder))
 
 
 def network(name: str) -> Network:
-    return network_of(Subject(ModelSpec(name=name, zoo=name), ("blocks",), trained=True))
+    return network_of(StudyModel(ModelSpec(name=name, zoo=name), ("blocks",), trained=True))
 
 
 def images(of: Network) -> torch.Tensor:
@@ -88,7 +88,7 @@ def column(lines: list[dict[str, str]], name: str) -> np.ndarray:
 
 
 def test_the_reports_attention_distances_are_those_of_the_network(
-    folder: Path, finished: AnatomyReference
+    folder: Path, finished: AnatomyResult
 ) -> None:
     vit = network("vit")
     expected = attention_distance(vit, [images(vit)])
@@ -108,7 +108,7 @@ def test_the_reports_attention_distances_are_those_of_the_network(
 @pytest.mark.parametrize(("name", "zoo"), [("ViT", "vit"), ("ResNet", "resnet")])
 def test_the_reports_norm_ratios_are_those_of_the_network(
     folder: Path,
-    finished: AnatomyReference,  # noqa: ARG001
+    finished: AnatomyResult,  # noqa: ARG001
     name: str,
     zoo: str,
 ) -> None:
@@ -122,7 +122,7 @@ def test_the_reports_norm_ratios_are_those_of_the_network(
 
 
 def test_the_reports_receptive_fields_are_those_of_the_network(
-    folder: Path, finished: AnatomyReference
+    folder: Path, finished: AnatomyResult
 ) -> None:
     mixer = network("mixer")
     lines = rows(folder, "receptive-fields", "Mixer")
@@ -153,7 +153,7 @@ def test_the_reports_receptive_fields_are_those_of_the_network(
     ("name", "tap", "onto"), [("ViT", "blocks.6", (7, 7)), ("ResNet", "layer1.1", (14, 14))]
 )
 def test_the_reports_localization_is_that_of_the_network(
-    folder: Path, finished: AnatomyReference, name: str, tap: str, onto: tuple[int, int]
+    folder: Path, finished: AnatomyResult, name: str, tap: str, onto: tuple[int, int]
 ) -> None:
     looked_into = network(name.lower())
     (chosen,) = taps(looked_into, [tap])
@@ -178,7 +178,7 @@ def test_the_reports_localization_is_that_of_the_network(
 
 def test_heads_taken_together_are_one_layer_beside_the_lowest_units_of_a_resnet(
     folder: Path,
-    finished: AnatomyReference,  # noqa: ARG001
+    finished: AnatomyResult,  # noqa: ARG001
 ) -> None:
     vit, resnet = network("vit"), network("resnet")
     x = images(vit)
@@ -196,7 +196,7 @@ def test_heads_taken_together_are_one_layer_beside_the_lowest_units_of_a_resnet(
     assert len(lines) == 8
 
 
-def test_class_tokens_are_compared_with_all_patches(finished: AnatomyReference) -> None:
+def test_class_tokens_are_compared_with_all_patches(finished: AnatomyResult) -> None:
     vit = network("vit")
     x = images(vit)
     token = next(record(vit, taps(vit, ["blocks.3"]), [x], reduction="cls"))["blocks.3"]
@@ -208,9 +208,7 @@ def test_class_tokens_are_compared_with_all_patches(finished: AnatomyReference) 
     assert "embedding" not in finished.open("ResNet", "localization")["patches"].values
 
 
-def test_the_page_has_checks_and_says_who_lacks_what(
-    folder: Path, finished: AnatomyReference
-) -> None:
+def test_the_page_has_checks_and_says_who_lacks_what(folder: Path, finished: AnatomyResult) -> None:
     page = Path(str(finished.report)).read_text()
     for few in ("heads", "localization"):
         assert f"Too few images for intervals of {few}: 68 or more" in page
@@ -228,7 +226,7 @@ def test_the_page_has_checks_and_says_who_lacks_what(
 
 def test_a_second_run_computes_nothing_and_the_command_line_says_so(
     folder: Path,
-    finished: AnatomyReference,
+    finished: AnatomyResult,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -238,7 +236,7 @@ def test_a_second_run_computes_nothing_and_the_command_line_says_so(
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("a forward pass although everything is there")
 
-    monkeypatch.setattr(tasks.seen, "forward_batches", refuse)
+    monkeypatch.setattr(seelike.tasks.anatomy.context, "forward_batches", refuse)
     file = tmp_path / "study.yaml"
     file.write_text(yaml.safe_dump(study(folder, anatomy=["attention", "residuals"])))
     assert main(["anatomy", str(file), "--set", f"report={tmp_path}/report"]) == 0
@@ -248,7 +246,7 @@ def test_a_second_run_computes_nothing_and_the_command_line_says_so(
     assert lines[-1] == f"{tmp_path}/report/anatomy/index.html"
 
 
-def test_other_images_are_looked_at_anew(folder: Path, finished: AnatomyReference) -> None:
+def test_other_images_are_looked_at_anew(folder: Path, finished: AnatomyResult) -> None:
     asked = study(folder, models=[{"name": "a", "zoo": "resnet"}], anatomy=["receptive_fields"])
     asked |= {"baseline": False, "report": str(folder / "other")}
     assert anatomy(asked).computed == 0
@@ -282,7 +280,7 @@ def test_a_token_that_one_model_has_is_only_told_of_the_other(tmp_path: Path) ->
     both = [{"name": "ViT", "zoo": "vit"}, {"name": "ResNet", "zoo": "resnet"}]
     asked = study(tmp_path, models=both, images={"source": "sample", "count": 5}, baseline=False)
     result = anatomy(asked | {"anatomy": ["localization"], "localization_tokens": [[6, 6]]})
-    assert [one.beyond for one in result.found] == [False, True]
+    assert [one.out_of_range for one in result.found] == [False, True]
 
 
 def test_an_unknown_analysis_is_refused_in_one_line(
@@ -298,12 +296,12 @@ def test_an_unknown_analysis_is_refused_in_one_line(
 
 
 def test_workers_of_a_cluster_find_the_same(
-    folder: Path, finished: AnatomyReference, tmp_path: Path
+    folder: Path, finished: AnatomyResult, tmp_path: Path
 ) -> None:
     asked = study(folder, store=str(tmp_path / "store"), report=str(tmp_path / "report"))
     asked |= {"anatomy": ["attention"], "baseline": False, "compute": {"dask": "local"}}
     result = anatomy(asked | {"models": asked["models"][:2]})
-    assert [bool(one.lacks) for one in result.found] == [False, True]
+    assert [bool(one.missing_part) for one in result.found] == [False, True]
     own, other = (one.open("ViT", "attention") for one in (result, finished))
     np.testing.assert_allclose(own["plain_without"], other["plain_without"], rtol=1e-5)
 
@@ -334,7 +332,7 @@ def test_parts_that_cannot_be_measured_are_left_out_and_named(tmp_path: Path) ->
         taps=["layer1.0", "fc"],
     )
     result = anatomy(asked)
-    lacks = {one.analysis: one.lacks for one in result.found}
+    lacks = {one.analysis: one.missing_part for one in result.found}
     assert "the norm of the branch is 0" in lacks["residuals"]
     assert "without the skips of layer1.0 tap 'layer1.0' of silent is constant" in lacks["ablation"]
     page = (tmp_path / "report" / "anatomy" / "index.html").read_text()
@@ -354,7 +352,7 @@ def test_a_block_built_without_skips_has_no_sums_and_is_named(tmp_path: Path) ->
     asked = study(tmp_path, models=[vit], images={"source": "sample", "count": 5})
     asked["anatomy"] = ["attention", "receptive_fields", "residuals", "localization", "ablation"]
     result = anatomy(asked)
-    assert not any(one.lacks for one in result.found)
+    assert not any(one.missing_part for one in result.found)
     for analysis, labels in (("residuals", "residual"), ("ablation", "block")):
         dataset = result.open("ViT", analysis)
         assert dataset.attrs["left_out"] == {"blocks.1": "it was built without skip connections"}
@@ -370,7 +368,7 @@ def test_a_block_built_without_skips_has_no_sums_and_is_named(tmp_path: Path) ->
 def test_out_of_memory_takes_fewer_images_a_forward_pass(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, sizes = tasks.seen.forward_batches, []
+    run, sizes = seelike.tasks.anatomy.context.forward_batches, []
 
     def short(network: Network, images: Any, pieces: list[range]) -> Iterator[torch.Tensor]:
         for batch in run(network, images, pieces):
@@ -379,7 +377,7 @@ def test_out_of_memory_takes_fewer_images_a_forward_pass(
                 raise torch.OutOfMemoryError("CUDA out of memory")
             yield batch
 
-    monkeypatch.setattr(tasks.seen, "forward_batches", short)
+    monkeypatch.setattr(seelike.tasks.anatomy.context, "forward_batches", short)
     asked = study(tmp_path, models=[{"name": "ViT", "zoo": "vit"}], anatomy=["attention"])
     asked |= {"baseline": False, "images": {"source": "sample", "count": 7}, "taps": ["absent"]}
     most = 0
@@ -396,13 +394,13 @@ def test_out_of_memory_takes_fewer_images_a_forward_pass(
 def test_an_interrupt_ends_it_at_the_next_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measure = tasks.analyses.residual_norms
+    measure = seelike.tasks.anatomy.registry.residual_norms
 
     def interrupted(*given: Any, **named: Any) -> Any:
-        stopping.stop()
+        cancellation.stop()
         return measure(*given, **named)
 
-    monkeypatch.setattr(tasks.analyses, "residual_norms", interrupted)
+    monkeypatch.setattr(seelike.tasks.anatomy.registry, "residual_norms", interrupted)
     asked = study(tmp_path, anatomy=["residuals"], baseline=False)
     with pytest.raises(AnalysisError, match="was interrupted; the same run goes on"):
         anatomy(asked)

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from distributed import Client
 
-import tasks.record
-from flows.compare import compare
-from flows.study import Study
-from storage.recordings import open_recording
-from storage.store import open_store
-from tasks import cluster, stopping
-from tasks.cluster import ClusterError
+import seelike.tasks.recording.record
+from seelike.flows.compare import compare
+from seelike.flows.study.study import Study
+from seelike.storage.arrays.recordings import open_recording
+from seelike.storage.store import open_store
+from seelike.tasks.runtime import cancellation, dask_cluster
+from seelike.tasks.runtime.dask_cluster import ClusterError
 
 ROOT = Path(__file__).parents[2]
 
@@ -93,7 +93,7 @@ def test_two_workers_give_what_threads_give_even_if_one_is_killed_in_the_middle(
     def nowhere(*_: Any, **__: Any) -> None:
         raise AssertionError("a forward pass in the process of the flow")
 
-    monkeypatch.setattr(tasks.record, "run_passes", nowhere)
+    monkeypatch.setattr(seelike.tasks.recording.record, "run_passes", nowhere)
     with (
         scheduler(tmp_path) as address,
         worker(address, tmp_path),
@@ -110,7 +110,7 @@ def test_two_workers_give_what_threads_give_even_if_one_is_killed_in_the_middle(
         worker(address, tmp_path) as doomed,
     ):
         killed = []
-        submit = cluster._awaited
+        submit = dask_cluster._awaited
 
         def kill_in_the_middle(*arguments: Any) -> Any:
             if not killed:
@@ -119,7 +119,7 @@ def test_two_workers_give_what_threads_give_even_if_one_is_killed_in_the_middle(
                 os.kill(doomed.pid, signal.SIGKILL)
             return submit(*arguments)
 
-        monkeypatch.setattr(cluster, "_awaited", kill_in_the_middle)
+        monkeypatch.setattr(dask_cluster, "_awaited", kill_in_the_middle)
         asked = study(tmp_path, compute={"dask": address}, store=str(tmp_path / "other"))
         survived = compare(asked)
         assert doomed.poll() is not None
@@ -140,7 +140,7 @@ def test_a_local_cluster_is_started_used_and_ended(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     seen: list[str] = []
-    run = cluster.run
+    run = dask_cluster.run
     environment = dict(os.environ)
 
     def noted(address: str, *arguments: Any, **named: Any) -> Any:
@@ -148,7 +148,7 @@ def test_a_local_cluster_is_started_used_and_ended(
         return run(address, *arguments, **named)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cluster, "run", noted)
+        patch.setattr(dask_cluster, "run", noted)
         compare(study(tmp_path, compute={"dask": "local"}, keep="signatures"))
     assert len(set(seen)) == 1 and seen[0].startswith("tcp://127.0.0.1:")
     assert "Dask dashboard: http://127.0.0.1:" in capfd.readouterr().err
@@ -159,36 +159,36 @@ def test_a_local_cluster_is_started_used_and_ended(
 
 def test_a_worker_computes_on_its_own_threads_and_stops_when_told(tmp_path: Path) -> None:
     with scheduler(tmp_path) as address, worker(address, tmp_path):
-        cluster.check(address)
-        assert cluster.run(address, "threads", threads_there) == (1, 1)
-        stopping.stop()
+        dask_cluster.check(address)
+        assert dask_cluster.run(address, "threads", threads_there) == (1, 1)
+        cancellation.stop()
         try:
-            with pytest.raises(stopping.Stopped, match="waiting was interrupted"):
-                cluster.run(address, "waiting", wait_until_stopped, str(tmp_path / "stopped"))
+            with pytest.raises(cancellation.Stopped, match="waiting was interrupted"):
+                dask_cluster.run(address, "waiting", wait_until_stopped, str(tmp_path / "stopped"))
             until((tmp_path / "stopped").exists)
         finally:
-            with stopping.stopping_on_interrupt():
+            with cancellation.stopping_on_interrupt():
                 pass
 
 
 def threads_there() -> tuple[int, int]:
     import torch
 
-    from analysis.cores import cores
+    from seelike.analysis.cores import cores
 
     return torch.get_num_threads(), cores()
 
 
 def wait_until_stopped(path: str) -> None:
-    until(stopping.stopped)
+    until(cancellation.stopped)
     Path(path).touch()
 
 
 def test_an_address_where_nothing_answers_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert cluster.PATIENCE <= 25
-    monkeypatch.setattr(cluster, "PATIENCE", 1)
+    assert dask_cluster.PATIENCE <= 25
+    monkeypatch.setattr(dask_cluster, "PATIENCE", 1)
     with pytest.raises(ClusterError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9 "):
         compare(study(tmp_path, compute={"dask": "tcp://127.0.0.1:9"}))
     assert not (tmp_path / "store").exists()
@@ -197,14 +197,14 @@ def test_an_address_where_nothing_answers_is_one_line(
 def test_a_scheduler_without_workers_and_one_without_gpus_say_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "PATIENCE", 2)
+    monkeypatch.setattr(dask_cluster, "PATIENCE", 2)
     with scheduler(tmp_path) as address:
         with pytest.raises(ClusterError, match="has no workers after 2 s; start some with"):
-            cluster.check(address)
+            dask_cluster.check(address)
         with worker(address, tmp_path):
-            cluster.check(address)
+            dask_cluster.check(address)
             with pytest.raises(ClusterError, match=r"no worker at .* has the resource GPU"):
-                cluster.run(address, "record", print, device="cuda")
+                dask_cluster.run(address, "record", print, device="cuda")
 
 
 def test_a_worker_without_the_code_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +219,7 @@ def test_a_worker_without_the_code_says_so(tmp_path: Path, monkeypatch: pytest.M
         worker(address, tmp_path),
         pytest.raises(ClusterError, match=r"can't run seelike .*no tasks here.*install the same"),
     ):
-        cluster.check(address)
+        dask_cluster.check(address)
 
 
 def test_steps_with_a_gpu_go_where_one_is(tmp_path: Path) -> None:
@@ -230,10 +230,10 @@ def test_steps_with_a_gpu_go_where_one_is(tmp_path: Path) -> None:
     ):
         with Client(address, set_as_default=False) as client:
             client.wait_for_workers(2, timeout=30)
-            assert cluster.has_gpus(client)
-        names = {cluster.run(address, "where", where, device="cuda") for _ in range(4)}
+            assert dask_cluster.has_gpus(client)
+        names = {dask_cluster.run(address, "where", where, device="cuda") for _ in range(4)}
         assert names == {("gpu", "cuda")}
-        assert cluster.run(address, "where", where, device="auto") == ("gpu", "cuda")
+        assert dask_cluster.run(address, "where", where, device="auto") == ("gpu", "cuda")
 
 
 def where(*, device: str) -> tuple[str, str]:

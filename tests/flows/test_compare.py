@@ -16,16 +16,16 @@ import pytest
 import xarray as xr
 from prefect.exceptions import ParameterTypeError
 
-import tasks.passes
-from analysis.errors import AnalysisError
-from analysis.similarity.measures import MEASURES
-from flows.command_line import main
-from flows.compare import compare
-from flows.errors import StudyError
-from flows.store import removed
-from storage.errors import StorageError
-from tasks import stopping
-from tasks.behind import TapWriter
+import seelike.tasks.recording.forward_passes
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.measures import MEASURES
+from seelike.flows.cli.main import main
+from seelike.flows.commands.store import removed
+from seelike.flows.compare import compare
+from seelike.flows.errors import StudyError
+from seelike.storage.errors import StorageError
+from seelike.tasks.recording.background_writer import RecordingWriter
+from seelike.tasks.runtime import cancellation
 
 pytestmark = pytest.mark.usefixtures("server")
 
@@ -66,7 +66,7 @@ def test_both_ways_of_keeping_agree_and_a_second_run_records_nothing(
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("a forward pass although everything is there")
 
-    monkeypatch.setattr(tasks.passes, "summarise", refuse)
+    monkeypatch.setattr(seelike.tasks.recording.forward_passes, "summarise", refuse)
     assert compare(study(tmp_path)).name == kept.name
 
 
@@ -74,7 +74,7 @@ def test_one_more_model_runs_that_model_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passes: Counter[str] = Counter()
-    summarise = tasks.passes.summarise
+    summarise = seelike.tasks.recording.forward_passes.summarise
 
     def counted(network: Any, taps: Any, batches: Any, **named: Any) -> Any:
         def count(pieces: Any) -> Iterator[Any]:
@@ -84,7 +84,7 @@ def test_one_more_model_runs_that_model_alone(
 
         return summarise(network, taps, (count(batch) for batch in batches), **named)
 
-    monkeypatch.setattr(tasks.passes, "summarise", counted)
+    monkeypatch.setattr(seelike.tasks.recording.forward_passes, "summarise", counted)
     every = study(tmp_path, baseline=False)["models"]
     compare(study(tmp_path, models=every[:1], baseline=False))
     assert passes == {"ResNet": 4}
@@ -168,12 +168,12 @@ def test_cca_leaves_out_the_layers_where_it_is_not_defined(tmp_path: Path) -> No
 
 KILLED = """
 import os, signal, sys, time
-from flows.steps import images_of, subjects_of, surveyed
-from flows.study import Study
-from storage.recordings import Recording
+from seelike.flows.run.study_run import images_of, subjects_of, surveyed
+from seelike.flows.study.study import Study
+from seelike.storage.arrays.recordings import Recording
 from tasks import stopping
-from storage.store import make_store
-from tasks.record import record_shard
+from seelike.storage.store import make_store
+from seelike.tasks.recording.record import record_shard
 
 study = Study.model_validate(sys.argv[1])
 write = Recording.write_tap
@@ -261,23 +261,23 @@ def test_a_report_folder_that_is_a_file_is_refused_before_any_work(tmp_path: Pat
 def test_an_interrupt_ends_recordings_at_the_next_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finish, finished = TapWriter.finish, []
+    finish, finished = RecordingWriter.finish, []
 
-    def interrupted(self: TapWriter, batch: int, sums: Any) -> None:
+    def interrupted(self: RecordingWriter, batch: int, sums: Any) -> None:
         finish(self, batch, sums)
         finished.append(self.kept)
         # What Ctrl-C does to the flow's own thread, while recordings run on others.
-        stopping.stop()
+        cancellation.stop()
 
-    monkeypatch.setattr(TapWriter, "finish", interrupted)
+    monkeypatch.setattr(RecordingWriter, "finish", interrupted)
     with pytest.raises(AnalysisError, match="was interrupted; the same run goes on"):
         compare(study(tmp_path, baseline=False))
     # The batch that was finished is not lost.
     assert [one.missing() for one in finished] == [[1, 2, 3]]
-    with pytest.raises(KeyboardInterrupt), stopping.stopping_on_interrupt():
-        assert not stopping.stopped()
+    with pytest.raises(KeyboardInterrupt), cancellation.stopping_on_interrupt():
+        assert not cancellation.stopped()
         raise KeyboardInterrupt
-    assert stopping.stopped()
+    assert cancellation.stopped()
     monkeypatch.undo()
     assert compare(study(tmp_path, baseline=False)).recorded > 0
 
@@ -285,7 +285,7 @@ def test_an_interrupt_ends_recordings_at_the_next_batch(
 def test_no_space_is_refused_with_both_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("storage.store.Store.free_bytes", lambda _: 1000)
+    monkeypatch.setattr("seelike.storage.store.Store.free_bytes", lambda _: 1000)
     with pytest.raises(StorageError, match=r"needs .* MB in .* 0.0 MB are free"):
         compare(study(tmp_path))
     assert not (tmp_path / "store").exists()
@@ -301,7 +301,7 @@ def test_the_command_line_answers_a_misspelt_key_in_one_line(
     assert "unknown key 'modles'; nearest: 'models'" in said
     assert said.count("\n") == 1
     with pytest.raises(StudyError, match="does not exist"):
-        from flows.reading import read_study
+        from seelike.flows.study.reading import read_study
 
         read_study(tmp_path / "absent.yaml")
 

@@ -9,17 +9,17 @@ import pytest
 import torch
 from prefect.client.orchestration import get_client
 
-import tasks.record
-import tasks.retries
-from analysis.errors import AnalysisError
-from analysis.networks import recording
-from flows.command_line import main
-from flows.compare import compare, redraw
-from flows.errors import Incomplete
-from flows.study import Study
-from storage.errors import StorageError, Unreachable
-from storage.recordings import Recording
-from tasks.retries import may_pass
+import seelike.tasks.recording.record
+import seelike.tasks.runtime.retries
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.networks.recording import recording
+from seelike.flows.cli.main import main
+from seelike.flows.compare import compare, redraw
+from seelike.flows.errors import Incomplete
+from seelike.flows.study.study import Study
+from seelike.storage.arrays.recordings import Recording
+from seelike.storage.errors import StorageError, Unreachable
+from seelike.tasks.runtime.retries import may_pass
 
 pytestmark = pytest.mark.usefixtures("server")
 
@@ -92,9 +92,11 @@ def test_the_command_line_tells_it_and_ends_with_a_status_of_its_own(
     del asked["models"][-1]
     asked["store"] = str(tmp_path / "other")
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(asked))
-    network_of = tasks.record.network_of
+    network_of = seelike.tasks.recording.record.network_of
     monkeypatch.setattr(
-        tasks.record, "network_of", lambda s: broken() if s.name == "Mixer" else network_of(s)
+        seelike.tasks.recording.record,
+        "network_of",
+        lambda s: broken() if s.name == "Mixer" else network_of(s),
     )
     assert main(["compare", str(tmp_path / "study.yaml")]) == 1
     assert "'Mixer': ZeroDivisionError: a fault" in capsys.readouterr().err
@@ -166,7 +168,7 @@ def test_one_image_too_much_fails_the_branch_in_one_line(
 def test_what_may_pass_is_tried_again_and_mistakes_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = tasks.record.record_missing
+    record = seelike.tasks.recording.record.record_missing
     tries: list[str] = []
 
     def shaky(shard: Any, *arguments: Any, **named: Any) -> int:
@@ -175,9 +177,11 @@ def test_what_may_pass_is_tried_again_and_mistakes_are_not(
             raise Unreachable("the store does not answer")
         return record(shard, *arguments, **named)
 
-    monkeypatch.setattr(tasks.record, "record_missing", shaky)
+    monkeypatch.setattr(seelike.tasks.recording.record, "record_missing", shaky)
     # Prefect's own waiting, without the seconds.
-    monkeypatch.setattr(tasks.record.record_shard, "retry_delay_seconds", [0, 0, 0])
+    monkeypatch.setattr(
+        seelike.tasks.recording.record.record_shard, "retry_delay_seconds", [0, 0, 0]
+    )
     compare(study(tmp_path, models=[{"name": "ResNet", "zoo": "resnet"}]))
     assert tries == ["ResNet"] * 3
 
@@ -185,7 +189,7 @@ def test_what_may_pass_is_tried_again_and_mistakes_are_not(
         tries.append("mistake")
         raise StorageError("a person has to mend this")
 
-    monkeypatch.setattr(tasks.record, "record_missing", mistaken)
+    monkeypatch.setattr(seelike.tasks.recording.record, "record_missing", mistaken)
     with pytest.raises(StorageError, match="a person"):
         compare(study(tmp_path, store=str(tmp_path / "b"), models=[{"name": "ViT", "zoo": "vit"}]))
     assert tries.count("mistake") == 1

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows.errors import Incomplete
-from flows.map import map_study
-from flows.study import Study
-from storage.store import open_store
-from storage.zoo import members
+from seelike.flows.errors import Incomplete
+from seelike.flows.map import map_study
+from seelike.flows.study.study import Study
+from seelike.storage.networks.zoo import members
+from seelike.storage.store import open_store
 
 pytestmark = pytest.mark.usefixtures("server")
 

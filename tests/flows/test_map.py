@@ -11,15 +11,15 @@ import pytest
 import xarray as xr
 import yaml
 
-import tasks.mapped
-from analysis.similarity.aggregates import aligned, best_match
-from analysis.similarity.dendrograms import distances_of
-from analysis.similarity.permanova import permanova
-from flows.command_line import main
-from flows.map import map_study
-from storage.store import open_store
-from storage.upkeep import entries, remove
-from tasks.map_reference import MapReference
+import seelike.tasks.model_map.map_models
+from seelike.analysis.similarity.models.aggregates import aligned, best_match
+from seelike.analysis.similarity.models.dendrograms import distances_of
+from seelike.analysis.similarity.models.permanova import permanova
+from seelike.flows.cli.main import main
+from seelike.flows.map import map_study
+from seelike.storage.maintenance import entries, remove
+from seelike.storage.store import open_store
+from seelike.tasks.results import MapResult
 
 MODELS = [
     {"name": "ViT", "zoo": "vit", "taps": ["patch_embed", "blocks.1", "blocks.4", "blocks.7"]},
@@ -53,11 +53,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(folder: Path, server: None) -> MapReference:  # noqa: ARG001
+def finished(folder: Path, server: None) -> MapResult:  # noqa: ARG001
     return map_study(study(folder))
 
 
-def test_aggregates_are_those_of_the_comparison(finished: MapReference) -> None:
+def test_aggregates_are_those_of_the_comparison(finished: MapResult) -> None:
     mapped, compared = finished.open().load(), finished.pairs.open().load()
     names = [model["name"] for model in MODELS]
     assert mapped["model"].values.tolist() == names
@@ -79,7 +79,7 @@ def test_aggregates_are_those_of_the_comparison(finished: MapReference) -> None:
         np.testing.assert_allclose(np.diag(matrix), 1, atol=1e-12)
 
 
-def test_p_values_are_of_pairs_and_of_all_of_them(finished: MapReference) -> None:
+def test_p_values_are_of_pairs_and_of_all_of_them(finished: MapResult) -> None:
     mapped = finished.open().load()
     assert mapped.attrs["draws"] == 40
     off = ~np.eye(5, dtype=bool)
@@ -90,7 +90,7 @@ def test_p_values_are_of_pairs_and_of_all_of_them(finished: MapReference) -> Non
     assert (mapped["corrected"].sel(model="ViT", other="ViT again").values == 1 / 41).all()
 
 
-def test_the_map_is_that_of_all_angles_at_once(finished: MapReference) -> None:
+def test_the_map_is_that_of_all_angles_at_once(finished: MapResult) -> None:
     mapped = finished.open().load()
     squared = np.arccos(np.clip(finished.pairs.open()["cka"].values.astype(float), -1, 1)) ** 2
     np.fill_diagonal(squared, 0)
@@ -103,7 +103,7 @@ def test_the_map_is_that_of_all_angles_at_once(finished: MapReference) -> None:
     np.testing.assert_allclose(mapped.attrs["shares"], values[[-1, -2]] / values.sum(), rtol=1e-6)
 
 
-def test_what_explains_it_is_asked_of_each_network_once(finished: MapReference) -> None:
+def test_what_explains_it_is_asked_of_each_network_once(finished: MapResult) -> None:
     mapped = finished.open().load()
     assert mapped["factor"].values.tolist() == ["architecture", "seed"]
     assert (mapped["factor_models"].values == 4).all()
@@ -120,7 +120,7 @@ def test_what_explains_it_is_asked_of_each_network_once(finished: MapReference) 
 
 
 def test_the_page_has_the_sections_the_numbers_and_where_they_are_from(
-    folder: Path, finished: MapReference
+    folder: Path, finished: MapResult
 ) -> None:
     page = Path(str(finished.report))
     assert page == folder / "report" / "map" / "index.html"
@@ -154,7 +154,7 @@ def test_the_page_has_the_sections_the_numbers_and_where_they_are_from(
 
 def test_what_is_there_is_not_computed_again(
     folder: Path,
-    finished: MapReference,
+    finished: MapResult,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -178,7 +178,7 @@ def test_what_is_there_is_not_computed_again(
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("computed although everything is there")
 
-    monkeypatch.setattr(tasks.mapped, "aggregated", refuse)
+    monkeypatch.setattr(seelike.tasks.model_map.map_models, "aggregated", refuse)
     assert main(["map", str(file)]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "computed nothing: all there"
 

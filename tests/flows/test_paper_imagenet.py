@@ -11,9 +11,9 @@ from PIL import Image
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
-from analysis.claims import CLAIMS
-from flows.reading import read_study
-from flows.reproduce import reproduce
+from seelike.analysis.claims import CLAIMS
+from seelike.flows.reproduce import reproduce
+from seelike.flows.study.reading import read_study
 
 STUDY = Path(__file__).parent.parent.parent / "studies" / "paper-imagenet.yaml"
 # The smaller half: 2 GB of memory, 4 minutes of a processor.

@@ -13,15 +13,15 @@ from PIL import Image
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-import tasks.passes
-import tasks.probe_report
-from analysis.probing import FULL
-from flows.command_line import main
-from flows.probe import probe
-from storage.images import from_sample
-from storage.store import open_store
-from storage.upkeep import entries, remove
-from tasks.references import ProbesReference
+import seelike.tasks.recording.forward_passes
+import seelike.tasks.reports.probing.report
+from seelike.analysis.probing import FULL
+from seelike.flows.cli.main import main
+from seelike.flows.probe import probe
+from seelike.storage.images import from_sample
+from seelike.storage.maintenance import entries, remove
+from seelike.storage.store import open_store
+from seelike.tasks.results import ProbesResult
 
 COUNT = 120
 DESIGN: dict[str, Any] = {"shots": [1, 5], "draws": 2}
@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(folder: Path, server: None) -> ProbesReference:  # noqa: ARG001
+def finished(folder: Path, server: None) -> ProbesResult:  # noqa: ARG001
     """Two networks and their untrained twins, probed."""
     return probe(study(folder))
 
@@ -63,7 +63,7 @@ def one(dataset: xr.Dataset, **wanted: Any) -> xr.Dataset:
 
 
 def test_accuracies_are_those_of_scikit_learn_on_the_recorded_features(
-    folder: Path, finished: ProbesReference
+    folder: Path, finished: ProbesResult
 ) -> None:
     labels = np.array(from_sample(count=COUNT).labels)
     for model, tap, feature, reduced in (
@@ -85,7 +85,7 @@ def test_accuracies_are_those_of_scikit_learn_on_the_recorded_features(
         np.testing.assert_allclose(float(found["accuracy"]), (answers == labels[test]).mean())
 
 
-def test_a_dataset_says_which_images_were_for_what(finished: ProbesReference) -> None:
+def test_a_dataset_says_which_images_were_for_what(finished: ProbesResult) -> None:
     parts = []
     for found in finished.found:
         dataset = finished.open(found.plan.name)
@@ -108,9 +108,7 @@ def test_a_dataset_says_which_images_were_for_what(finished: ProbesReference) ->
     assert plain.attrs["facts"]["trained"] is False
 
 
-def test_the_report_has_the_claims_and_a_line_a_probe(
-    folder: Path, finished: ProbesReference
-) -> None:
+def test_the_report_has_the_claims_and_a_line_a_probe(folder: Path, finished: ProbesResult) -> None:
     page = Path(str(finished.report)).read_text()
     assert Path(str(finished.report)) == folder / "report" / "probe" / "index.html"
     for experiment in ("E10", "E12"):
@@ -131,7 +129,7 @@ def test_the_report_has_the_claims_and_a_line_a_probe(
 
 def test_what_is_there_is_neither_recorded_nor_probed_again(
     folder: Path,
-    finished: ProbesReference,
+    finished: ProbesResult,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -139,8 +137,10 @@ def test_what_is_there_is_neither_recorded_nor_probed_again(
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("a forward pass although everything is there")
 
-    monkeypatch.setattr(tasks.passes, "forward_batches", refuse)
-    monkeypatch.setattr(tasks.probe_report, "SECTIONS", ())  # Drawing takes longest.
+    monkeypatch.setattr(seelike.tasks.recording.forward_passes, "forward_batches", refuse)
+    monkeypatch.setattr(
+        seelike.tasks.reports.probing.report, "SECTIONS", ()
+    )  # Drawing takes longest.
     store = open_store(str(folder / "store"))
     before = finished.open("ViT").load()
     file = tmp_path / "study.yaml"

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.claims import CLAIMS, VERDICTS
-from flows.anatomy import anatomy
-from flows.command_line import main
-from flows.compare import compare
-from flows.errors import Incomplete
-from flows.reproduce import reproduce
-from storage.store import open_store
-from tasks.reproduced import ReproductionReference
+from seelike.analysis.claims import CLAIMS, VERDICTS
+from seelike.flows.anatomy import anatomy
+from seelike.flows.cli.main import main
+from seelike.flows.compare import compare
+from seelike.flows.errors import Incomplete
+from seelike.flows.reproduce import reproduce
+from seelike.storage.store import open_store
+from seelike.tasks.results import ReproductionResult
 
 pytestmark = pytest.mark.usefixtures("server")
 
@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(folder: Path, server: None, unrendered: None) -> ReproductionReference:  # noqa: ARG001
+def finished(folder: Path, server: None, unrendered: None) -> ReproductionResult:  # noqa: ARG001
     """Two ViTs and a ResNet, after one of them was compared and looked into alone."""
     compare(study(folder, report=str(folder / "alone")))
     return reproduce(study(folder))
@@ -80,8 +80,8 @@ def unrendered() -> Iterator[None]:
     picture = io.BytesIO()
     Image.new("L", (4, 4)).save(picture, "png")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("analysis.figures.png", lambda _: picture.getvalue())
-        patch.setattr("analysis.figures.svg", lambda _: b"<svg/>")
+        patch.setattr("seelike.analysis.figures.png", lambda _: picture.getvalue())
+        patch.setattr("seelike.analysis.figures.svg", lambda _: b"<svg/>")
         yield
 
 
@@ -92,7 +92,7 @@ def things(store: str) -> dict[str, list[str]]:
 
 def test_every_claim_has_a_verdict_and_what_is_lacking_a_remedy(
     folder: Path,
-    finished: ReproductionReference,  # noqa: ARG001
+    finished: ReproductionResult,  # noqa: ARG001
 ) -> None:
     said = verdicts(folder / "report")
     assert said.keys() == {claim.id for claim in CLAIMS}
@@ -111,7 +111,7 @@ def test_every_claim_has_a_verdict_and_what_is_lacking_a_remedy(
 
 def test_every_experiment_says_how_and_every_picture_what_it_shows(
     folder: Path,
-    finished: ReproductionReference,  # noqa: ARG001
+    finished: ReproductionResult,  # noqa: ARG001
 ) -> None:
     shown = (folder / "report" / "index.html").read_text()
     sections = re.findall(r"<h2[^>]*>E\d+: .*?</section>", shown, re.DOTALL)
@@ -124,7 +124,7 @@ def test_every_experiment_says_how_and_every_picture_what_it_shows(
 
 
 def test_what_a_single_flow_computed_is_not_computed_again(
-    folder: Path, finished: ReproductionReference
+    folder: Path, finished: ReproductionResult
 ) -> None:
     assert finished.comparison.recorded == 0
     before = things(finished.store)

@@ -16,15 +16,15 @@ from prefect.settings import (
     PREFECT_API_URL,
 )
 
-from analysis.networks import training
-from flows.command_line import main
-from flows.errors import StudyError
-from flows.train import train
-from storage import fashion_mnist
-from storage import zoo as shelf
-from storage.errors import StorageError
-from storage.images import from_sample
-from storage.store import open_store
+from seelike.analysis.networks import training
+from seelike.flows.cli.main import main
+from seelike.flows.errors import StudyError
+from seelike.flows.train import train
+from seelike.storage.datasets import fashion_mnist
+from seelike.storage.errors import StorageError
+from seelike.storage.images import from_sample
+from seelike.storage.networks import zoo as shelf
+from seelike.storage.store import open_store
 
 COUNTS = {"train": 256, "test": 64}
 EPOCHS, BATCH = 2, 64
@@ -101,8 +101,8 @@ def card(folder: Path) -> dict[str, Any]:
 # The flow in a process of its own, killed at the second step of the second epoch.
 KILLED = """
 import os, signal, sys
-from analysis.networks import training
-from flows.train import train
+from seelike.analysis.networks import training
+from seelike.flows.train import train
 from storage import fashion_mnist
 
 for split, count in (("train", 256), ("test", 64)):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import yaml
 
-from storage.recordings import open_recording
-from storage.store import open_store
-from storage.upkeep import faults
+from seelike.storage.arrays.recordings import open_recording
+from seelike.storage.maintenance import faults
+from seelike.storage.store import open_store
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,7 +21,7 @@ def begun(number: int, tmp_path: Path, study: Path) -> subprocess.Popen[str]:
     home.mkdir()
     return subprocess.Popen(
         [
-            *(sys.executable, "-m", "flows.command_line", "compare", str(study)),
+            *(sys.executable, "-m", "seelike.flows.cli.main", "compare", str(study)),
             *("--set", f"report={tmp_path / f'report-{number}'}"),
         ],
         cwd=ROOT,

@@ -11,13 +11,13 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from flows.command_line import main
-from storage.errors import StorageError
-from storage.place import at
+from seelike.flows.cli.main import main
+from seelike.storage.errors import StorageError
+from seelike.storage.places.place import open_place
 
 OPENING = """
-from storage.errors import StorageError
-from storage.store import locate
+from seelike.storage.errors import StorageError
+from seelike.storage.store import locate
 
 try:
     locate("s3://b/a")
@@ -122,7 +122,7 @@ def test_who_never_answers_is_not_waited_for(mute: str) -> None:
 
 
 def test_a_place_is_opened_without_a_look_at_it() -> None:
-    assert at("s3://b/a/").url == "s3://b/a"
-    assert at("file:///tmp/a").url == "/tmp/a"
+    assert open_place("s3://b/a/").url == "s3://b/a"
+    assert open_place("file:///tmp/a").url == "/tmp/a"
     with pytest.raises(StorageError, match="expected a folder"):
-        at("http://host/a")
+        open_place("http://host/a")

@@ -14,13 +14,13 @@ import yaml
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
-import tasks.passes
-from flows.command_line import main
-from flows.compare import compare
-from flows.plan import plan
-from flows.study import Study
-from storage.bucket import Bucket
-from storage.errors import StorageError
+import seelike.tasks.recording.forward_passes
+from seelike.flows.cli.main import main
+from seelike.flows.commands.plan import plan
+from seelike.flows.compare import compare
+from seelike.flows.study.study import Study
+from seelike.storage.errors import StorageError
+from seelike.storage.places.bucket import Bucket
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -81,7 +81,7 @@ def test_a_bucket_gives_what_a_folder_gives(
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("a forward pass although everything is there")
 
-    monkeypatch.setattr(tasks.passes, "summarise", refuse)
+    monkeypatch.setattr(seelike.tasks.recording.forward_passes, "summarise", refuse)
     bucket.delete("report/index.html")
     assert compare(asked).recorded == 0
     assert bucket.objects("report/") == report
@@ -99,11 +99,11 @@ def test_a_bucket_gives_what_a_folder_gives(
 
 KILLED = """
 import os, signal, sys
-from flows.steps import images_of, subjects_of, surveyed
-from flows.study import Study
-from storage.bucket import Bucket
-from storage.store import make_store
-from tasks.record import record_shard
+from seelike.flows.run.study_run import images_of, subjects_of, surveyed
+from seelike.flows.study.study import Study
+from seelike.storage.places.bucket import Bucket
+from seelike.storage.store import make_store
+from seelike.tasks.recording.record import record_shard
 
 how, *files = sys.argv[1:]
 write = Bucket.write
@@ -155,7 +155,7 @@ def test_a_killed_recording_goes_on_and_ends_with_the_same_objects(
 def test_a_bucket_that_is_not_there_is_refused_before_any_work(
     tmp_path: Path, bucket: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks.survey, "load", None)
+    monkeypatch.setattr(seelike.tasks.planning.survey, "load", None)
     for asked in (
         study("s3://no-such-bucket/store", str(tmp_path / "report")),
         study(f"{bucket.url}/store", "s3://no-such-bucket/report"),

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from storage.bucket import Bucket
-from storage.errors import StorageError
-from storage.store import make_store
+from seelike.storage.errors import StorageError
+from seelike.storage.places.bucket import Bucket
+from seelike.storage.store import make_store
 
 # Long enough for a holder to be seen alive, short enough to wait for.
 STALE = 1.2
 
 COUNTING = """
 import sys
-from storage.store import open_store
+from seelike.storage.store import open_store
 
 store = open_store(sys.argv[1])
 print("ready", flush=True)
@@ -31,8 +31,8 @@ for _ in range(4):
 
 HOLDING = """
 import sys
-from storage.bucket import Bucket
-from storage.errors import StorageError
+from seelike.storage.places.bucket import Bucket
+from seelike.storage.errors import StorageError
 
 try:
     with Bucket(sys.argv[1]).lock("held", stale=float(sys.argv[2])):

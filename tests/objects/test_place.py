@@ -10,11 +10,13 @@ import pytest
 import xarray as xr
 import zarr
 
-from storage import comparisons, recordings, signatures, training_states, upkeep
-from storage.batches import batches
-from storage.errors import StorageError, Unreachable
-from storage.place import Place, at
-from storage.store import Store, locate, make_store, open_store
+from seelike.storage import maintenance
+from seelike.storage.arrays import recordings, signatures, xarray_datasets
+from seelike.storage.arrays.batches import batches
+from seelike.storage.errors import StorageError, Unreachable
+from seelike.storage.networks import training_states
+from seelike.storage.places.place import Place, open_place
+from seelike.storage.store import Store, locate, make_store, open_store
 
 BOUNDS = batches(22, 6)
 SHAPES = {"blocks.0": (3, 4), "norm:input": (5,)}
@@ -29,7 +31,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def place(url: str) -> Place:
-    return at(url)
+    return open_place(url)
 
 
 @pytest.fixture
@@ -85,8 +87,8 @@ def test_what_is_written_is_there_until_it_is_removed(place: Place) -> None:
 
 def test_a_buffer_is_filled_from_the_beginning_or_not_at_all(place: Place) -> None:
     place.write("chunk", b"0123456789")
-    place.foresee("chunk")
-    place.foresee("none")
+    place.prefetch("chunk")
+    place.prefetch("none")
     buffer = np.zeros(4, np.uint8)
     assert place.read_into("chunk", buffer.data)
     assert buffer.tobytes() == b"0123"
@@ -96,12 +98,12 @@ def test_a_buffer_is_filled_from_the_beginning_or_not_at_all(place: Place) -> No
 
 def test_a_group_is_there_whole_or_not_at_all(url: str) -> None:
     store = make_store(url)
-    with pytest.raises(ZeroDivisionError), store.place.drafted("measures/a") as draft:
+    with pytest.raises(ZeroDivisionError), store.place.atomic_group("measures/a") as draft:
         zarr.open_group(draft, mode="w").create_array("x", shape=3, dtype="i4")
         raise ZeroDivisionError
     assert not store.holds("measures", "a")
     assert store.names("measures") == []
-    with store.place.drafted("measures/a") as draft:
+    with store.place.atomic_group("measures/a") as draft:
         zarr.open_group(draft, mode="w").create_array("x", data=np.arange(3))
     assert store.names("measures") == ["a"]
     np.testing.assert_array_equal(store.group("measures", "a")["x"][:], [0, 1, 2])
@@ -184,16 +186,16 @@ def test_a_damaged_object_is_named_mended_and_written_again(
 ) -> None:
     kept = recorded(in_bucket)
     whole = bucket.objects("recordings/")
-    assert list(upkeep.faults(in_bucket)) == []
+    assert list(maintenance.faults(in_bucket)) == []
     harm(bucket, f"recordings/{kept.name}/blocks.0/c/1/0/0")
     said = rf"'blocks.0' of {kept.where} is damaged in batch 1 .*--mend {bucket.url}`"
     with pytest.raises(StorageError, match=said):
         kept.read(1, "blocks.0")
-    (fault,) = upkeep.faults(in_bucket)
-    upkeep.mend(in_bucket, fault)
+    (fault,) = maintenance.faults(in_bucket)
+    maintenance.mend(in_bucket, fault)
     assert recordings.open_recording(in_bucket, kept.name).missing() == [1]
     kept.write(1, activations(1))
-    assert list(upkeep.faults(in_bucket)) == []
+    assert list(maintenance.faults(in_bucket)) == []
     assert bucket.objects("recordings/") == whole
 
 
@@ -201,12 +203,12 @@ def test_what_is_there_is_listed_with_its_size_and_removed(bucket: Any, in_bucke
     recorded(in_bucket)
     signed(in_bucket)
     training_states.write(in_bucket, "t" * 64, state={"w": np.ones(3, "f4")}, curve=[])
-    listed = {entry.kind: entry for entry in upkeep.entries(in_bucket)}
+    listed = {entry.kind: entry for entry in maintenance.entries(in_bucket)}
     assert list(listed) == ["recordings", "signatures", "training"]
     assert listed["recordings"].about == "m, complete"
     for kind, entry in listed.items():
         assert entry.size == sum(map(len, bucket.objects(f"{kind}/").values()))
-        upkeep.remove(in_bucket, entry.name if kind != "training" else kind)
+        maintenance.remove(in_bucket, entry.name if kind != "training" else kind)
     assert bucket.objects().keys() == {"seelike.json"}
 
 
@@ -229,8 +231,8 @@ def test_a_comparison_comes_back_lazily_with_its_names(url: str) -> None:
     store = make_store(url)
     taps = ["blocks.0", "norm"]
     dataset = xr.Dataset({"cka": ("tap_a", [0.5, 1.0])}, {"tap_a": taps}, {"study": "s"})
-    comparisons.write(store, "c", dataset)
-    found = pickle.loads(pickle.dumps(comparisons.read(store, "c")))
+    xarray_datasets.write(store, "c", dataset)
+    found = pickle.loads(pickle.dumps(xarray_datasets.read(store, "c")))
     assert found["cka"].chunks == ((2,),)
     np.testing.assert_array_equal(found["cka"], [0.5, 1.0])
     assert (found["tap_a"].values.tolist(), found.attrs) == (taps, {"study": "s"})

@@ -10,21 +10,21 @@ import pytest
 import xarray as xr
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from analysis import figures as draw
-from storage import reports
-from storage.reports import (
+from seelike.analysis import figures as draw
+from seelike.storage.reports import write
+from seelike.storage.reports.write import (
     Case,
     Check,
     Csv,
     Estimate,
     Group,
+    Lineage,
     Method,
     Numbers,
-    Origin,
     Section,
     Table,
 )
-from tasks.drawn import drawn
+from seelike.tasks.reports.elements.figures import render_figure
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(
@@ -106,12 +106,12 @@ def claims() -> tuple[Check, ...]:
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report with one of everything, and names that are long."""
     dataset = comparison()
-    chain = Origin(
+    chain = Lineage(
         "comparisons",
         "c0" * 32,
-        origins=(Origin("model", "4e" * 32, "ViT", (("architecture", LONG),)),),
+        origins=(Lineage("model", "4e" * 32, "ViT", (("architecture", LONG),)),),
     )
-    both = drawn(
+    both = render_figure(
         "all-pairs",
         draw.grid(dataset, MODELS),
         alt="ViT and ResNet are most alike at their first layers.",
@@ -119,11 +119,13 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
         data="cka",
         explorer=draw.explorer(dataset, MODELS, MODELS),
     )
-    one = drawn("within-vit", draw.within(dataset, "ViT"), alt="The ViT is uniform.", caption=LONG)
-    page = reports.Page(
+    one = render_figure(
+        "within-vit", draw.within(dataset, "ViT"), alt="The ViT is uniform.", caption=LONG
+    )
+    page = write.Page(
         title="How alike are the layers of ViT and ResNet?",
         lead=("Of 1 claim of the study, on these networks: 1 holds.", LONG),
-        first=reports.Figure(**{**both.__dict__, "origins": (chain,)}),
+        first=write.Figure(**{**both.__dict__, "origins": (chain,)}),
         sections=(
             Section(
                 "Within each model",
@@ -141,7 +143,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
         warnings=("2 images were left out.",),
         notes=("A note.",),
     )
-    return Path(reports.write(str(tmp_path_factory.mktemp("report")), page))
+    return Path(write.write(str(tmp_path_factory.mktemp("report")), page))
 
 
 @pytest.fixture(scope="module")

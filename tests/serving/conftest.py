@@ -69,7 +69,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "flows.command_line", *map(str, arguments)]
+    return [sys.executable, "-m", "seelike.flows.cli.main", *map(str, arguments)]
 
 
 @contextmanager

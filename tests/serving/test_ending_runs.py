@@ -13,8 +13,8 @@ import psutil
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Cancelling
 
-from storage.store import open_store
-from storage.upkeep import faults
+from seelike.storage.maintenance import faults
+from seelike.storage.store import open_store
 
 DEPLOYMENT = "compare/nightly"
 # What Prefect 3's worker calls the process of a run.

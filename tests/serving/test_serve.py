@@ -17,9 +17,9 @@ from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.command_line import main
-from flows.pool import ensure_automations
-from flows.telemetry import OFF
+from seelike.flows.cli.main import main
+from seelike.flows.run.telemetry import OFF
+from seelike.flows.server.work_pool import ensure_automations
 
 ROOT = Path(__file__).parent.parent.parent
 ENDLESS = """

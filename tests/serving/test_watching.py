@@ -12,8 +12,8 @@ from prefect.settings import (
     temporary_settings,
 )
 
-import tasks.progress
-from tasks.progress import progress
+import seelike.tasks.runtime.progress
+from seelike.tasks.runtime.progress import progress
 
 
 def artifact(served: Any, key: str) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def test_runs_and_artifacts_are_named_after_models_and_shards(served: Any, small
 def test_progress_moves_while_the_step_goes_on(
     served: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks.progress, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(seelike.tasks.runtime.progress, "EVERY_SECONDS", 0.0)
     seen = []
 
     @task
@@ -79,12 +79,12 @@ def test_progress_moves_while_the_step_goes_on(
 def test_a_server_that_is_gone_ends_the_showing_not_the_step(
     served: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(tasks.progress, "EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(seelike.tasks.runtime.progress, "EVERY_SECONDS", 0.0)
 
     def gone(*_: Any, **__: Any) -> None:
         raise httpx.ConnectError("All connection attempts failed")
 
-    monkeypatch.setattr(tasks.progress, "update_progress_artifact", gone)
+    monkeypatch.setattr(seelike.tasks.runtime.progress, "update_progress_artifact", gone)
 
     @task
     def step() -> int:

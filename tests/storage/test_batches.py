@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.batches import CHUNK_BYTES, batches, block, shards
-from storage.errors import StorageError
+from seelike.storage.arrays.batches import CHUNK_BYTES, batches, block, shards
+from seelike.storage.errors import StorageError
 
 
 @given(st.integers(4, 5000), st.integers(4, 600))

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from storage.errors import StorageError
-from storage.images import from_digits, from_folder, from_sample
+from seelike.storage.errors import StorageError
+from seelike.storage.images import from_digits, from_folder, from_sample
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import zarr
 
-from storage import recordings, signatures, upkeep
-from storage.batches import batches
-from storage.digest import digest
-from storage.errors import StorageError
-from storage.store import Store, make_store, open_store
+from seelike.storage import maintenance
+from seelike.storage.arrays import recordings, signatures
+from seelike.storage.arrays.batches import batches
+from seelike.storage.digest import digest
+from seelike.storage.errors import StorageError
+from seelike.storage.store import Store, make_store, open_store
 
 BOUNDS = batches(22, 6)
 SHAPES = {"blocks.0": (3, 4), "norm:input": (5,)}
@@ -71,16 +72,16 @@ def test_a_damaged_chunk_is_named_mended_and_written_again(store: Store, harm) -
     kept = recording(store)
     for batch in range(len(BOUNDS)):
         kept.write(batch, activations(batch))
-    assert list(upkeep.faults(store)) == []
+    assert list(maintenance.faults(store)) == []
     harm(Path(kept.where) / "blocks.0" / "c" / "1" / "0" / "0")
     with pytest.raises(StorageError, match=r"'blocks.0' .* damaged in batch 1.*--mend"):
         kept.read(1, "blocks.0")
-    found = list(upkeep.faults(store))
+    found = list(maintenance.faults(store))
     assert [fault.batch for fault in found] == [1]
-    upkeep.mend(store, found[0])
+    maintenance.mend(store, found[0])
     assert recordings.open_recording(store, kept.name).ledger.missing() == [1]
     kept.write(1, activations(1))
-    assert list(upkeep.faults(store)) == []
+    assert list(maintenance.faults(store)) == []
 
 
 def test_signatures_of_unequal_batches_are_padded_with_zeros(store: Store) -> None:
@@ -128,6 +129,6 @@ def test_stores_of_another_format_or_none_are_refused(tmp_path: Path) -> None:
 def test_removing_needs_a_digest_that_means_one_thing(store: Store) -> None:
     kept = recording(store)
     with pytest.raises(StorageError, match="means 0 things"):
-        upkeep.remove(store, "abc")
-    assert [e.name for e in upkeep.remove(store, kept.name[:12])] == [kept.name]
+        maintenance.remove(store, "abc")
+    assert [e.name for e in maintenance.remove(store, kept.name[:12])] == [kept.name]
     assert store.names("recordings") == []

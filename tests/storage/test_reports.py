@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from storage import reports
-from storage.errors import StorageError
-from storage.folder import Folder
-from storage.origins import from_record
-from storage.reports import (
+from seelike.storage.errors import StorageError
+from seelike.storage.places.folder import Folder
+from seelike.storage.reports import write as reports
+from seelike.storage.reports.origins import from_record
+from seelike.storage.reports.write import (
     Case,
     Check,
     Csv,
     Estimate,
     Figure,
     Group,
+    Lineage,
     Numbers,
-    Origin,
     Page,
     Section,
     Table,
@@ -298,8 +298,8 @@ def test_a_claim_put_to_two_sizes_says_which_on_the_first_screen(tmp_path):
 
 
 def test_what_a_figure_was_drawn_from_stands_beside_it_and_is_kept_for_programs(tmp_path):
-    images = Origin("image set", "f00d", facts=(("source", "sample"),))
-    chain = Origin("comparisons", "abc", origins=(Origin("model", "w8", of="ViT"), images))
+    images = Lineage("image set", "f00d", facts=(("source", "sample"),))
+    chain = Lineage("comparisons", "abc", origins=(Lineage("model", "w8", of="ViT"), images))
     figure = replace(FIGURE, origins=(chain,))
     folder = tmp_path / "r"
     page = replace(PAGE, sections=(Section("s", figures=(figure,)),))

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from analysis.similarity.proportions import share
-from storage.zoo import SHIPPED, card, members, weights
+from seelike.analysis.similarity.intervals.proportions import share
+from seelike.storage.networks.zoo import SHIPPED, card, members, weights
 
 ROOT = Path(__file__).parent.parent.parent
 README = ROOT / "README.md"

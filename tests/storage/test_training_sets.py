@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from storage import digits
-from storage.errors import StorageError
-from storage.training_sets import TrainingSet, handwritten
+from seelike.storage.datasets import digits
+from seelike.storage.datasets.training_sets import TrainingSet, handwritten
+from seelike.storage.errors import StorageError
 
 LABELS = np.random.default_rng(0).permutation(np.repeat(np.arange(3), (100, 60, 40)))
 IMAGES = np.arange(200, dtype=np.uint8)[:, None, None] * np.ones((1, 28, 28), np.uint8)

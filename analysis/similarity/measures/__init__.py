@@ -1,9 +1,9 @@
 """Similarity measures beyond CKA, all with one signature: ``similarity(x, y, measure=name)``."""
 
-from analysis.similarity.measures.alignment import rbf
-from analysis.similarity.measures.canonical import pwcca, svcca
-from analysis.similarity.measures.deconfounded import Confounded, deconfounded
-from analysis.similarity.measures.measure import (
+from seelike.analysis.similarity.measures.alignment import rbf
+from seelike.analysis.similarity.measures.canonical import pwcca, svcca
+from seelike.analysis.similarity.measures.deconfounded import Confounded, deconfounded
+from seelike.analysis.similarity.measures.measure import (
     Constant,
     ExactMeasure,
     FitMeasure,
@@ -13,11 +13,11 @@ from analysis.similarity.measures.measure import (
     TooFewImages,
     Undefined,
 )
-from analysis.similarity.measures.neighbours import mutual_knn
-from analysis.similarity.measures.predictivity import PREDICTIVITY
-from analysis.similarity.measures.procrustes import PROCRUSTES, angular_distance
-from analysis.similarity.measures.registry import MEASURES, measure, pair_measure
-from analysis.similarity.measures.value import similarity
+from seelike.analysis.similarity.measures.neighbours import mutual_knn
+from seelike.analysis.similarity.measures.predictivity import PREDICTIVITY
+from seelike.analysis.similarity.measures.procrustes import PROCRUSTES, angular_distance
+from seelike.analysis.similarity.measures.registry import MEASURES, measure, pair_measure
+from seelike.analysis.similarity.measures.value import similarity
 
 __all__ = [
     "MEASURES",

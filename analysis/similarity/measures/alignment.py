@@ -5,11 +5,11 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from analysis.errors import AnalysisError
-from analysis.similarity.cka import RBF_WIDTH, DegenerateTaps, rbf_gram
-from analysis.similarity.gram import Array, gram
-from analysis.similarity.measures.measure import ExactMeasure, PairMeasure, Undefined
-from analysis.similarity.signature import packed, signature
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.cka import RBF_WIDTH, DegenerateTaps, rbf_gram
+from seelike.analysis.similarity.gram import Array, gram
+from seelike.analysis.similarity.measures.measure import ExactMeasure, PairMeasure, Undefined
+from seelike.analysis.similarity.signature import packed, signature
 
 CKA = PairMeasure(
     name="cka",

@@ -5,10 +5,10 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from analysis.errors import AnalysisError
-from analysis.similarity.gram import Array
-from analysis.similarity.measures.components import Components, components
-from analysis.similarity.measures.measure import FitMeasure, Undefined
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.gram import Array
+from seelike.analysis.similarity.measures.components import Components, components
+from seelike.analysis.similarity.measures.measure import FitMeasure, Undefined
 
 # The share of the variance that is kept, as by Raghu et al. (2017).
 VARIANCE = 0.99

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from analysis.similarity.gram import Array
-from analysis.similarity.measures.features import dual_gram
-from analysis.similarity.pairs import Order
+from seelike.analysis.similarity.gram import Array
+from seelike.analysis.similarity.image_pairs import Order
+from seelike.analysis.similarity.measures.features import dual_gram
 
 
 @dataclass(frozen=True)

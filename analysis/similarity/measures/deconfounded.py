@@ -3,10 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
-from analysis.errors import AnalysisError
-from analysis.similarity.cka import DegenerateTaps
-from analysis.similarity.gram import Array
-from analysis.similarity.measures.measure import ResidualMeasure
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.cka import DegenerateTaps
+from seelike.analysis.similarity.gram import Array
+from seelike.analysis.similarity.measures.measure import ResidualMeasure
 
 DECONFOUNDED = ResidualMeasure(
     name="cka_deconfounded",

@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from analysis.similarity.gram import CONSTANT, Array
-from analysis.similarity.measures.features import Features, blocks, flattened
-from analysis.similarity.measures.measure import Undefined
+from seelike.analysis.similarity.gram import CONSTANT, Array
+from seelike.analysis.similarity.measures.features import Features, blocks, flattened
+from seelike.analysis.similarity.measures.measure import Undefined
 
 # Rounding of a float64 product of many terms, as a share of the energies that it cancels.
 ROUNDING = 2.0**-42

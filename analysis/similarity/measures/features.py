@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from analysis.errors import AnalysisError
-from analysis.similarity.gram import CONSTANT, Array, NonFinite
-from analysis.similarity.measures.measure import Constant
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.gram import CONSTANT, Array, NonFinite
+from seelike.analysis.similarity.measures.measure import Constant
 
 Features = npt.NDArray[np.floating]
 

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import numpy.typing as npt
 
-from analysis.errors import AnalysisError
-from analysis.similarity.gram import Array
-from analysis.similarity.pairs import TRIANGLE, Order, Pairs
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.gram import Array
+from seelike.analysis.similarity.image_pairs import TRIANGLE, Order, Pairs
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from analysis.errors import AnalysisError
-from analysis.similarity.gram import Array
-from analysis.similarity.measures.distances import cosine_distances
-from analysis.similarity.measures.measure import PairMeasure, TooFewImages, Undefined
-from analysis.similarity.pairs import SQUARE
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.gram import Array
+from seelike.analysis.similarity.image_pairs import SQUARE
+from seelike.analysis.similarity.measures.distances import cosine_distances
+from seelike.analysis.similarity.measures.measure import PairMeasure, TooFewImages, Undefined
 
 NEIGHBOURS = 10
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from analysis.similarity.gram import Array, centre
-from analysis.similarity.measures.features import dual_gram
-from analysis.similarity.measures.measure import FitMeasure, Undefined
-from analysis.similarity.pairs import Order
+from seelike.analysis.similarity.gram import Array, centre
+from seelike.analysis.similarity.image_pairs import Order
+from seelike.analysis.similarity.measures.features import dual_gram
+from seelike.analysis.similarity.measures.measure import FitMeasure, Undefined
 
 # Every other image is fitted, those between are held out: sets that are in the order of classes
 # or of time then have all of them in both halves.

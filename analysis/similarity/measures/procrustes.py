@@ -3,11 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 
-from analysis.errors import AnalysisError
-from analysis.similarity.gram import Array
-from analysis.similarity.measures.components import components
-from analysis.similarity.measures.measure import FitMeasure
-from analysis.similarity.pairs import Order
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.gram import Array
+from seelike.analysis.similarity.image_pairs import Order
+from seelike.analysis.similarity.measures.components import components
+from seelike.analysis.similarity.measures.measure import FitMeasure
 
 
 def shape(x: npt.ArrayLike) -> Array:

@@ -2,16 +2,16 @@
 
 from difflib import get_close_matches
 
-from analysis.errors import AnalysisError
-from analysis.similarity.cka import RBF_WIDTH
-from analysis.similarity.measures.alignment import CKA, exact, rbf
-from analysis.similarity.measures.canonical import pwcca, svcca
-from analysis.similarity.measures.deconfounded import DECONFOUNDED
-from analysis.similarity.measures.measure import Measure, PairMeasure
-from analysis.similarity.measures.neighbours import mutual_knn
-from analysis.similarity.measures.predictivity import PREDICTIVITY
-from analysis.similarity.measures.procrustes import PROCRUSTES
-from analysis.similarity.measures.rsa import RSA
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.cka import RBF_WIDTH
+from seelike.analysis.similarity.measures.alignment import CKA, exact, rbf
+from seelike.analysis.similarity.measures.canonical import pwcca, svcca
+from seelike.analysis.similarity.measures.deconfounded import DECONFOUNDED
+from seelike.analysis.similarity.measures.measure import Measure, PairMeasure
+from seelike.analysis.similarity.measures.neighbours import mutual_knn
+from seelike.analysis.similarity.measures.predictivity import PREDICTIVITY
+from seelike.analysis.similarity.measures.procrustes import PROCRUSTES
+from seelike.analysis.similarity.measures.rsa import RSA
 
 MEASURES: dict[str, Measure] = {
     one.name: one

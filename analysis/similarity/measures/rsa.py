@@ -3,9 +3,9 @@
 import numpy as np
 import numpy.typing as npt
 
-from analysis.similarity.gram import Array
-from analysis.similarity.measures.distances import correlation_distances
-from analysis.similarity.measures.measure import PairMeasure, Undefined
+from seelike.analysis.similarity.gram import Array
+from seelike.analysis.similarity.measures.distances import correlation_distances
+from seelike.analysis.similarity.measures.measure import PairMeasure, Undefined
 
 
 def ranked_dissimilarities(x: npt.ArrayLike) -> Array:

@@ -3,10 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
-from analysis.errors import AnalysisError
-from analysis.similarity.cka import cka, cka_matrix
-from analysis.similarity.measures import registry
-from analysis.similarity.measures.measure import (
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.cka import cka, cka_matrix
+from seelike.analysis.similarity.measures import registry
+from seelike.analysis.similarity.measures.measure import (
     Constant,
     ExactMeasure,
     Measure,
@@ -35,7 +35,7 @@ def similarity(x: npt.ArrayLike, y: npt.ArrayLike, *, measure: str | Measure = "
 
     Example:
         >>> import numpy as np
-        >>> from analysis.similarity import similarity
+        >>> from seelike.analysis.similarity import similarity
         >>> x = np.random.default_rng(0).normal(size=(64, 8))
         >>> y = x + np.random.default_rng(1).normal(size=(64, 8))
         >>> round(similarity(x, y), 2)

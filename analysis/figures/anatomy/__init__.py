@@ -1,0 +1,1 @@
+"""Figures of what happens inside networks: fields, heads, tokens, panels along depth."""

@@ -1,0 +1,1 @@
+"""Figures of a comparison: heatmaps, matches, curves, agreements, sweeps."""

@@ -1,0 +1,229 @@
+"""One measure of all pairs of taps as heatmaps: within a model, across two, all pairs of many.
+
+Input at the bottom and at the left, as in Raghu et al. 2021, figures 1 and 2.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.figures import reading
+from seelike.analysis.figures.drawing.rendering import settle
+from seelike.analysis.figures.drawing.style import COLOUR_MAP, folded, style
+from seelike.analysis.figures.drawing.tap_axis import name_taps, show_depth
+
+Limits = tuple[float, float]
+Panels = list[list[Axes]]
+
+# Inches around every panel and title.
+_PAD = 0.07
+_TAPS = "taps, input to output"
+_DEPTH = "depth (0 input, 1 output)"
+_NO_MARKS: Mapping[str, float] = MappingProxyType({})
+# Seen on the dark and on the light end of the colour map.
+_MARK = "#56B4E9"
+# Cells of taps at which the measure is not defined.
+UNDEFINED = "#d0d0d0"
+
+
+def scale(*comparisons: xr.Dataset, measure: str = "cka") -> Limits:
+    """The ends of the one colour scale of a report: min(0, smallest ``measure``) and 1.
+
+    The debiased estimator gives small negative values: they stay visible. Raises
+    ``AnalysisError`` for a measure that is not there.
+    """
+    for comparison in comparisons:
+        reading.require_measure(comparison, measure)
+    smallest = min(float(comparison[measure].min()) for comparison in comparisons)
+    return min(0.0, smallest), 1.0
+
+
+def within(
+    comparison: xr.Dataset, model: str, *, measure: str = "cka", limits: Limits | None = None
+) -> Figure:
+    """One model's taps with each other (E1), a square heatmap.
+
+    ``limits`` are the colour scale's ends, ``scale(comparison)`` of ``measure`` unless given.
+    Raises ``AnalysisError`` for a model or measure that is not there.
+    """
+    return across(comparison, model, model, measure=measure, limits=limits)
+
+
+def across(
+    comparison: xr.Dataset,
+    model_a: str,
+    model_b: str,
+    *,
+    measure: str = "cka",
+    limits: Limits | None = None,
+) -> Figure:
+    """``model_a``'s taps (upward) with ``model_b``'s (rightward), one heatmap (E2).
+
+    A measure that is not the same both ways is ``model_a``'s (rows) to ``model_b``'s (columns).
+    """
+    cells = reading.pair(comparison, model_a, model_b, measure=measure)
+    with style():
+        figure = Figure(figsize=(6, 5.2), layout="compressed")
+        axes = figure.subplots()
+        image = _heatmap(axes, cells[measure], limits or scale(comparison, measure=measure))
+        name_taps(axes.xaxis, cells["tap_b"])
+        name_taps(axes.yaxis, cells["tap_a"])
+        axes.set_xlabel(folded(f"{reading.label(comparison, model_b)}: {_TAPS}", inches=3.6))
+        axes.set_ylabel(folded(f"{reading.label(comparison, model_a)}: {_TAPS}", inches=3.6))
+        show_depth(axes, "top", cells["depth_b"], title=_DEPTH)
+        show_depth(axes, "right", cells["depth_a"], title=_DEPTH)
+        label = folded(_unit(comparison, measure), inches=3.2)
+        figure.colorbar(image, ax=axes, label=label, shrink=0.8, aspect=30, pad=0.03)
+        return settle(figure)
+
+
+def grid(
+    comparison: xr.Dataset,
+    models: Sequence[str],
+    *,
+    measure: str = "cka",
+    limits: Limits | None = None,
+) -> Figure:
+    """All pairs of ``models`` in one figure, with one colour scale; each model on its diagonal.
+
+    Raises ``AnalysisError`` for a model or measure that is not there.
+    """
+    reading.require(comparison, *models)
+    blocks = [[reading.pair(comparison, a, b, measure=measure) for b in models] for a in models]
+    limits = limits or scale(comparison, measure=measure)
+    count = len(models)
+    with style():
+        figure, panels, side = _panels(count, count)
+        for row, column in np.ndindex(count, count):
+            axes, cells = panels[row][column], blocks[row][column]
+            image = _heatmap(axes, cells[measure], limits)
+            lowest, leftmost = row == count - 1, column == 0
+            axes.tick_params(bottom=lowest, labelbottom=lowest, left=leftmost, labelleft=leftmost)
+            name_taps(axes.xaxis, cells["tap_b"])
+            name_taps(axes.yaxis, cells["tap_a"])
+            if row == 0:
+                show_depth(axes, "top", cells["depth_b"], ticks=(0, 0.5, 1))
+            if column == count - 1:
+                show_depth(axes, "right", cells["depth_a"], ticks=(0, 0.5, 1))
+        for place, model in enumerate(models):
+            name = folded(reading.label(comparison, model), inches=side)
+            panels[count - 1][place].set_xlabel(name, weight="bold")
+            panels[place][0].set_ylabel(name, weight="bold")
+        unit = folded(_unit(comparison, measure), inches=0.8 * side * count)
+        return _entitled(figure, image, panels, unit=unit)
+
+
+def against_untrained(
+    comparison: xr.Dataset,
+    models: Sequence[str],
+    *,
+    measure: str = "cka",
+    limits: Limits | None = None,
+) -> Figure:
+    """Each of ``models`` within itself, trained (above) and untrained (below), one colour scale.
+
+    Raises ``AnalysisError`` for a model without an untrained twin in the comparison, and for a
+    measure that is not there.
+    """
+    reading.require(comparison, *models)
+    for model in models:
+        if reading.twin(comparison, model) is None:
+            raise AnalysisError(
+                f"model '{model}' has no untrained twin in the comparison; leave it out or add one"
+            )
+    return beside(comparison, models, measure=measure, limits=limits)
+
+
+def beside(
+    comparison: xr.Dataset,
+    models: Sequence[str],
+    *,
+    marks: Mapping[str, float] = _NO_MARKS,
+    measure: str = "cka",
+    limits: Limits | None = None,
+) -> Figure:
+    """Each of ``models`` within itself, one beside the other, one colour scale.
+
+    Where all have untrained twins, these stand below. ``marks`` are tap indices at which lines
+    cross a model's heatmaps: 3.5 between its fourth and fifth tap. Raises ``AnalysisError`` for
+    a model or measure that is not there.
+    """
+    reading.require(comparison, *models)
+    twins = [reading.twin(comparison, model) for model in models]
+    rows = {"trained": list(models)}
+    if None not in twins:
+        rows["untrained"] = [str(twin) for twin in twins]
+    limits = limits or scale(comparison, measure=measure)
+    with style():
+        figure, panels, side = _panels(len(rows), len(models))
+        for row, (title, names) in enumerate(rows.items()):
+            lowest = row == len(rows) - 1
+            for column, (model, shown) in enumerate(zip(models, names, strict=True)):
+                axes = panels[row][column]
+                cells = reading.pair(comparison, shown, shown, measure=measure)
+                image = _heatmap(axes, cells[measure], limits)
+                axes.tick_params(bottom=lowest, labelbottom=lowest)
+                name_taps(axes.xaxis, cells["tap_b"])
+                name_taps(axes.yaxis, cells["tap_a"])
+                if model in marks:
+                    axes.axhline(marks[model], color=_MARK, linewidth=1, linestyle="--")
+                    axes.axvline(marks[model], color=_MARK, linewidth=1, linestyle="--")
+                if row == 0:
+                    show_depth(axes, "top", cells["depth_b"], ticks=(0, 0.5, 1))
+                if lowest:
+                    axes.set_xlabel(folded(model, inches=side), weight="bold")
+            if len(rows) > 1:
+                panels[row][0].set_ylabel(title, weight="bold")
+        unit = folded(_unit(comparison, measure), inches=0.8 * side * len(rows))
+        return _entitled(figure, image, panels, unit=unit)
+
+
+def _unit(comparison: xr.Dataset, measure: str) -> str:
+    """What the colours are, and which way where that matters."""
+    way = "" if reading.symmetric(comparison, measure) else " (row to column)"
+    partly = reading.undefined(comparison, measure, "a").any()
+    grey = "; grey: not defined" if partly else ""
+    return reading.title(comparison, measure) + way + grey
+
+
+def _heatmap(axes: Axes, values: xr.DataArray, limits: Limits) -> AxesImage:
+    """Row i of the picture, counted from below, is tap i of model a."""
+    axes.set_box_aspect(1)
+    if values.isnull().any():
+        axes.set_facecolor(UNDEFINED)
+    return axes.imshow(
+        values.transpose("tap_a", "tap_b").values,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        cmap=COLOUR_MAP,
+        vmin=limits[0],
+        vmax=limits[1],
+    )
+
+
+def _panels(rows: int, columns: int) -> tuple[Figure, Panels, float]:
+    """A figure of square panels, the panels (rows, columns), and their side in inches, about."""
+    side = min(max(7.2 / columns, 1.1), 2.6)
+    layout = ConstrainedLayoutEngine(compress=True, w_pad=_PAD, h_pad=_PAD)
+    figure = Figure(figsize=(columns * side + 2.4, rows * side + 1.8), layout=layout)
+    panels: Panels = figure.subplots(rows, columns, squeeze=False).tolist()
+    return figure, panels, side
+
+
+def _entitled(figure: Figure, image: AxesImage, panels: Panels, *, unit: str) -> Figure:
+    """What all ``panels`` share: the titles of their axes and one colour bar, of ``unit``."""
+    figure.supxlabel(_TAPS, size=9)
+    figure.supylabel(_TAPS, size=9)
+    figure.suptitle(_DEPTH, size=9)
+    figure.align_labels()
+    everywhere = [axes for row in panels for axes in row]
+    figure.colorbar(image, ax=everywhere, label=unit, shrink=0.8, aspect=35, pad=0.02)
+    return settle(figure)

@@ -1,0 +1,1 @@
+"""How figures look, their layer axes, and their bytes."""

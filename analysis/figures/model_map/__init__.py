@@ -1,0 +1,1 @@
+"""Figures of the map: whole models, factors, and all layers in the plane."""

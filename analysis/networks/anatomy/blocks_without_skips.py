@@ -1,0 +1,24 @@
+"""Blocks that an analysis of skip connections passes over, and why."""
+
+from collections.abc import Sequence
+
+from seelike.analysis.networks.anatomy.residuals import Residual
+from seelike.analysis.networks.layers.tap_sets import units
+from seelike.analysis.networks.loading.skip_free import SkipFreeBlock
+from seelike.analysis.networks.network import Network
+
+
+def passed_over(network: Network, sums: Sequence[Residual]) -> dict[str, str]:
+    """The blocks of ``network`` that have none of its residual ``sums``, by name, and why."""
+    known = {one.block for one in sums}
+    blocks = {
+        name: network.module.get_submodule(name)
+        for name in units(network.module)
+        if not any(block == name or block.startswith(f"{name}.") for block in known)
+    }
+    return {
+        name: "it was built without skip connections"
+        if isinstance(block, SkipFreeBlock)
+        else f"what a {type(block).__name__} adds up is not known"
+        for name, block in blocks.items()
+    }

@@ -1,0 +1,1 @@
+"""Where activations are read: hook points, patterns over their names, token layouts."""

@@ -1,0 +1,1 @@
+"""Building networks and loading their weights."""

@@ -1,0 +1,183 @@
+"""Which network to look into, and loading it with its weights."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from timm.data.config import resolve_data_config
+from torch import Tensor, nn
+
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.networks.loading import zoo
+from seelike.analysis.networks.loading.building import accepts, build
+from seelike.analysis.networks.loading.checkpoints import fit, read
+from seelike.analysis.networks.network import Network
+from seelike.analysis.networks.patterns import nearest, quoted
+
+# Mean and deviation of Fashion-MNIST's training images, on which the zoo was trained.
+ZOO_DATA: dict[str, Any] = {
+    "mean": (0.2860,),
+    "std": (0.3530,),
+    "interpolation": "bilinear",
+    "crop_pct": 1.0,
+    "crop_mode": "center",
+}
+
+
+# Initial weights come from torch's one global generator: two threads that build at a time would
+# take numbers from each other, and a seed would no longer name its weights.
+_building = threading.Lock()
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Which network, with which weights; ``name`` is the user's label for it.
+
+    Either ``timm`` names a timm model: with ``pretrained`` its own weights, with
+    ``checkpoint`` those of a local file, with neither the initial weights of ``seed`` (0 if
+    None); ``arguments`` go to ``timm.create_model``. Or ``zoo`` names a family of the
+    reference zoo, whose weights are handed to ``load``. Or ``imported`` is what another group
+    calls a network of which only signatures are here. Raises ``AnalysisError`` for a combination
+    that means nothing.
+    """
+
+    name: str
+    timm: str | None = None
+    pretrained: bool = False
+    checkpoint: str | None = None
+    seed: int | None = None
+    zoo: str | None = None
+    imported: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if sum(one is not None for one in (self.timm, self.zoo, self.imported)) != 1:
+            raise AnalysisError(f"model {self.name!r} needs one of 'timm', 'zoo' and 'imported'")
+        if self.pretrained and self.checkpoint is not None:
+            raise AnalysisError(f"model {self.name!r} has both 'pretrained' and 'checkpoint'")
+        if self.zoo is not None and (self.pretrained or self.checkpoint or self.arguments):
+            raise AnalysisError(
+                f"model {self.name!r} of the zoo takes a 'seed', but no 'pretrained', "
+                f"'checkpoint' or 'arguments'"
+            )
+
+
+def load(spec: ModelSpec, *, weights: Mapping[str, npt.NDArray[Any]] | None = None) -> Network:
+    """Load the network that ``spec`` asks for.
+
+    ``weights`` (arrays by name; float16 is raised to float32) take the place of a checkpoint:
+    those of a zoo member come from storage this way. Without them, ``pretrained`` or
+    ``checkpoint``, the network is untrained. The global random state is left as it was.
+    Raises ``AnalysisError`` for everything in ``spec`` that can't be had.
+    """
+    if spec.imported is not None:
+        raise AnalysisError(
+            f"of model {spec.name!r} only signatures were imported: it can be compared, not run"
+        )
+    if weights is not None and (spec.pretrained or spec.checkpoint is not None):
+        raise AnalysisError(f"model {spec.name!r} was given weights beside those it asks for")
+    with _building:
+        network = _from_zoo(spec) if spec.timm is None else _from_timm(spec, spec.timm)
+    if spec.checkpoint is not None:
+        source = f"checkpoint {spec.checkpoint!r}"
+        fit(network.module, read(spec.checkpoint), source=source, name=spec.name)
+    elif weights is not None:
+        tensors = {key: _tensor(value) for key, value in weights.items()}
+        fit(network.module, tensors, source="the set of weights given", name=spec.name)
+    return network
+
+
+def untrained(spec: ModelSpec) -> ModelSpec:
+    """The untrained twin of ``spec``: the same architecture and arguments, initial weights.
+
+    timm starts the last normalisation of each residual branch at zero where a model takes
+    ``zero_init_last``; the branches of the untrained network would be constant, so here it
+    is switched off.
+    """
+    arguments = dict(spec.arguments)
+    silent = "zero_init_last"
+    if spec.timm and silent not in arguments and accepts(spec.timm, silent, False, arguments):
+        arguments[silent] = False
+    return replace(
+        spec,
+        name=twin_name(spec.name),
+        pretrained=False,
+        checkpoint=None,
+        seed=spec.seed or 0,
+        arguments=arguments,
+    )
+
+
+def twin_name(name: str) -> str:
+    """What the untrained twin of the model called ``name`` is called."""
+    return f"{name} untrained"
+
+
+def _from_zoo(spec: ModelSpec) -> Network:
+    family = str(spec.zoo)
+    if family not in zoo.FAMILIES:
+        found = nearest(family, zoo.FAMILIES) or list(zoo.FAMILIES)
+        raise AnalysisError(f"the zoo has no family {family!r}; nearest: {quoted(found)}")
+    return Network(
+        name=spec.name,
+        module=zoo.build(family, seed=spec.seed or 0),
+        input_size=(1, zoo.SIZE, zoo.SIZE),
+        data_config=ZOO_DATA,
+        architecture=f"zoo/{family}",
+    )
+
+
+def _from_timm(spec: ModelSpec, timm_name: str) -> Network:
+    module = build(
+        timm_name,
+        pretrained=spec.pretrained,
+        arguments=spec.arguments,
+        seed=spec.seed or 0,
+    )
+    config: dict[str, Any] = dict(module.pretrained_cfg)  # type: ignore[arg-type]
+    size = _input_size(module, config, spec.arguments)
+    return Network(
+        name=spec.name,
+        module=module,
+        input_size=size,
+        data_config=_data_config(module, size),
+        architecture=str(config.get("architecture") or timm_name),
+        arguments={**getattr(module, "pretrained_model_args", {}), **spec.arguments},
+        configuration={
+            "num_classes": config.get("num_classes"),
+            "global_pool": config.get("global_pool"),
+            "input_size": list(size),
+        },
+    )
+
+
+def _input_size(
+    module: nn.Module, config: Mapping[str, Any], arguments: Mapping[str, Any]
+) -> tuple[int, int, int]:
+    """What the built network takes, which its arguments may have changed: (c, h, w)."""
+    channels, height, width = config.get("input_size") or (3, 224, 224)
+    embed = getattr(module, "patch_embed", getattr(module, "stem", None))
+    size = getattr(embed, "img_size", None) or arguments.get("img_size") or (height, width)
+    height, width = (size, size) if isinstance(size, int) else size
+    return int(arguments.get("in_chans") or channels), int(height), int(width)
+
+
+def _data_config(module: nn.Module, size: tuple[int, int, int]) -> dict[str, Any]:
+    """The preprocessing of timm's evaluation; its colours averaged where there are not as many."""
+    config: dict[str, Any] = resolve_data_config(  # type: ignore[no-untyped-call]
+        {"input_size": size}, model=module
+    )
+    for key in ("mean", "std"):
+        values = tuple(float(value) for value in config[key])
+        same = len(values) == size[0]
+        config[key] = values if same else (sum(values) / len(values),) * size[0]
+    return {key: config[key] for key in ZOO_DATA}
+
+
+def _tensor(value: npt.NDArray[Any]) -> Tensor:
+    raised = value.astype(np.float32) if value.dtype == np.float16 else value
+    return torch.from_numpy(np.array(raised))

@@ -1,0 +1,63 @@
+"""Many networks by one pattern over timm's own list of them."""
+
+from collections.abc import Sequence
+
+import timm
+
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.networks.patterns import nearest, quoted
+
+# Networks that one pattern may mean without a limit: hundreds take a day and fill a disk.
+MOST = 100
+
+
+def is_pattern(name: str) -> bool:
+    """Whether ``name`` is a pattern, as the shell has them, and not a name."""
+    return any(sign in name for sign in "*?[")
+
+
+def named(
+    pattern: str, *, pretrained: bool, exclude: Sequence[str] = (), limit: int | None = None
+) -> list[str]:
+    """The names of timm's networks that match, in timm's order, at most ``limit`` of them.
+
+    ``pretrained`` are those with weights, a name for each of a network's weights
+    (``resnet50.a1_in1k``). Raises ``AnalysisError`` for a pattern that matches nothing, an
+    exclusion that leaves nothing out or nothing over, and more than 100 without a limit.
+    """
+    found = timm.list_models(pattern, pretrained=pretrained)
+    if not found:
+        raise AnalysisError(_nothing(pattern, pretrained=pretrained))
+    for one in exclude:
+        left = timm.list_models(pattern, pretrained=pretrained, exclude_filters=one)
+        if len(left) == len(found):
+            raise AnalysisError(
+                f"exclude {one!r} leaves out none of the {len(found)} networks that {pattern!r} "
+                f"matches, such as {quoted(found[:3])}"
+            )
+    chosen: list[str] = timm.list_models(
+        pattern, pretrained=pretrained, exclude_filters=list(exclude)
+    )
+    if not chosen:
+        raise AnalysisError(f"exclude {list(exclude)} leaves nothing of what {pattern!r} matches")
+    if limit is None and len(chosen) > MOST:
+        raise AnalysisError(
+            f"pattern {pattern!r} matches {len(chosen)} networks of timm, more than {MOST}; set "
+            "limit: N to take the first N of them, or leave some out with exclude"
+        )
+    return chosen[:limit]
+
+
+def _nothing(pattern: str, *, pretrained: bool) -> str:
+    plain = pattern.translate(str.maketrans("", "", "*?["))
+    near = quoted(nearest(plain, timm.list_models(pretrained=pretrained)))
+    without = " with weights" if pretrained else ""
+    if pretrained and timm.list_models(pattern):
+        return (
+            f"pattern {pattern!r} matches no network of timm with weights, but "
+            f"{quoted(timm.list_models(pattern)[:3])} without; set pretrained: false"
+        )
+    return (
+        f"pattern {pattern!r} matches no network of timm{without}; nearest: "
+        f"{near or 'none, see timm.list_models()'}"
+    )

@@ -1,0 +1,1 @@
+"""Reading activations with hooks, and reducing them to what is compared."""

@@ -1,0 +1,81 @@
+"""CKA of a block of pairs of layers, with intervals: for blocks of many pairs."""
+
+import numpy as np
+import numpy.typing as npt
+
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.gram import Array
+from seelike.analysis.similarity.intervals.cka_intervals import batch_groups
+from seelike.analysis.similarity.intervals.jackknife import LEVEL, half_width, standard_error
+from seelike.analysis.similarity.signature import Float32
+
+# Numbers that are squared at a time: 8 MB in float64.
+HELD = 2**20
+
+
+def block_parts(
+    directions_a: Float32,
+    directions_b: Float32,
+    weights_a: Array,
+    weights_b: Array,
+    *,
+    out: Float32,
+) -> None:
+    """What one batch adds to the CKA of every pair (T_a, T_b), written to ``out``.
+
+    ``directions`` (T, pairs) are unit signatures of the batch, ``weights`` (T,) those of the
+    taps in it (``batch_weights``): over all batches the parts sum to CKA.
+    """
+    np.matmul(directions_a, directions_b.T, out=out)
+    out *= weights_a.astype(np.float32)[:, None]
+    out *= weights_b.astype(np.float32)
+
+
+def block_cka(
+    parts: Float32,
+    weights_a: Array,
+    weights_b: Array,
+    *,
+    images: npt.ArrayLike | None = None,
+    level: float = LEVEL,
+) -> tuple[Float32, tuple[Float32, Float32] | None]:
+    """CKA (T_a, T_b) float32 and its interval (low, high), from the ``parts`` of all batches.
+
+    Args:
+        parts: (B, T_a, T_b), what each batch adds to CKA.
+        weights_a: (B, T_a), weights of the taps in the batches, of length one per tap.
+        weights_b: (B, T_b), likewise.
+        images: (B,), images of each batch; alike where left out.
+        level: of the interval.
+
+    Returns:
+        CKA and its interval as ``intervals.cell_interval`` has it: without batch j it is
+        (Σ z - zⱼ) / √((1 - xⱼ)(1 - yⱼ)), x and y the shares of the batch in a tap's own HSIC.
+        None for it where nothing can be left out.
+
+    Raises:
+        AnalysisError: For weights that do not belong to the parts.
+    """
+    batches = len(parts)
+    for weights, taps in ((weights_a, parts.shape[1]), (weights_b, parts.shape[2])):
+        if weights.shape != (batches, taps):
+            raise AnalysisError(f"weights {weights.shape}, expected {(batches, taps)} of the parts")
+    value = parts.sum(axis=0, dtype=np.float64)
+    groups = batch_groups(batches, images)
+    if groups is None:
+        return value.astype(np.float32), None
+    left_a, left_b = 1 - weights_a**2, 1 - weights_b**2
+    alone_a, alone_b = (np.asarray((left <= 0).any(axis=0)) for left in (left_a, left_b))
+    scale_a, scale_b = (np.sqrt(np.where(left > 0, left, 1.0)) for left in (left_a, left_b))
+    low, high = np.empty(value.shape, np.float32), np.empty(value.shape, np.float32)
+    rows = max(1, HELD // (batches * value.shape[1]))
+    for start in range(0, len(value), rows):
+        block = slice(start, start + rows)
+        without = value[block] - parts[:, block]
+        without /= scale_a[:, block, None]
+        without /= scale_b[:, None, :]
+        reach = half_width(*standard_error(without, groups), level=level)
+        reach[alone_a[block]] = reach[:, alone_b] = 2.0
+        low[block] = np.maximum(value[block] - reach, -1.0)
+        high[block] = np.minimum(value[block] + reach, 1.0)
+    return value.astype(np.float32), (low, high)

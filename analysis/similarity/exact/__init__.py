@@ -1,0 +1,1 @@
+"""CKA over all images at once, out of core, with permutation nulls."""

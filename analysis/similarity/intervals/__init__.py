@@ -1,0 +1,1 @@
+"""Delete-one jackknife intervals, and the ceilings that seeds give."""

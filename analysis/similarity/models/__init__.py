@@ -1,0 +1,1 @@
+"""From layers to models: aggregates, clustering, PERMANOVA, classical scaling."""

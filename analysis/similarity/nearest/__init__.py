@@ -1,0 +1,1 @@
+"""Nearest layers: exactly by signatures, approximately by sketches and an index."""

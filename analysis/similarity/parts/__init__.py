@@ -1,0 +1,1 @@
+"""Similarity of parts of a layer: heads of an attention, single tokens."""

@@ -1,0 +1,1 @@
+"""Permutation tests of similarities, and corrections for many tests."""

@@ -1,0 +1,1 @@
+"""What all benchmark items share: clocks, processes of their own, peers, the report."""

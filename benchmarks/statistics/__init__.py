@@ -1,0 +1,1 @@
+"""Accuracy of numbers, sanity checks, and error rates of permutation tests."""

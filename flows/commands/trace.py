@@ -1,0 +1,41 @@
+"""Where a figure of a report comes from: the chain back to models and images, told in lines."""
+
+from difflib import get_close_matches
+
+from seelike.flows.errors import StudyError
+from seelike.storage.places.place import open_place
+from seelike.storage.reports import write
+from seelike.storage.reports.origins import from_record, told
+from seelike.storage.store import open_store
+
+
+def trace(folder: str, figure: str) -> str:
+    """What ``figure`` of the report in ``folder``, or in one below it, was drawn from.
+
+    A line a thing, those that it was made from indented below it, with where each is in the
+    store now. Raises ``StudyError`` where there is no report, and for a figure that none has,
+    with the nearest; ``StorageError`` for reports and stores of another format version.
+    """
+    place = open_place(folder)
+    below = [name for name in place.names("") if place.exists(f"{name}/{write.TRACES}")]
+    found = {}
+    for each in (folder, *(f"{folder.rstrip('/')}/{name}" for name in sorted(below))):
+        known = write.traces(each)
+        if known is not None:
+            found[each] = known
+    if not found:
+        raise StudyError(f"no report in {folder}; `seelike compare STUDY` writes one")
+    names = [name for known in found.values() for name in known["figures"]]
+    if figure not in names:
+        near = get_close_matches(figure, names, n=1, cutoff=0.0)
+        offer = f"; nearest: {near[0]!r}" if near else ""
+        raise StudyError(f"figure {figure!r} is not in the reports in {folder}{offer}")
+    lines = []
+    for each, known in found.items():
+        if figure in known["figures"]:
+            lines.append(f"figure {figure} of {each}")
+            origins = [from_record(record) for record in known["figures"][figure]]
+            # Origins are read from the store that the report was drawn from.
+            store = open_store(known["store"]) if origins else None
+            lines += [line for origin in origins if store for line in told(origin, store, depth=1)]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Prefect: server, worker, work pool and deployments."""

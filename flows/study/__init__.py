@@ -1,0 +1,1 @@
+"""The study file: models, settings, reading, and its reference page."""

@@ -1,0 +1,107 @@
+"""The reference of the study file, made from the models that read it: `make docs` writes it."""
+
+import types
+from collections.abc import Iterator
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from seelike.flows.study.model_patterns import Several
+from seelike.flows.study.study import Study
+
+HEAD = """# The study file
+
+Every key of a study, made from the models that read it by `make docs`. Unknown keys are errors that
+offer the nearest one. `--set images.count=512` changes one key from the command line, and
+`studies/` has whole examples.
+"""
+
+
+def reference() -> str:
+    """The page docs/study.md."""
+    return "\n".join([HEAD, *_tables("", Study, {})]) + "\n"
+
+
+def _tables(place: str, part: type, seen: dict[type, str]) -> Iterator[str]:
+    """A table of the keys of ``part``, then one of each part below it that was not ``seen``."""
+    yield f"## {place or 'Top level'}\n"
+    if part in seen:
+        yield f"The keys of [{seen[part]}](#{seen[part].replace('.', '')}).\n"
+        return
+    seen[part] = place
+    first = (part.__doc__ or "").split("\n\n")[0]
+    yield f"{' '.join(first.split())}\n"
+    yield "| key | what it is | kind | if left out |"
+    yield "|---|---|---|---|"
+    below = []
+    for name, annotation, words, default in _keys(part):
+        yield f"| `{name}` | {words} | {_kind(annotation)} | {default} |"
+        below += [(f"{place}.{name}".lstrip("."), one) for one in _parts(annotation)]
+    if part is Study:
+        below.append(("models by a pattern", Several))
+    yield ""
+    for key, one in below:
+        yield from _tables(key, one, seen)
+
+
+def _keys(part: Any) -> Iterator[tuple[str, Any, str, str]]:
+    """Of every key its name, annotation, description, and what counts without it."""
+    if issubclass(part, BaseModel):
+        for name, field in part.model_fields.items():
+            yield name, field.annotation, field.description or "", _left(field.default)
+    else:
+        kinds = get_type_hints(part)
+        for one in fields(part):
+            made = one.default if one.default_factory is MISSING else one.default_factory()
+            words = str(one.metadata.get("description", ""))
+            yield one.name, kinds[one.name], words, _left(made)
+
+
+def _parts(annotation: Any) -> Iterator[type]:
+    """The parts of a study inside an annotation."""
+    if _is_part(annotation):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _parts(argument)
+
+
+def _is_part(annotation: Any) -> bool:
+    return isinstance(annotation, type) and (
+        issubclass(annotation, BaseModel) or is_dataclass(annotation)
+    )
+
+
+def _kind(annotation: Any) -> str:
+    """An annotation as a reader of YAML says it."""
+    inside = get_args(annotation)
+    if get_origin(annotation) in (Union, types.UnionType):
+        return " or ".join(_kind(one) for one in inside if one is not type(None))
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{one}`" for one in inside)
+    if get_origin(annotation) in (list, tuple):
+        return f"list of {_kind(inside[0])}"
+    if _is_part(annotation):
+        return "keys below"
+    known = {str: "text", int: "whole number", float: "number", bool: "true or false"}
+    return known.get(annotation, "keys")
+
+
+def _left(value: Any) -> str:
+    """What counts where the key is not there, ``value`` being its default."""
+    if value is None:
+        return ""
+    if value in (PydanticUndefined, MISSING):
+        return "required"
+    if _is_part(type(value)):
+        return "as below"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, list | tuple):
+        return f"`[{', '.join(map(str, value))}]`"
+    return f"`{value}`"
+
+
+if __name__ == "__main__":
+    print(reference(), end="")

@@ -1,0 +1,1 @@
+"""What vision networks compute inside, and how alike they are."""

@@ -1,0 +1,1 @@
+"""Arrays in Zarr, complete batch by batch: recordings, signatures, sketches, datasets."""

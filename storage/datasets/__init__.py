@@ -1,0 +1,1 @@
+"""Data sets with labels that networks are trained on: Fashion-MNIST and digits."""

@@ -1,0 +1,1 @@
+"""Signatures and sketches given to other groups, and received from them."""

@@ -1,0 +1,238 @@
+"""Effective receptive fields of a network's layers (E5): both sides of every sum, all sublayers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.networks.anatomy.channel_sample import ChannelSample, channel_count
+from seelike.analysis.networks.anatomy.field_numbers import (
+    Patch,
+    at_edge,
+    by_distance,
+    radius_within,
+    uniform_radius,
+    within,
+)
+from seelike.analysis.networks.anatomy.receptive_fields import (
+    centre_patch,
+    gradient_sums,
+    normalised,
+)
+from seelike.analysis.networks.anatomy.residuals import residuals
+from seelike.analysis.networks.layers.tap import Tap, taps
+from seelike.analysis.networks.recording.same_tensor import same_tensor
+from seelike.analysis.similarity.intervals.jackknife import Jackknifed, jackknifed, joined
+from seelike.tasks.anatomy.context import GROUP, AnalysisInput, looking_for_parts, measurable
+from seelike.tasks.planning.survey import chosen_taps
+
+Array = npt.NDArray[np.float64]
+SAMPLE = ChannelSample(group=GROUP)
+# The share of a field that each radius holds.
+RADII = {"radius_50": 0.5, "radius_95": 0.95}
+# What activations of a forward pass, whose graph is kept, may take: more images at a time are no
+# faster where they take more.
+GRAPH_BYTES = 2**31
+
+
+def fields(seen: AnalysisInput) -> xr.Dataset:
+    """Compute effective receptive fields over ``layer``, and three numbers of each.
+
+    Gradients are averaged over the channels of a layer: all of them where they are at most 32,
+    else a random sample of 8 per image, 32 per group of four images (``ChannelSample``).
+
+    Args:
+        seen: The network and its images.
+
+    Returns:
+        A dataset over ``layer``, in firing order:
+
+        - ``field`` (layer, y, x), of sum 1;
+        - ``centre_share``, 0 to 1: the part of it in the centre patch, ``patch`` (layer, edge);
+        - ``radius_50``, ``radius_95``: radii in pixels that hold half of it and 95 %; beside each
+          ``_uniform``, the radius if all pixels counted alike, and ``_at_edge``, whether it is
+          near that one, so that the image limits it;
+        - ``channels`` of the layer, and ``channels_per_image``, those computed;
+        - coordinates ``tap``, ``depth``, ``block``; ``role``: ``before`` a residual sum (the
+          branch), ``after`` it, or another ``layer``; ``kind``: of the branch for the first two,
+          else the place inside the block such as ``norm1``, empty outside of blocks.
+
+    Raises:
+        AnalysisError: Where no layer has a receptive field.
+    """
+    with looking_for_parts():
+        layers = {layer.tap.name: layer for layer in _layers(seen)}
+        tried = ChannelSample(channels=1, group=1)
+        few = [seen.pieces(seen.first_images())]
+        chosen, why_not = measurable(
+            [layer.tap for layer in layers.values()],
+            lambda some: list(gradient_sums(seen.network, some, few, sample=tried)),
+        )
+    found = field_amounts(seen, chosen)
+
+    def check(some: Sequence[Tap]) -> None:
+        normalised(seen.network, some, np.stack([found[tap.name].total for tap in some]))
+        for tap in some:
+            found[tap.name].check_groups(seen, tap)
+
+    kept, no_gradient = measurable(chosen, check)
+    dataset = _dataset(seen, [layers[tap.name] for tap in kept], [found[tap.name] for tap in kept])
+    dataset.attrs["left_out"] = why_not | no_gradient
+    return dataset
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A tap before or after a residual sum, and which; or another layer."""
+
+    tap: Tap
+    role: str = "layer"
+    kind: str = ""
+    block: str = ""
+
+
+def _layers(seen: AnalysisInput) -> list[_Layer]:
+    """Both sides of all residual sums, all sublayers and the study's taps, in firing order.
+
+    Sublayers that repeat another one, as the attention does the branch that it is, are left off.
+    """
+    found: dict[str, _Layer] = {}
+    try:
+        for one in residuals(seen.network):
+            found[one.branch.name] = _Layer(one.branch, "before", one.kind, one.block)
+            found[one.sum.name] = _Layer(one.sum, "after", one.kind, one.block)
+    except AnalysisError:
+        pass  # No residual sums that are known: the other layers are enough.
+    blocks = {layer.block for layer in found.values()}
+    asked, sublayers = chosen_taps(seen.network, seen.subject), _sublayers(seen)
+    known = {tap.name: tap for tap in (*(layer.tap for layer in found.values()), *asked)}
+    each = list((known | {tap.name: tap for tap in sublayers}).values())
+    first = same_tensor(seen.network, each, seen.first_images()[:1])
+    for tap in each:
+        if tap.name in known or first[tap.name] == tap.name:
+            block = next((block for block in blocks if tap.name.startswith(f"{block}.")), "")
+            kind = tap.name.removeprefix(f"{block}.") if block else ""
+            found.setdefault(tap.name, _Layer(tap, kind=kind, block=block))
+    return sorted(found.values(), key=lambda layer: layer.tap.depth)
+
+
+def _sublayers(seen: AnalysisInput) -> tuple[Tap, ...]:
+    """The layers that the paper records inside of blocks, where a network's blocks are known."""
+    try:
+        return taps(seen.network, "paper")
+    except AnalysisError:
+        return ()
+
+
+@dataclass(frozen=True)
+class FieldAmounts:
+    """Gradients of one tap summed over images (height, width), and amounts of each group.
+
+    ``held`` (group, 1 + distances): in the centre patch, then at each of ``distances`` from its
+    middle.
+    """
+
+    patch: Patch
+    total: Array
+    distances: Array
+    held: Array
+
+    def check_groups(self, seen: AnalysisInput, tap: Tap) -> None:
+        """Refuse gradients of one group alone: without it there would be no field at all."""
+        some = int(self.held[:, 1:].any(axis=1).sum())
+        if some == 1 < len(self.held):
+            raise AnalysisError(
+                f"tap {tap.name!r} of {seen.network.name} has a gradient of zero at its centre for "
+                f"all images but one group of {GROUP}, expected at least two groups with one; "
+                "leave it out or take more images"
+            )
+
+    def numbers(self, images: Array) -> Jackknifed:
+        """Share in the centre patch and both radii, from groups of ``images`` (group,)."""
+
+        def described(means: Array) -> Array:
+            inside, held = means[:, 0], means[:, 1:]
+            radii = [radius_within(self.distances, held, share=share) for share in RADII.values()]
+            return np.column_stack([inside / held.sum(axis=1), *radii])
+
+        return jackknifed(self.held / images[:, None], described, images=images)
+
+
+def field_amounts(seen: AnalysisInput, chosen: Sequence[Tap]) -> dict[str, FieldAmounts]:
+    """Run all images through the network, and back from every tap."""
+    patches = [centre_patch(seen.network, tap) for tap in chosen]
+    total = np.zeros((len(chosen), *seen.network.input_size[1:]))
+    held: list[list[Array]] = [[] for _ in chosen]
+    distances = [by_distance(total[:1], patch)[0] for patch in patches]
+    batches = seen.batches(size=_images_per_pass(seen))
+    for group in gradient_sums(seen.network, chosen, batches, sample=SAMPLE):
+        total += group
+        for patch in dict.fromkeys(patches):
+            mine = [place for place, other in enumerate(patches) if other == patch]
+            amounts = [within(group[mine], patch)[:, None], by_distance(group[mine], patch)[1]]
+            for place, amount in zip(mine, np.hstack(amounts), strict=True):
+                held[place].append(amount)
+    return {
+        tap.name: FieldAmounts(patches[at], total[at], distances[at], np.stack(held[at]))
+        for at, tap in enumerate(chosen)
+    }
+
+
+def _images_per_pass(seen: AnalysisInput) -> int:
+    """As many as a forward pass takes, fewer where their graph would be large."""
+    bytes_per_image = sum(tap.bytes_per_image for tap in taps(seen.network, "**"))
+    return min(seen.forward_batch, max(GROUP, GRAPH_BYTES // bytes_per_image))
+
+
+def _dataset(
+    seen: AnalysisInput, layers: Sequence[_Layer], found: Sequence[FieldAmounts]
+) -> xr.Dataset:
+    count = [channel_count(layer.tap) for layer in layers]
+    patches = [one.patch for one in found]
+    dataset = xr.Dataset(
+        {
+            "field": (
+                ("layer", "y", "x"),
+                normalised(
+                    seen.network, [one.tap for one in layers], np.stack([f.total for f in found])
+                ),
+            ),
+            "patch": (("layer", "edge"), [[p.top, p.left, p.height, p.width] for p in patches]),
+            "channels": ("layer", count),
+            "channels_per_image": ("layer", [SAMPLE.per_image(each) for each in count]),
+        },
+        {
+            "tap": ("layer", [layer.tap.name for layer in layers]),
+            "role": ("layer", [layer.role for layer in layers]),
+            "kind": ("layer", [layer.kind for layer in layers]),
+            "block": ("layer", [layer.block for layer in layers]),
+            "depth": ("layer", [layer.tap.depth for layer in layers]),
+            "edge": ["top", "left", "height", "width"],
+        },
+        {
+            "unit": "pixels",
+            "images_a_group": GROUP,
+            "channel_sample": {
+                "exact up to": SAMPLE.channels,
+                "per image": -(-SAMPLE.channels // SAMPLE.group),
+                "per group": SAMPLE.channels,
+                "images per group": SAMPLE.group,
+                "seed": SAMPLE.seed,
+            },
+        },
+    )
+    starts = range(0, seen.count, GROUP)
+    images = np.array([min(GROUP, seen.count - start) for start in starts], np.float64)
+    numbers = [one.numbers(images) for one in found]
+    for at, name in enumerate(("centre_share", *RADII)):
+        joined([each.at(slice(at, at + 1)) for each in numbers]).enter(dataset, name, "layer")
+    size = seen.network.input_size[1:]
+    for name, share in RADII.items():
+        uniform = {p: uniform_radius(size, p, share=share) for p in dict.fromkeys(patches)}
+        dataset[f"{name}_uniform"] = ("layer", [uniform[patch] for patch in patches])
+        edge = at_edge(dataset[name].values, dataset[f"{name}_uniform"].values)
+        dataset[f"{name}_at_edge"] = ("layer", edge)
+    return dataset

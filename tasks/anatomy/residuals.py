@@ -1,0 +1,39 @@
+"""Residual sums: how skip and branch compare in norm and direction (E6)."""
+
+import numpy as np
+import xarray as xr
+
+from seelike.analysis.networks.anatomy.blocks_without_skips import passed_over
+from seelike.analysis.networks.anatomy.residuals import residual_norms, residuals
+from seelike.analysis.similarity import jackknifed
+from seelike.tasks.anatomy.context import AnalysisInput, looking_for_parts, measurable
+
+
+def skip_connections(seen: AnalysisInput) -> xr.Dataset:
+    """Norm ratio and cosine of skip and branch over ``sum``: a residual sum and kind of token.
+
+    Both on every image as well (``_images``).
+    """
+    with looking_for_parts():
+        sums = residuals(seen.network)
+        chosen, why_not = measurable(
+            sums,
+            lambda some: residual_norms(seen.network, [seen.first_images()], chosen=some),
+        )
+    found = residual_norms(seen.network, seen.batches(), chosen=chosen)
+    rows = [(token, r) for token, norms in found.items() for r in norms.residuals]
+    dataset = xr.Dataset(
+        coords={
+            "residual": ("sum", [r.name for _, r in rows]),
+            "kind": ("sum", [r.kind for _, r in rows]),
+            "token": ("sum", [token for token, _ in rows]),
+            "depth": ("sum", [r.depth for _, r in rows]),
+            "image": list(seen.images.ids[: seen.count]),
+        },
+        attrs={"left_out": passed_over(seen.network, sums) | why_not},
+    )
+    for name in ("ratio", "cosine"):
+        each = np.concatenate([getattr(norms, name) for norms in found.values()])
+        dataset[f"{name}_images"] = (("sum", "image"), each)
+        jackknifed(each.T).enter(dataset, name, "sum")
+    return dataset

@@ -1,0 +1,165 @@
+"""Comparing all pairs of taps of all models of a study: a step a measure, then one dataset."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from seelike.analysis.similarity.intervals.jackknife import LEVEL
+from seelike.analysis.similarity.measures import measure
+from seelike.storage.arrays import xarray_datasets
+from seelike.storage.images import ImageSet
+from seelike.storage.store import open_store
+from seelike.tasks.comparison.estimators import UNDEFINED, WAYS, OpenedModels
+from seelike.tasks.comparison.taps import check_same_images, labels, left_out, varying
+from seelike.tasks.comparison.undefined import scattered
+from seelike.tasks.planning.plans import ModelPlan
+from seelike.tasks.planning.settings import Statistics
+from seelike.tasks.results import ComparisonResult, SignaturesResult
+from seelike.tasks.runtime.retries import RETRIED
+from seelike.tasks.runtime.versions import versions
+
+
+@task(task_run_name="compare by {name}", cache_policy=NO_CACHE, **RETRIED)
+def compare_measure(
+    signed: Sequence[SignaturesResult],
+    images: ImageSet,
+    *,
+    name: str,
+    store: str,
+    statistics: Statistics,
+) -> str:
+    """One measure of every pair of taps of all models, with intervals; its digest in the store.
+
+    Raises ``AnalysisError`` naming model and tap for taps that are constant over the images,
+    unless they are to be skipped, and for models that were recorded on different images.
+    """
+    opened = open_store(store)
+    plans = [one.plan for one in signed]
+    result = measure_name(plans, name, statistics=statistics)
+    if xarray_datasets.exists(opened, result, kind=xarray_datasets.MEASURES):
+        return result
+    check_same_images(plans)
+    start = time.perf_counter()
+    present = varying(opened, plans, skip=statistics.skip_degenerate)
+    subjects = OpenedModels(opened, plans, images, present, statistics)
+    chosen = measure(name)
+    variables = WAYS[type(chosen)](subjects, chosen, name)
+    undefined = variables.pop(UNDEFINED, {})
+    each = labels(plans, present)
+    if undefined:
+        left = np.array([i for i in range(len(present)) if i not in undefined])
+        variables = scattered(variables, left=left, models=each["model"])
+    dataset = xr.Dataset(variables, attrs={"measure": name, "left_out": left_out(plans, present)})
+    dataset.attrs["undefined"] = {
+        f"{each['model'][i]}: {each['tap'][i]}": why for i, why in sorted(undefined.items())
+    }
+    dataset.attrs["permutations"] = statistics.shuffles(chosen)
+    dataset.attrs["seconds"] = round(time.perf_counter() - start, 2)
+    xarray_datasets.write(opened, result, dataset, kind=xarray_datasets.MEASURES)
+    return result
+
+
+def measure_name(plans: Sequence[ModelPlan], name: str, *, statistics: Statistics) -> str:
+    """The digest of one measure of all pairs of ``plans``' taps."""
+    return xarray_datasets.name(
+        {
+            "models": [[plan.name, plan.signatures("cka")] for plan in plans],
+            "measure": name,
+            "families": 1,
+            "undefined": 1,
+            "interval": ["jackknife", LEVEL],
+            **statistics.identity(),
+        },
+        kind=xarray_datasets.MEASURES,
+    )
+
+
+def comparison_name(
+    plans: Sequence[ModelPlan], measures: Sequence[str], *, statistics: Statistics, sweep: bool
+) -> str:
+    """The digest of the comparison of ``plans`` by ``measures``, with or without a sweep."""
+    each = [measure_name(plans, name, statistics=statistics) for name in measures]
+    # What a study says of its models is kept with the comparison: said anew, it is another one.
+    origins = {plan.name: plan.facts.get("origin") for plan in plans}
+    return xarray_datasets.name({"measures": each, "sweep": sweep, "origins": origins})
+
+
+@task(task_run_name="join measures", cache_policy=NO_CACHE, **RETRIED)
+def join_measures(
+    signed: Sequence[SignaturesResult],
+    *,
+    names: dict[str, str],
+    swept: str | None,
+    store: str,
+    study_name: str,
+    provenance: dict[str, Any],
+    statistics: Statistics,
+) -> ComparisonResult:
+    """The comparison: every measure's variables over one pair of tap axes, with what it is of."""
+    opened = open_store(store)
+    plans = [one.plan for one in signed]
+    name = comparison_name(plans, list(names), statistics=statistics, sweep=swept is not None)
+    reference = ComparisonResult(store, name, recorded=sum(one.recorded for one in signed))
+    if xarray_datasets.exists(opened, name):
+        return reference
+    each = {
+        m: xarray_datasets.read(opened, n, kind=xarray_datasets.MEASURES) for m, n in names.items()
+    }
+    variables = {
+        variable(m, str(key)): values for m, part in each.items() for key, values in part.items()
+    }
+    present = varying(opened, plans, skip=statistics.skip_degenerate)
+    coordinates: dict[str, Any] = {
+        f"{key}_{side}": (f"tap_{side}", values)
+        for side in ("a", "b")
+        for key, values in labels(plans, present).items()
+    }
+    if statistics.permutations:
+        models = list(dict.fromkeys(coordinates["model_a"][1]))
+        coordinates |= {"own_model": models, "other_model": models}
+    coordinates["batch_images"] = ("batch", list(plans[0].batch_images))
+    dataset = xr.Dataset({key: v.variable for key, v in variables.items()}, coordinates)
+    if swept is not None:
+        dataset = dataset.merge(
+            xarray_datasets.read(opened, swept, kind=xarray_datasets.MEASURES).rename(
+                error_mean="sweep_error_mean", error_max="sweep_error_max"
+            )
+        )
+    dataset.attrs |= provenance | {
+        "study": study_name,
+        "measures": {
+            variable(m, "value"): {
+                "title": measure(m).title,
+                "source": measure(m).source,
+                "permutations": each[m].attrs["permutations"],
+            }
+            for m in names
+        },
+        "estimator": "minibatch CKA, unbiased HSIC (Song 2012; Nguyen 2021), linear kernel",
+        "interval": f"{LEVEL:.0%}, delete-one-batch jackknife over {len(plans[0].bounds)} batches",
+        "permutations": statistics.permutations,
+        "signatures": {plan.name: plan.signatures("cka") for plan in plans},
+        "left_out_taps": left_out(plans, present),
+        "undefined": {
+            variable(m, "value"): part.attrs["undefined"]
+            for m, part in each.items()
+            if part.attrs["undefined"]
+        },
+        "computed": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "seconds": round(sum(part.attrs["seconds"] for part in each.values()), 2),
+        "versions": versions(),
+    }
+    xarray_datasets.write(opened, name, dataset)
+    return reference
+
+
+def variable(name: str, part: str) -> str:
+    """What a comparison calls one part of a measure: ``cka``, ``cka_low``, ``cka_parts``."""
+    called = name.replace(":", "_")
+    return called if part == "value" else f"{called}_{part}"

@@ -1,0 +1,118 @@
+"""The permutation null of a comparison, from the signatures in the store, on all cores."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from dask.delayed import delayed
+
+from seelike.analysis.cores import cores
+from seelike.analysis.similarity.image_pairs import TRIANGLE, Pairs
+from seelike.analysis.similarity.measures.deconfounded import regression
+from seelike.analysis.similarity.significance.corrections import calibrated, match_q, pair_q
+from seelike.analysis.similarity.significance.permutation_tests import (
+    Null,
+    PermutationTest,
+    ShuffleTest,
+)
+from seelike.analysis.similarity.significance.permutations import batch_weights, unpadded
+from seelike.analysis.similarity.significance.tails import Tail
+from seelike.storage.arrays.signatures import Signatures
+from seelike.tasks.runtime.threads import computed
+
+# Directions times weights of all taps in one batch after the other, from the first one anew.
+Batches = Callable[[], Iterator[np.ndarray]]
+
+
+def null_of(
+    test: PermutationTest,
+    batches: Batches,
+    *,
+    pairs: Pairs = TRIANGLE,
+    workers: int | None = None,
+) -> Null:
+    """The null of what ``test`` observed, from the ``batches`` of vectors over ``pairs``.
+
+    Memory and errors as ``tail_of``; the numbers do not depend on ``workers``.
+    """
+    return test.result(tail_of(test, batches, pairs=pairs, workers=workers))
+
+
+def tail_of(
+    test: ShuffleTest,
+    batches: Batches,
+    *,
+    pairs: Pairs = TRIANGLE,
+    workers: int | None = None,
+) -> Tail:
+    """The tail of all that ``test`` draws from the ``batches`` of vectors over ``pairs``.
+
+    Each of ``workers`` threads, by default as many as there are cores, takes its share of the
+    permutations through all batches: the signatures are read once a worker, and anew for every
+    2²³ / T² permutations. Memory of a worker: three batches of T taps, 160 MB, and 5 % of the
+    permutations in (T, T) float32 matrices, 5 times. Raises as ``ShuffleTest``, and
+    ``StorageError`` for signatures that are missing or damaged.
+    """
+    threads = min(workers or cores(), test.permutations)
+    tail = delayed(test.tail, pure=False)
+    # Shares of whole permutations, not of batches: no partial sums to keep or to add.
+    shares = [range(first, test.permutations, threads) for first in range(threads)]
+    tails: tuple[Tail, ...] = computed(tail(batches, own, pairs=pairs) for own in shares)
+    return reduce(Tail.joined, tails)
+
+
+def signed(
+    kept: Sequence[Signatures],
+    norms: np.ndarray,
+    *,
+    present: np.ndarray,
+    pairs: Pairs = TRIANGLE,
+) -> Batches:
+    """The signatures of the ``present`` taps of all of ``kept``; ``norms`` (batches, all taps)."""
+    weights = batch_weights(norms[:, present])
+
+    def batches() -> Iterator[np.ndarray]:
+        for batch, weight in enumerate(weights):
+            start, stop = kept[0].bounds[batch]
+            read = np.concatenate([one.read(batch)[0] for one in kept])
+            for one in kept:
+                one.prefetch(batch + 1)
+            if len(present) < len(read):
+                read = read[present]
+            read = unpadded(read, images=stop - start, pairs=pairs)
+            yield read * weight[:, None].astype(np.float32)
+
+    return batches
+
+
+def residuals(batches: Batches, parts: np.ndarray) -> Batches:
+    """The same without their last tap, the confounder, which is regressed out of the others.
+
+    ``parts`` (batches, T + 1, T + 1) are the shares of CKA, as for ``deconfounded``. Residuals
+    are what is permuted (Freedman & Lane 1983; Legendre 2000 for matrices of similarities).
+    """
+    share, remaining = regression(parts.sum(axis=0))
+    length = np.sqrt(remaining)[:, None].astype(np.float32)
+    share = share[:, None].astype(np.float32)
+    return lambda: ((one[:-1] - share * one[-1]) / length for one in batches())
+
+
+def above_chance(test: PermutationTest, null: Null) -> dict[str, Any]:
+    """What shuffled images say of cells, best matches, and pairs of models: variables.
+
+    Each p value by itself, and what is declared above chance: ``q`` and ``best_q`` in the
+    families of ``pair_q``, ``block_p_corrected`` for all pairs of different models.
+    """
+    cells, matches = ("tap_a", "tap_b"), ("tap_a", "other_model")
+    blocks = ("own_model", "other_model")
+    return {
+        "p": (cells, null.cells.p),
+        "q": (cells, pair_q(null, model=test.model, symmetric=test.symmetric)),
+        "critical": (cells, null.cells.critical),
+        "calibrated": (cells, calibrated(test.observed, null.cells.critical)),
+        "best_p": (matches, null.matches.p),
+        "best_q": (matches, match_q(null, model=test.model)),
+        "block_p": (blocks, null.blocks.p),
+        "block_p_corrected": (blocks, null.corrected),
+    }

@@ -1,0 +1,1 @@
+"""From similarities of layers to similarities of models, and a map of all layers."""

@@ -1,0 +1,1 @@
+"""Nearest layers of a store: by signatures, by sketches, by an index."""

@@ -1,0 +1,224 @@
+"""Nearest layers by sketches: over all of a store, or over those that an index finds."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.nearest import faiss_index
+from seelike.analysis.similarity.nearest.nearest import best, nearest
+from seelike.analysis.similarity.nearest.sketches import Projection, cosines, standard_error
+from seelike.storage.arrays import signatures, sketch_indexes, sketches
+from seelike.storage.arrays.signatures import open_signatures
+from seelike.storage.arrays.sketches import open_sketches
+from seelike.storage.catalogue import ModelSignatures, volumes
+from seelike.storage.store import Store
+from seelike.tasks.nearest.neighbours import (
+    Layer,
+    Neighbour,
+    Neighbours,
+    candidates,
+    comparable,
+    find_layer,
+    layers,
+)
+from seelike.tasks.planning.plans import sketch_identity
+from seelike.tasks.recording.sketches import sketch_signatures
+
+# Standard errors that 95 % of estimates lie within.
+BOUND = 1.96
+# Candidates of an index that are compared again, for each layer that is asked for.
+AGAIN = 10
+
+
+@dataclass(frozen=True)
+class SketchSet:
+    """All complete sketches of one projection on the images of ``layer``, and its own (d,)."""
+
+    store: Store
+    layer: Layer
+    sketch: np.ndarray
+    volumes: list[ModelSignatures]
+    left_out: tuple[str, ...]
+
+
+def by_sketches(
+    store: Store,
+    name: str,
+    *,
+    count: int,
+    projection: Projection,
+    other_models: bool = False,
+) -> Neighbours:
+    """The ``count`` layers whose sketches are nearest to that of the layer ``MODEL:TAP``.
+
+    What has signatures and no sketch yet is sketched, and the sketches kept. Memory: a model's
+    sketches. Errors as ``by_signatures``.
+    """
+    shelf = shelved(store, name, projection=projection)
+    among = comparable(shelf.layer, shelf.volumes, other_models=other_models)
+    chosen, every = candidates(shelf.layer, among), layers(among)
+    constant: list[int] = []
+
+    def blocks() -> Iterator[np.ndarray]:
+        first = 0
+        for volume in among:
+            rows = open_sketches(store, volume.name).read()
+            here = chosen[first : first + len(rows)]
+            constant.extend(first + np.flatnonzero(here & ~rows.any(axis=1)))
+            here &= rows.any(axis=1)
+            yield rows[here]
+            first += len(rows)
+
+    places, values = nearest(shelf.sketch, blocks(), count=count)
+    return _told(
+        shelf,
+        [every[i] for i in np.flatnonzero(chosen)[places]],
+        values,
+        projection=projection,
+        among=int(chosen.sum()),
+        method=f"sketches of {projection.dimension} numbers",
+        constant=[every[i] for i in constant],
+    )
+
+
+def by_index(
+    store: Store,
+    name: str,
+    *,
+    count: int,
+    projection: Projection,
+    other_models: bool = False,
+) -> Neighbours:
+    """The same over those that an index finds, which is made and kept where it is not there yet.
+
+    Found are nearly all; each of them is compared by its sketch.
+    """
+    shelf = shelved(store, name, projection=projection)
+    every = layers(shelf.volumes)
+    names = [volume.name for volume in shelf.volumes]
+    make = partial(_index, store, shelf.volumes, projection)
+    index = faiss_index.opened(sketch_indexes.kept(store, names, way=faiss_index.WAY, make=make))
+    allowed = comparable(shelf.layer, shelf.volumes, other_models=other_models)
+    own = {one.name for one in shelf.volumes} - {one.name for one in allowed}
+    spare = 1 + sum(len(one.taps) for one in shelf.volumes if one.name in own)
+    numbers = index.nearest(shelf.sketch, count=AGAIN * count + spare)
+    once = candidates(shelf.layer, shelf.volumes)
+    numbers = np.array(
+        [i for i in numbers.tolist() if once[i] and every[i].volume.name not in own], np.intp
+    )
+    again = _sketches_of(shelf, [every[i] for i in numbers])
+    values = cosines(shelf.sketch, again)
+    first = best(values, count)
+    return _told(
+        shelf,
+        [every[i] for i in numbers[first]],
+        values[first],
+        projection=projection,
+        among=sum(len(one.taps) for one in allowed),
+        method=f"an index of sketches of {projection.dimension} numbers",
+    )
+
+
+def shelved(store: Store, name: str, *, projection: Projection) -> SketchSet:
+    """Everything sketched on the images of the layer ``MODEL:TAP``; what is signed is sketched."""
+    layer = find_layer(store, name)
+    found, left_out = [], []
+    known = [
+        one
+        for one in volumes(store, sketches.KIND)
+        if one.projection == projection.identity() and one.setting == layer.volume.setting
+    ]
+    there = {one.name for one in known}
+    for one in comparable(layer, list(volumes(store, signatures.KIND)), other_models=False):
+        called = sketches.name(sketch_identity(one.identity, projection))
+        if called not in there:
+            signed = open_signatures(store, one.name)
+            if signed.missing():
+                left_out.append(f"{one.model}: {len(signed.missing())} batches are not signed")
+                continue
+            sketch_signatures(signed, store=store, projection=projection)
+            known.append(
+                replace(
+                    one,
+                    kind=sketches.KIND,
+                    name=called,
+                    identity=sketch_identity(one.identity, projection),
+                )
+            )
+    for one in sorted(known, key=lambda volume: volume.name):
+        if open_sketches(store, one.name).complete:
+            found.append(one)
+        else:
+            left_out.append(f"{one.model}: not sketched to the end")
+    own = next(
+        (one for one in found if one.signed == layer.volume.signed),
+        None,
+    )
+    if own is None:
+        raise AnalysisError(
+            f"{name} has no complete sketch of {projection.dimension} numbers, seed "
+            f"{projection.seed}, in {store.url}; run `seelike sketch` with its study, or ask with "
+            "--dimension and --seed for what it has"
+        )
+    sketch = open_sketches(store, own.name).read()[layer.place]
+    if not sketch.any():
+        raise AnalysisError(f"{name} is constant over the images, so nothing is similar to it")
+    return SketchSet(store, Layer(own, layer.place), sketch, found, tuple(left_out))
+
+
+def _index(store: Store, among: Sequence[ModelSignatures], projection: Projection) -> np.ndarray:
+    """The index of all sketches of ``among``, numbered one after the other."""
+
+    def blocks() -> Iterator[faiss_index.Numbered]:
+        first = 0
+        for volume in among:
+            rows = open_sketches(store, volume.name).read()
+            varying = np.flatnonzero(rows.any(axis=1))
+            yield first + varying, rows[varying]
+            first += len(rows)
+
+    count = sum(len(volume.taps) for volume in among)
+    return faiss_index.built(blocks, count=count, dimension=projection.dimension).content()
+
+
+def _sketches_of(shelf: SketchSet, chosen: Sequence[Layer]) -> np.ndarray:
+    """The sketches (n, d) of some layers, each model's read once."""
+    names = dict.fromkeys(layer.volume.name for layer in chosen)
+    opened = {name: open_sketches(shelf.store, name).read() for name in names}
+    found = np.empty((len(chosen), len(shelf.sketch)), np.float32)
+    for row, layer in zip(found, chosen, strict=True):
+        row[:] = opened[layer.volume.name][layer.place]
+    return found
+
+
+def _told(
+    shelf: SketchSet,
+    found: Sequence[Layer],
+    values: np.ndarray,
+    *,
+    projection: Projection,
+    among: int,
+    method: str,
+    constant: Sequence[Layer] = (),
+) -> Neighbours:
+    if not found:
+        raise AnalysisError(
+            f"{shelf.store.url} holds no other layers on the images of "
+            f"{shelf.layer.volume.model}:{shelf.layer.tap}"
+        )
+    bars = BOUND * standard_error(values, dimension=projection.dimension)
+    gone = tuple(f"{one.volume.model}:{one.tap}: constant" for one in constant)
+    return Neighbours(
+        shelf.layer,
+        tuple(
+            Neighbour(layer, float(value), float(value - bar), float(value + bar))
+            for layer, value, bar in zip(found, values, bars, strict=True)
+        ),
+        among=among - len(constant),
+        method=method,
+        bounds="95 % error bar of the sketches, about the CKA of all images",
+        left_out=(*shelf.left_out, *gone),
+    )

@@ -1,0 +1,64 @@
+"""The plan of a model of which only signatures are here: another group's, read from the store."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.measures import PairMeasure, measure
+from seelike.storage.arrays import signatures
+from seelike.storage.arrays.signatures import open_signatures
+from seelike.storage.catalogue import find_models, suggest, volumes
+from seelike.storage.store import Store
+from seelike.tasks.planning.plans import ModelPlan, StudyModel, TapPlan
+
+
+def imported(
+    subject: StudyModel, *, store: Store, setting: tuple[Any, ...], measures: Sequence[str]
+) -> ModelPlan:
+    """The plan whose signatures for all ``measures`` are in ``store``.
+
+    ``setting`` is the study's image set, batch and reduction, which have to be theirs. Raises
+    ``AnalysisError`` where they are not there, or not all, with what would mend it.
+    """
+    name, wanted = subject.name, str(subject.spec.imported)
+    known = [one for one in volumes(store, signatures.KIND) if one.setting == setting]
+    found = find_models(known, wanted)
+    if len(found) != 1:
+        offer = f"; nearest: {suggest(wanted, [one.model for one in known])}" if known else ""
+        several = f", name one by its digest: {', '.join(one.name[:12] for one in found)}"
+        raise AnalysisError(
+            f"model {name!r}: imported: {wanted!r} means {len(found)} models of {store.url} on the "
+            f"images, batch and reduction of the study{several if found else offer}; `seelike "
+            "import` takes in what another group exported"
+        )
+    volume = found[0]
+    kept = open_signatures(store, volume.name)
+    depths = volume.depths or (0.0,) * len(volume.taps)
+    plan = ModelPlan(
+        subject=replace(subject, trained=bool(volume.facts["trained"])),
+        identity=volume.identity,
+        taps=tuple(TapPlan(tap, (), depth) for tap, depth in zip(volume.taps, depths, strict=True)),
+        bounds=kept.bounds,
+        batch=volume.identity["batch"],
+        reduction=volume.identity["reduction"],
+        facts=volume.facts,
+        measures=tuple(one for one in measures if isinstance(measure(one), PairMeasure)),
+    )
+    lacking = [one for one in measures if not _signed(plan, one, store)]
+    if lacking:
+        raise AnalysisError(
+            f"model {name!r} was imported without what {', '.join(lacking)} reads; leave it out of "
+            "similarity, or ask for signatures of a study that has it"
+        )
+    return plan
+
+
+def _signed(plan: ModelPlan, name: str, store: Store) -> bool:
+    """Whether all that a measure reads of the model is there."""
+    if measure(name).reads_activations:
+        return False
+    if not isinstance(measure(name), PairMeasure):
+        return True
+    kept = plan.signatures(name)
+    return store.holds(signatures.KIND, kept) and not open_signatures(store, kept).missing()

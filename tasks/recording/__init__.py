@@ -1,0 +1,1 @@
+"""Recording: forward passes, and what is kept of the activations."""

@@ -1,0 +1,1 @@
+"""Reports: one package per report, and the elements that all of them share."""

@@ -1,0 +1,1 @@
+"""Elements of every report: page, claims, figures, tables, lineage."""

@@ -1,0 +1,1 @@
+"""Formulas and settings behind the numbers of a report, for its method folds."""

@@ -1,0 +1,1 @@
+"""The report on whole models and the map of their layers."""

@@ -1,0 +1,1 @@
+"""The report with every experiment of the paper."""

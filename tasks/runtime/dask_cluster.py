@@ -1,0 +1,200 @@
+"""Steps on a Dask cluster: one at a time on a worker, with the worker's share of the cores.
+
+A Prefect task submits its work and waits for it: the cluster's scheduler sees to it that the
+work is done again elsewhere when a worker is lost.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+from distributed import Client, Future, LocalCluster, get_worker
+from distributed.scheduler import KilledWorker
+
+from seelike.analysis import cores
+from seelike.analysis.errors import AnalysisError
+from seelike.tasks.runtime import cancellation
+
+T = TypeVar("T")
+
+LOCAL = "local"
+# Seconds that a scheduler, and a first worker of it, may take to answer.
+PATIENCE = 10
+# Cores of a worker process of a local cluster: beyond, one network gains little from more.
+WORKER_CORES = 8
+
+
+class ClusterError(AnalysisError):
+    """A Dask cluster that is not there, or can't do what is asked."""
+
+
+@contextmanager
+def workers(asked: str | None) -> Iterator[str | None]:
+    """The address of the cluster that ``asked`` means, for as long as the context lasts.
+
+    ``asked`` is a scheduler's address, ``local`` for worker processes of this machine, which
+    are started and ended here, or None for none: threads. Raises ``ClusterError`` within 20 s
+    for an address where no scheduler, no worker or no seelike answers.
+    """
+    if asked is None:
+        yield None
+        return
+    if asked != LOCAL:
+        check(asked)
+        yield asked
+        return
+    with _environment_kept(), _local_cluster() as cluster:
+        check(cluster.scheduler_address)
+        yield cluster.scheduler_address
+
+
+def _local_cluster() -> LocalCluster:
+    """A worker for every GPU, or for every few cores; on the loopback alone."""
+    gpus = torch.cuda.device_count()
+    count = gpus or max(min(2, cores.cores()), cores.cores() // WORKER_CORES)
+    return LocalCluster(  # type: ignore[no-untyped-call]
+        n_workers=count,
+        threads_per_worker=max(1, cores.cores() // count),
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        resources={"GPU": 1} if gpus else None,
+    )
+
+
+@contextmanager
+def _environment_kept() -> Iterator[None]:
+    """Dask sets BLAS's threads for its workers in this process, and leaves them set."""
+    before = dict(os.environ)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
+
+
+def check(address: str) -> None:
+    """Raise ``ClusterError`` unless workers that have seelike answer at ``address``."""
+    with _connected(address) as client:
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError as error:
+            raise ClusterError(
+                f"the Dask scheduler at {address} has no workers after {PATIENCE} s; start some "
+                f"with `dask worker {address}`"
+            ) from error
+        answers: dict[str, Any] = client.run(_importable, on_error="return")
+    for worker, answer in answers.items():
+        if isinstance(answer, Exception):
+            raise ClusterError(
+                f"Dask worker {worker} can't run seelike ({type(answer).__name__}: {answer}); "
+                "install the same version there"
+            )
+
+
+def dashboard(address: str) -> str:
+    """The link to the cluster's dashboard."""
+    with _connected(address) as client:
+        return str(client.dashboard_link)
+
+
+def has_gpus(client: Client) -> bool:
+    """Whether a worker offers the resource GPU."""
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    return any(one["resources"].get("GPU", 0) >= 1 for one in workers.values())
+
+
+def run(address: str, what: str, step: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    """The result of ``step`` on a worker of the cluster; ``what`` it is, for messages.
+
+    Where the device is a GPU the worker has to offer the resource ``GPU=1``. The step ends at its
+    next batch, there too, when the run is stopped here.
+    """
+    with _connected(address) as client:
+        device = str(named.get("device", "cpu"))
+        if device == "auto":
+            device = named["device"] = "cuda" if has_gpus(client) else "cpu"
+        if device.startswith("cuda") and not has_gpus(client):
+            raise ClusterError(
+                f"{what} asks for device {device}, and no worker at {address} has the resource "
+                "GPU; start workers with `dask worker --resources GPU=1`"
+            )
+        future: Future[T] = client.submit(
+            _serve,
+            client.id,
+            step,
+            arguments,
+            named,
+            pure=False,
+            key=f"{what}-{client.id}",
+            resources={"GPU": 1} if device.startswith("cuda") else None,
+        )
+        return _awaited(future, client, what)
+
+
+def run_all(address: str, what: str, steps: Sequence[Callable[[], T]]) -> list[T]:
+    """The results of ``steps`` in their order, shared among the workers of the cluster.
+
+    A step takes one core; else as ``run``.
+    """
+    with _connected(address) as client:
+        futures: list[Future[T]] = [
+            client.submit(
+                _serve, client.id, step, (), {}, pure=False, key=f"{what}-{n}-{client.id}"
+            )
+            for n, step in enumerate(steps)
+        ]
+        return [_awaited(future, client, what) for future in futures]
+
+
+def _awaited(future: Future[T], client: Client, what: str) -> T:
+    """The result of ``future``, unless the run is stopped while it is waited for."""
+    done = threading.Event()
+    future.add_done_callback(lambda _: done.set())  # type: ignore[no-untyped-call]
+    while not done.wait(0.5):
+        if cancellation.stopped():
+            future.cancel()  # type: ignore[no-untyped-call]
+            client.run(cancellation.stop, client.id, on_error="ignore")
+            cancellation.check(what)
+    try:
+        result: T = future.result()
+    except KilledWorker as error:
+        raise ClusterError(
+            f"{what} took {error.allowed_failures + 1} Dask workers down, one after the other; "
+            "look into their logs: most often memory is short, set a smaller forward_batch or batch"
+        ) from error
+    return result
+
+
+def _serve(run: str, step: Callable[..., T], arguments: tuple[Any, ...], named: Any) -> T:
+    """On a worker: ``step`` for the run of that name, on as many cores as the worker has."""
+    threads = int(get_worker().state.nthreads)
+    cores.take(threads)
+    torch.set_num_threads(threads)
+    with cancellation.serving(run):
+        result: T = step(*arguments, **named)
+        return result
+
+
+def _importable() -> bool:
+    """What every worker is asked: it can only answer if it has this module."""
+    return True
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Client]:
+    """A connection to the scheduler at ``address``, each step its own."""
+    try:
+        client = Client(  # type: ignore[no-untyped-call]
+            address, set_as_default=False, timeout=PATIENCE, name="seelike"
+        )
+    except (OSError, ValueError) as error:
+        raise ClusterError(
+            f"no Dask scheduler answers at {address} within {PATIENCE} s; start one with "
+            "`dask scheduler`, or set compute.dask: local"
+        ) from error
+    with client:
+        yield client

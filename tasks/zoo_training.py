@@ -1,0 +1,221 @@
+"""Training one network of the reference zoo, resumably, and keeping it with its card."""
+
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from seelike.analysis.networks import devices, training
+from seelike.analysis.networks.loading import zoo
+from seelike.analysis.networks.loading.models import ModelSpec, load
+from seelike.analysis.networks.training import Recipe
+from seelike.storage.datasets import fashion_mnist, training_sets
+from seelike.storage.datasets.training_sets import TrainingSet
+from seelike.storage.digest import content_digest
+from seelike.storage.errors import StorageError
+from seelike.storage.networks import training_states
+from seelike.storage.networks import zoo as shelf
+from seelike.storage.store import open_store
+from seelike.tasks.runtime.progress import progress
+from seelike.tasks.runtime.run_log import run_log
+from seelike.tasks.runtime.versions import versions
+
+
+def fashion_mnist_folder(downloads: Path) -> Path:
+    """The folder with Fashion-MNIST's files, fetched by torchvision where there are none.
+
+    Raises ``StorageError`` where they are nowhere and cannot be fetched.
+    """
+    found = fashion_mnist.find_folder(downloads)
+    if found is not None:
+        return found
+    from torchvision.datasets import FashionMNIST
+
+    try:
+        FashionMNIST(str(downloads), train=True, download=True)
+    except (OSError, RuntimeError) as error:
+        raise StorageError(
+            f"Fashion-MNIST is neither in {fashion_mnist.DEBIAN} (Debian's package "
+            f"dataset-fashion-mnist) nor in {downloads}, and torchvision could not fetch it: "
+            f"{error}; install the package, or name its folder in ${fashion_mnist.ENVIRONMENT}"
+        ) from error
+    return downloads / "FashionMNIST" / "raw"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What determines a trained network: its family, seed and recipe, and what it learns from.
+
+    ``start`` names the network whose weights it begins with, in its own folder or in the zoo.
+    """
+
+    family: str
+    seed: int
+    recipe: Recipe
+    data: str = "fashion-mnist"
+    fraction: float = 1.0
+    start: str | None = None
+
+
+@task(task_run_name="train {name}", cache_policy=NO_CACHE, persist_result=False)
+def train_network(
+    name: str, lesson: Lesson, *, downloads: Path, store: str, output: Path, device: str
+) -> Path:
+    """Train one network, go on where it was cut off, and write its checkpoint and card.
+
+    A network whose card says that it was trained just so is left as it is.
+    """
+    place = devices.device(device)
+    data = training_set(lesson.data, downloads)
+    identity = _identity(lesson, data, output)
+    kept = training_states.name(identity)
+    if shelf.holds(output, name, training=kept):
+        return output / f"{name}.safetensors"
+
+    tensors = {
+        "train": _tensors(*data.part(lesson.fraction), device=place),
+        "test": _tensors(*data.test, device=place),
+    }
+    network = training.in_fast_layout(_begun(lesson, output)).to(place)
+    with open_store(store).lock(kept):
+        curve = _run(
+            network,
+            tensors,
+            lesson,
+            images_an_epoch=len(data.train[1]),
+            store=store,
+            kept=kept,
+            name=name,
+        )
+    state = training.half(network.state_dict())
+    network.load_state_dict(state)
+    right = training.correct(network, *tensors["test"])
+    used = len(tensors["train"][1])
+    card = {
+        "name": name,
+        **identity,
+        "images": f"{data.name}, {used:_} training images".replace("_", " "),
+        "classes": list(data.classes),
+        "test": {
+            "correct": right,
+            "total": len(data.test[1]),
+            "accuracy": right / len(data.test[1]),
+        },
+        "curve": curve,
+        "steps": lesson.recipe.epochs * math.ceil(len(data.train[1]) / lesson.recipe.batch),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "training": kept,
+        "versions": versions(),
+    }
+    return shelf.write(
+        output, name, tensors={k: v.cpu().numpy() for k, v in state.items()}, card=card
+    )
+
+
+def training_set(name: str, downloads: Path) -> TrainingSet:
+    """The data set that a study calls ``name``; ``downloads`` is where one that is fetched goes."""
+    if name in training_sets.SHIPPED:
+        return training_sets.SHIPPED[name]()
+    return training_sets.fashion(fashion_mnist_folder(downloads))
+
+
+def _identity(lesson: Lesson, data: TrainingSet, output: Path) -> dict[str, Any]:
+    """All that the weights depend on; what most networks lack is in it only where it is there."""
+    identity = {
+        "family": lesson.family,
+        "arguments": zoo.FAMILIES[lesson.family].arguments,
+        "recipe": asdict(lesson.recipe),
+        "seed": lesson.seed,
+        "data": content_digest(a.tobytes() for pair in (data.train, data.test) for a in pair),
+    }
+    if lesson.fraction != 1:
+        identity["fraction"] = lesson.fraction
+    if lesson.start is not None:
+        digest = shelf.card(lesson.start, _home(lesson.start, output))["digest"]
+        identity["start"] = {"name": lesson.start, "digest": digest}
+    return identity
+
+
+def _home(name: str, output: Path) -> Path:
+    """The folder that ``name`` is in: where the study's own networks go, or that of the zoo."""
+    return output if name in shelf.members(output) else shelf.SHIPPED
+
+
+def _begun(lesson: Lesson, output: Path) -> nn.Module:
+    """The network before its first step."""
+    if lesson.start is None:
+        return zoo.build(lesson.family, seed=lesson.seed)
+    weights = shelf.weights(lesson.start, _home(lesson.start, output))
+    spec = ModelSpec(lesson.start, zoo=lesson.family, seed=lesson.seed)
+    # Networks are loaded to be looked at: their weights would stay as they are.
+    return load(spec, weights=weights).module.requires_grad_(True)
+
+
+def _run(
+    network: nn.Module,
+    tensors: dict[str, tuple[Tensor, Tensor]],
+    lesson: Lesson,
+    *,
+    images_an_epoch: int,
+    store: str,
+    kept: str,
+    name: str,
+) -> list[dict[str, float]]:
+    """Train the epochs that are left, keeping the state after each; the whole curve."""
+    opened, recipe = open_store(store), lesson.recipe
+    previous = training_states.read(opened, kept)
+    state, curve = (None, []) if previous is None else previous
+    start = time.perf_counter()
+    finished = len(curve) == recipe.epochs  # Its last epoch was kept: no step, so no bar.
+    with (
+        tqdm(desc=f"train {name}", unit="step", disable=finished) as bar,
+        progress(
+            f"train {name}", total=recipe.epochs, unit="epochs", done=len(curve)
+        ) as show_epochs,
+    ):
+
+        def show(step: int, steps: int) -> None:
+            bar.total = steps
+            bar.update(step - bar.n)
+
+        for epoch in training.epochs(
+            network,
+            *tensors["train"],
+            recipe=recipe,
+            seed=lesson.seed,
+            images_an_epoch=images_an_epoch,
+            state=None if state is None else {k: torch.from_numpy(v) for k, v in state.items()},
+            on_step=show,
+        ):
+            right = training.correct(network, *tensors["test"])
+            accuracy = right / len(tensors["test"][1])
+            seconds = round(time.perf_counter() - start, 1)
+            start = time.perf_counter()
+            curve.append({"loss": epoch.loss, "test_accuracy": accuracy, "seconds": seconds})
+            bar.set_postfix(
+                epoch=epoch.number + 1, loss=f"{epoch.loss:.3f}", test=f"{accuracy:.2%}"
+            )
+            arrays = {k: v.cpu().numpy() for k, v in epoch.state.items()}
+            training_states.write(opened, kept, state=arrays, curve=curve)
+            show_epochs(1)
+            run_log().info(
+                f"{name}, epoch {epoch.number + 1} of {recipe.epochs}: loss {epoch.loss:.3f}, "
+                f"{accuracy:.2%} of the test images right, {seconds:.0f} s"
+            )
+    return curve
+
+
+def _tensors(
+    images: np.ndarray, labels: np.ndarray, *, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Images normalised as the zoo's transform does it, (n, 1, 28, 28) float32, and labels."""
+    x = (images[:, None].astype(np.float32) / 255 - fashion_mnist.MEAN) / fashion_mnist.STD
+    return torch.from_numpy(x).to(device), torch.from_numpy(labels).to(device)
