@@ -10,6 +10,7 @@ import xarray as xr
 from seelike.analysis.claims.catalogue import claim
 from seelike.analysis.claims.evidence import Case, Contrast, contrast
 from seelike.analysis.claims.evidence import Side as Measurement
+from seelike.analysis.claims.matrix_statistics import TooFewLayers
 from seelike.analysis.claims.requirements import available
 from seelike.analysis.claims.roles import role_assignments
 from seelike.analysis.errors import AnalysisError
@@ -95,10 +96,24 @@ class Measured:
         names = np.asarray(self.model)[chosen]
         rows, columns = (np.flatnonzero(names == model) for model in (own.rows, own.columns))
         places = np.ix_(rows, columns)
-        return jackknifed_cka(
-            self.parts[:, chosen[:, None], chosen],
-            lambda matrix: own.number(matrix[places]),
-            images=self.images,
+        try:
+            return jackknifed_cka(
+                self.parts[:, chosen[:, None], chosen],
+                lambda matrix: own.number(matrix[places]),
+                images=self.images,
+            )
+        except TooFewLayers as error:
+            short = own.rows if len(rows) == error.count else own.columns
+            raise AnalysisError(self.too_few_layers(short, needed=error.needed)) from error
+
+    def too_few_layers(self, model: str, *, needed: int = 2) -> str:
+        """Why a number that takes ``needed`` layers of ``model`` can't be had; empty if it can."""
+        count = sum(name == model for name in self.model)
+        if count >= needed:
+            return ""
+        return (
+            f"the number needs at least {needed} layers of {model}, this comparison has {count}: "
+            "choose more layers under taps"
         )
 
     def estimate(self, side: Side, *, named: Baseline | None = None) -> Estimate:
@@ -122,7 +137,8 @@ class Measured:
         try:
             found = tuple(self.contrast(trial, baseline=baseline) for trial in trials)
         except AnalysisError as error:
-            return Case(trials[0].id, networks, lacking=f"{str(error).capitalize()}.")
+            words = str(error)
+            return Case(trials[0].id, networks, lacking=f"{words[:1].upper()}{words[1:]}.")
         return Case(trials[0].id, networks, found)
 
     def _measurement(self, side: Side, baseline: Baseline | None) -> Measurement:

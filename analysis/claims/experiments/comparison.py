@@ -7,6 +7,12 @@ from itertools import pairwise
 from seelike.analysis.claims import matrix_statistics as statistics
 from seelike.analysis.claims.evidence import Case
 from seelike.analysis.claims.findings import Measured, Side, Trial
+from seelike.analysis.claims.layer_parts import (
+    block_contrast,
+    block_contrast_by_chance,
+    stage_contrast,
+    stage_contrast_by_chance,
+)
 
 # The stream of a timm ViT, and where its branches end (attention) or are widest (MLP).
 _STREAM = re.compile(r"blocks\.\d+|blocks\.0:input|blocks\.\d+\.norm2:input")
@@ -102,12 +108,12 @@ def _stages(resnet: str, part: Sequence[int]) -> Trial:
         "E1-stages",
         f"mean CKA of two units of {resnet} in one stage less that of two in two stages, as far "
         "apart",
-        Side("here", resnet, resnet, lambda matrix: statistics.stage_contrast(matrix, part)),
+        Side("here", resnet, resnet, lambda matrix: stage_contrast(matrix, part)),
         Side(
             "of units in random order, or of a smooth fall",
             resnet,
             resnet,
-            lambda matrix: statistics.stage_contrast_by_chance(matrix, part),
+            lambda matrix: stage_contrast_by_chance(matrix, part),
         ),
     )
 
@@ -117,12 +123,12 @@ def _blocks(mixer: str) -> Trial:
         "E14-blocks",
         f"mean CKA of two layers of {mixer} in one block less that of two in two blocks, as far "
         "apart, divided where it tells most",
-        Side("here", mixer, mixer, statistics.block_contrast),
+        Side("here", mixer, mixer, block_contrast),
         Side(
             "of layers in random order, or of a smooth fall",
             mixer,
             mixer,
-            statistics.block_contrast_by_chance,
+            block_contrast_by_chance,
         ),
     )
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from seelike.analysis.claims import matrix_statistics as statistics
 from seelike.analysis.claims.experiments.comparison import cases, fine_cases, stages
-from seelike.analysis.claims.matrix_statistics import (
+from seelike.analysis.claims.findings import Side
+from seelike.analysis.claims.layer_parts import (
     block_contrast,
     block_contrast_by_chance,
     smooth_fall,
@@ -17,7 +18,7 @@ from seelike.analysis.claims.matrix_statistics import (
 )
 from seelike.analysis.errors import AnalysisError
 
-from .simulated import compared, facts, falling, grouped, of_one, walk
+from .simulated import compared, facts, falling, grouped, names, of_one, walk
 
 
 @settings(deadline=None, max_examples=30)
@@ -109,10 +110,29 @@ def test_parts_without_pairs_and_too_few_layers_are_errors() -> None:
     with pytest.raises(AnalysisError, match=r"\[0, 1, 2\] have no pairs"):
         within_and_across(falling(3, 0.1), [0, 1, 2])
     for number in (block_contrast, block_contrast_by_chance):
-        with pytest.raises(AnalysisError, match=r"7 layers are too few .* take 8 or more"):
+        with pytest.raises(AnalysisError, match=r"7 layers .* 8 or more"):
             number(falling(7, 0.1))
-    with pytest.raises(AnalysisError, match="1 taps of a model"):
+    with pytest.raises(AnalysisError, match=r"1 layers .* 2 or more"):
         statistics.least_similar(np.ones((1, 1)))
+
+
+def test_a_model_with_one_layer_has_no_number_but_a_reason() -> None:
+    planted = np.eye(5)
+    planted[1:, 1:] = falling(4, 0.1)
+    models = {"vit": (facts("vit"), ["blocks.0"]), "resnet": (facts("resnet"), names(4))}
+    measured = compared(planted, models)
+    found = {case.id: case for case in cases(measured)}
+    for id in ("E1-ends", "E1-lowest", "E2-lower-half"):
+        assert found[id].verdict == "can't tell" and not found[id].contrasts
+        assert all(word in found[id].lacking for word in ("2 layers of vit", "has 1", "taps"))
+    # What one layer of a ViT is enough for has its number.
+    assert found["E2-last-third"].contrasts
+    assert "2 layers of vit" in measured.too_few_layers("vit")
+    assert measured.too_few_layers("resnet") == ""
+    assert "8 layers of resnet" in measured.too_few_layers("resnet", needed=8)
+    within = Side("vit", "vit", "vit", statistics.bottom_top)
+    with pytest.raises(AnalysisError, match=r"2 layers of vit.* has 1"):
+        measured.estimate(within)
 
 
 def test_means_over_pairs() -> None:
@@ -191,8 +211,7 @@ def test_numbers_of_an_untrained_network_stand_beside() -> None:
     rates = {"vit": 0.02, "resnet": 0.3, "vit untrained": 0.05, "resnet untrained": 0.1}
     for at, rate in enumerate(rates.values()):
         planted[8 * at : 8 * at + 8, 8 * at : 8 * at + 8] = falling(8, rate)
-    names = [f"blocks.{i}" for i in range(8)]
-    models = {name: (facts(name.split()[0]), names) for name in rates}
+    models = {name: (facts(name.split()[0]), names(8)) for name in rates}
     twins = {"vit": "vit untrained", "resnet": "resnet untrained"}
     found = {case.id: case for case in cases(compared(planted, models, twins=twins))}
     (ends,) = found["E1-ends"].contrasts
