@@ -6,7 +6,7 @@ from functools import partial
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from seelike.analysis.claims.requirements import Available
+from seelike.analysis.claims.requirements import AvailableModels
 from seelike.analysis.claims.roles import fractions, pooling, role_assignments
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.networks.devices import device
@@ -108,7 +108,7 @@ def reproduce(study: Study) -> ReproductionResult:
 
 def _fine(
     study: Study,
-    available: Available,
+    available: AvailableModels,
     images: ImageSet,
     failures: ModelFailures,
     *,
@@ -134,7 +134,7 @@ def _fine(
 
 def _inside(
     plans: list[ModelPlan],
-    available: Available,
+    available: AvailableModels,
     study: Study,
     images: ImageSet,
     failures: ModelFailures,
@@ -156,7 +156,7 @@ def _inside(
     return found
 
 
-def _looked_for(available: Available) -> dict[str, list[str]]:
+def _looked_for(available: AvailableModels) -> dict[str, list[str]]:
     """The models that each analysis is about."""
     on_families = list(dict.fromkeys(name for cast in role_assignments(available) for name in cast))
     return {

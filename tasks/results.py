@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import xarray as xr
 
-from seelike.analysis.claims.requirements import Available
+from seelike.analysis.claims.requirements import AvailableModels
 from seelike.analysis.claims.roles import role_assignments
 from seelike.storage.arrays import tap_pairs, xarray_datasets
 from seelike.storage.arrays.tap_pairs import Pairs
@@ -155,7 +155,7 @@ class ReproductionResult:
     """
 
     store: str
-    available: Available
+    available: AvailableModels
     comparison: ComparisonResult
     fine: ComparisonResult | None
     anatomy: AnatomyResult
@@ -165,7 +165,7 @@ class ReproductionResult:
     report: str | None = None
 
     @property
-    def casts(self) -> list[list[str]]:
+    def roles(self) -> list[list[str]]:
         """The models that the claims on families are put to."""
         return role_assignments(self.available)
 

@@ -17,13 +17,13 @@ from seelike.analysis.claims.requirements import (
     SECOND_IMAGES,
     SKIP_FREE,
     VIT,
-    Need,
+    Requirement,
 )
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the study, found by its ``id``, and what it ``needs``.
+    """A sentence of the study, its ``id``, and the ``requirements`` of a test of it.
 
     ``least`` is the smallest difference that matters, in ``unit``, and ``reason`` why: stated
     here, before anything is measured. Numbers of a claim that have to ``agree`` are two ways to
@@ -32,7 +32,7 @@ class Claim:
 
     id: str
     sentence: str
-    needs: tuple[Need, ...]
+    requirements: tuple[Requirement, ...]
     least: float
     unit: str
     reason: str

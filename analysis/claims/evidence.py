@@ -13,7 +13,7 @@ MOST_TIMES = 100
 
 
 @dataclass(frozen=True)
-class Side:
+class Measurement:
     """One side of a contrast: a label, the number of a network, and that before its training."""
 
     label: str
@@ -45,7 +45,7 @@ class Contrast:
 
 
 def contrast(
-    measure: str, first: Side, second: Side, *, least: float, premise: bool = False
+    measure: str, first: Measurement, second: Measurement, *, least: float, premise: bool = False
 ) -> Contrast:
     """The contrast of two sides that were measured on the same images."""
     difference = first.own - second.own
@@ -67,12 +67,12 @@ def contrast(
 
 @dataclass(frozen=True)
 class Case:
-    """A claim put to some ``networks``; ``lacking`` says what these are too small for."""
+    """A claim put to some ``networks``; ``obstacle`` says why they are too small for it."""
 
     id: str
     networks: tuple[str, ...]
     contrasts: tuple[Contrast, ...] = ()
-    lacking: str = ""
+    obstacle: str = ""
 
     @property
     def claim(self) -> Claim:
@@ -82,7 +82,7 @@ class Case:
     @property
     def verdict(self) -> Verdict:
         """What these networks say."""
-        if self.lacking or not self.contrasts:
+        if self.obstacle or not self.contrasts:
             return "can't tell"
         if any(one.premise and one.sign != "holds" for one in self.contrasts):
             return "can't tell"
@@ -93,12 +93,12 @@ class Case:
         return found
 
     @property
-    def settling(self) -> str:
+    def remedy(self) -> str:
         """What would settle what can't be told, in a sentence; empty where it is told."""
         if self.verdict != "can't tell":
             return ""
-        if self.lacking:
-            return self.lacking
+        if self.obstacle:
+            return self.obstacle
         for one in self.contrasts:
             if one.premise and one.sign == "does not hold":
                 return f"The claim has nothing to be about: not so is that {one.measure}."
@@ -162,14 +162,14 @@ class Judgement:
         return f"{len(self.cases)} agree" if self.verdict != "seeds disagree" else "disagree"
 
 
-def judged(
-    cases: Iterable[Case], *, kin: Callable[[str], Hashable], weights: Mapping[str, str]
+def judge(
+    cases: Iterable[Case], *, seed_group: Callable[[str], Hashable], weights: Mapping[str, str]
 ) -> list[Judgement]:
     """The cases of each claim, those together whose networks differ in their seed alone.
 
     Args:
         cases: In the order in which they are to be shown.
-        kin: What a network shares with those that differ from it in their seed alone.
+        seed_group: What a network shares with those that differ from it in their seed alone.
         weights: The digest of each network's weights: a network given twice is one.
 
     Returns:
@@ -177,7 +177,7 @@ def judged(
     """
     groups: dict[Hashable, dict[Hashable, Case]] = {}
     for case in cases:
-        group = (case.id, tuple(kin(one) for one in case.networks))
+        group = (case.id, tuple(seed_group(one) for one in case.networks))
         same = tuple(weights.get(one, one) for one in case.networks)
         groups.setdefault(group, {}).setdefault(same, case)
     return [
@@ -185,6 +185,6 @@ def judged(
     ]
 
 
-def lacking_case(id: str, networks: Sequence[str], why: str) -> Case:
+def undecided_case(id: str, networks: Sequence[str], why: str) -> Case:
     """The case of networks that are too small for a claim, and ``why``."""
-    return Case(id, tuple(networks), lacking=why)
+    return Case(id, tuple(networks), obstacle=why)

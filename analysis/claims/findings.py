@@ -9,7 +9,7 @@ import xarray as xr
 
 from seelike.analysis.claims.catalogue import claim
 from seelike.analysis.claims.evidence import Case, Contrast, contrast
-from seelike.analysis.claims.evidence import Side as Measurement
+from seelike.analysis.claims.evidence import Measurement as Measurement
 from seelike.analysis.claims.matrix_statistics import TooFewLayers
 from seelike.analysis.claims.requirements import available
 from seelike.analysis.claims.roles import role_assignments
@@ -58,7 +58,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Measured:
+class ComparedModels:
     """A comparison as findings need it.
 
     ``parts`` (batches, T, T) sum to CKA; ``model`` (T,) names each tap's model, ``tap`` (T,) the
@@ -70,7 +70,7 @@ class Measured:
     parts: Array
     model: Sequence[str]
     families: Mapping[str, str]
-    twins: Mapping[str, str]
+    baselines: Mapping[str, str]
     tap: Sequence[str] = ()
     facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     images: Sequence[int] | None = None
@@ -80,7 +80,7 @@ class Measured:
         return [tap for tap, name in zip(self.tap, self.model, strict=True) if name == model]
 
     @property
-    def casts(self) -> list[list[str]]:
+    def roles(self) -> list[list[str]]:
         """The models that the claims on families are put to: first of each family, second, ..."""
         return role_assignments(available(self.facts))
 
@@ -125,8 +125,8 @@ class Measured:
 
         The baseline is their untrained networks where all of them have one.
         """
-        if baseline is None and set(trial.networks) <= set(self.twins):
-            baseline = self.twins
+        if baseline is None and set(trial.networks) <= set(self.baselines):
+            baseline = self.baselines
         first, second = (self._measurement(side, baseline) for side in (trial.first, trial.second))
         least = claim(trial.id).least if trial.least is None else trial.least
         return contrast(trial.measure, first, second, least=least)
@@ -138,7 +138,7 @@ class Measured:
             found = tuple(self.contrast(trial, baseline=baseline) for trial in trials)
         except AnalysisError as error:
             words = str(error)
-            return Case(trials[0].id, networks, lacking=f"{words[:1].upper()}{words[1:]}.")
+            return Case(trials[0].id, networks, obstacle=f"{words[:1].upper()}{words[1:]}.")
         return Case(trials[0].id, networks, found)
 
     def _measurement(self, side: Side, baseline: Baseline | None) -> Measurement:
@@ -146,25 +146,25 @@ class Measured:
         return Measurement(side.label, self.jackknifed(side), untrained)
 
 
-def measured_of(dataset: xr.Dataset) -> Measured:
+def compared_models(dataset: xr.Dataset) -> ComparedModels:
     """A comparison as findings need it: the study's models, and which untrained one is whose."""
     facts: dict[str, Any] = dataset.attrs["models"]
     names = [str(model) for model in dataset["model_a"].values]
     baselines = [str(model) for model in dataset["baseline_of_a"].values]
     twins = {own: twin for twin, own in zip(names, baselines, strict=True) if own}
     own = [model for model in dict.fromkeys(names) if model not in twins.values()]
-    return Measured(
+    return ComparedModels(
         parts=dataset["cka_parts"].values.astype(np.float64),
         model=names,
         families={model: str(facts[model]["family"]) for model in own},
-        twins=twins,
+        baselines=twins,
         tap=[str(tap) for tap in dataset["tap_a"].values],
         facts={model: facts[model] for model in own},
         images=dataset["batch_images"].values.tolist() if "batch_images" in dataset else None,
     )
 
 
-def shown(number: Estimate) -> str:
+def format_estimate(number: Estimate) -> str:
     """``number`` with two decimals and its interval: ``0.62 [0.60, 0.64]``."""
     text = f"{number.value:.2f}"
     if number.low is not None and number.high is not None:
@@ -172,19 +172,21 @@ def shown(number: Estimate) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def sentence(case: Case) -> str:
+def case_sentence(case: Case) -> str:
     """What was measured of a claim, in a sentence that its numbers make."""
     told = []
     for one in case.contrasts:
         (above, first), (below, second) = one.first, one.second
-        words = f"{one.measure}: {above} {shown(first)}, {below} {shown(second)}"
+        words = (
+            f"{one.measure}: {above} {format_estimate(first)}, {below} {format_estimate(second)}"
+        )
         if one.untrained is not None:
             words += (
-                f"; the difference is {shown(one.difference)}, before training it is "
-                f"{shown(one.untrained)}"
+                f"; the difference is {format_estimate(one.difference)}, before training it is "
+                f"{format_estimate(one.untrained)}"
             )
         told.append(words[0].upper() + words[1:])
-    text = ". ".join(told) or case.lacking.removesuffix(".")
+    text = ". ".join(told) or case.obstacle.removesuffix(".")
     return f"{text}. {case.claim.sentence.removesuffix('.')}: {case.verdict}."
 
 

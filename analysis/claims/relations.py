@@ -74,7 +74,7 @@ class Relations:
         ]
         return next(iter(self._own_seed_first(twins, model)), None)
 
-    def others(self, model: str) -> list[str]:
+    def other_seeds(self, model: str) -> list[str]:
         """Those that differ from ``model`` in nothing but the seed."""
         return [
             other
@@ -82,12 +82,12 @@ class Relations:
             if other != model and self._same(model, other, apart=("seed",))
         ]
 
-    def firsts(self) -> list[str]:
+    def first_of_each_architecture(self) -> list[str]:
         """The first model of every architecture, whatever it was trained on, with all skips."""
         found: dict[str, str] = {}
         for model in self.facts:
             origins = ("data", "fraction", "start", "seed")
-            found.setdefault(self._kin(model, apart=origins, arguments=(SKIP_FREE,)), model)
+            found.setdefault(self._shared(model, apart=origins, arguments=(SKIP_FREE,)), model)
         return list(found.values())
 
     def seed(self, model: str) -> int | None:
@@ -99,20 +99,20 @@ class Relations:
         """The part of the data that ``model`` was trained on; all of it where nothing is said."""
         return float(self._origin(model)["fraction"] or ALL)
 
-    def kin(self, model: str) -> str:
+    def seed_group(self, model: str) -> str:
         """What ``model`` shares with those that differ from it in their seed alone.
 
         A network whose seed is not known has no such others, however alike it is: it may have
         been trained otherwise.
         """
-        shared = self._kin(model, apart=("seed",))
+        shared = self._shared(model, apart=("seed",))
         return shared if self.seed(model) is not None else f"{model} {shared}"
 
     def seeds(self) -> list[list[str]]:
         """Groups of two or more models that differ in nothing but the seed."""
         groups: dict[str, list[str]] = {}
         for model in self.facts:
-            groups.setdefault(self._kin(model, apart=("seed",)), []).append(model)
+            groups.setdefault(self._shared(model, apart=("seed",)), []).append(model)
         return [group for group in groups.values() if len(group) > 1]
 
     def doubtful_seeds(self) -> list[str]:
@@ -138,11 +138,13 @@ class Relations:
     def _same(
         self, one: str, other: str, *, apart: tuple[str, ...], arguments: tuple[str, ...] = ()
     ) -> bool:
-        return self._kin(one, apart=apart, arguments=arguments) == self._kin(
+        return self._shared(one, apart=apart, arguments=arguments) == self._shared(
             other, apart=apart, arguments=arguments
         )
 
-    def _kin(self, model: str, *, apart: tuple[str, ...], arguments: tuple[str, ...] = ()) -> str:
+    def _shared(
+        self, model: str, *, apart: tuple[str, ...], arguments: tuple[str, ...] = ()
+    ) -> str:
         """What a model shares with those that differ in the origins and arguments named only."""
         built = self.facts[model]["built"]
         kept = {key: value for key, value in built["arguments"].items() if key not in arguments}
@@ -172,10 +174,10 @@ def relations(comparison: xr.Dataset) -> Relations:
     return Relations({name: facts[name] for name in there if facts[name]["trained"]})
 
 
-def leading(comparison: xr.Dataset, models: list[str]) -> list[str]:
+def models_in_pairs(comparison: xr.Dataset, models: list[str]) -> list[str]:
     """Those of ``models`` that are shown in pairs: all, or the first of every architecture."""
     if len(models) <= MOST:
         return models
     known = relations(comparison)
-    firsts = known.firsts()
+    firsts = known.first_of_each_architecture()
     return [model for model in models if model not in known.facts or model in firsts]

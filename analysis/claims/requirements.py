@@ -1,6 +1,6 @@
 """What claims need of a study: a kind of network, labels, a second image set."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,7 @@ Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Available:
+class AvailableModels:
     """What a study has: its trained models with their facts, in its order, and its images.
 
     ``labels``: whether the images have any; ``second``: a second image set has.
@@ -19,24 +19,24 @@ class Available:
     labels: bool = False
     second: bool = False
 
-    def those(self, kind: Callable[[Facts], bool]) -> list[str]:
+    def where(self, kind: Callable[[Facts], bool]) -> list[str]:
         """The models of that ``kind``, in the study's order."""
         return [name for name, facts in self.models.items() if kind(facts)]
 
 
-def available(facts: Mapping[str, Facts]) -> Available:
+def available(facts: Mapping[str, Facts]) -> AvailableModels:
     """The trained networks of a study, or where none is trained, all of them."""
     trained = {name: own for name, own in facts.items() if own.get("trained")}
-    return Available(trained or facts)
+    return AvailableModels(trained or facts)
 
 
 @dataclass(frozen=True)
-class Need:
-    """One thing that has to be in a study, and what would bring it there: ``settle``."""
+class Requirement:
+    """One thing that has to be in a study, and what would bring it there: ``remedy``."""
 
     name: str
-    settle: str
-    met: Callable[[Available], bool]
+    remedy: str
+    met: Callable[[AvailableModels], bool]
 
 
 def plain(facts: Facts) -> bool:
@@ -70,45 +70,67 @@ def _pooled_vit(facts: Facts) -> bool:
     return facts["family"] == "vit" and plain(facts) and pooled(facts)
 
 
-def _any(kind: Callable[[Facts], bool]) -> Callable[[Available], bool]:
-    return lambda available: bool(available.those(kind))
+def _any(kind: Callable[[Facts], bool]) -> Callable[[AvailableModels], bool]:
+    return lambda available: bool(available.where(kind))
 
 
-VIT = Need("a ViT", "a trained ViT, such as {zoo: vit}", _any(of_family("vit")))
-RESNET = Need("a ResNet", "a trained ResNet, such as {zoo: resnet}", _any(of_family("resnet")))
-MIXER = Need("an MLP-Mixer", "a trained MLP-Mixer, such as {zoo: mixer}", _any(of_family("mixer")))
-CLASS_TOKEN = Need(
+VIT = Requirement("a ViT", "a trained ViT, such as {zoo: vit}", _any(of_family("vit")))
+RESNET = Requirement(
+    "a ResNet", "a trained ResNet, such as {zoo: resnet}", _any(of_family("resnet"))
+)
+MIXER = Requirement(
+    "an MLP-Mixer", "a trained MLP-Mixer, such as {zoo: mixer}", _any(of_family("mixer"))
+)
+CLASS_TOKEN = Requirement(
     "a ViT with a class token",
     "a trained ViT classified by a class token, such as {zoo: vit}",
     _any(of_family("vit")),
 )
-POOLED = Need(
+POOLED = Requirement(
     "a ViT classified by average pooling",
     "a trained ViT classified by average pooling, such as {zoo: vit-gap}",
     _any(_pooled_vit),
 )
-FRACTION = Need(
+FRACTION = Requirement(
     "a ViT trained on part of the data",
     "the same ViT trained on a fraction of the data, such as {zoo: vit-10-percent}",
     _any(lambda facts: facts["family"] == "vit" and partial(facts)),
 )
-SKIP_FREE = Need(
+SKIP_FREE = Requirement(
     "a ViT trained without the skips of one block",
     "a ViT trained without the skips of one block, such as {zoo: vit-skip-free-4}",
     _any(lambda facts: facts.get("skip_free") is not None),
 )
-FINE_TUNED = Need(
+FINE_TUNED = Requirement(
     "a network fine-tuned from another one",
     "a network and what it was fine-tuned to, such as {zoo: vit} and {zoo: vit-digits}",
     _any(fine_tuned),
 )
-LABELS = Need(
+LABELS = Requirement(
     "images with labels, enough of every class",
     "images with labels, such as `sample` or a folder with one folder a class",
     lambda available: available.labels,
 )
-SECOND_IMAGES = Need(
+SECOND_IMAGES = Requirement(
     "a second image set with labels",
     "a second image set with labels to transfer to",
     lambda available: available.second,
 )
+
+
+def missing_requirements(requirements: Sequence[Requirement], available: AvailableModels) -> str:
+    """Why a claim is undecided in a study, and the remedy, in a sentence or two.
+
+    Args:
+        requirements: Everything that the claim requires.
+        available: The models and images of the study.
+
+    Returns:
+        The requirements that are not met, with a remedy for each. Where all are met, the numbers
+        are missing: a model lacks the part, or it failed.
+    """
+    unmet = [one for one in requirements if not one.met(available)]
+    if not unmet:
+        return "There are models for it, but not the numbers: the section or a warning says why."
+    names = " and ".join(one.name for one in unmet)
+    return f"The study lacks {names}. Remedy: add {'; '.join(one.remedy for one in unmet)}."

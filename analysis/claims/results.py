@@ -9,7 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from seelike.analysis.claims.catalogue import claim
-from seelike.analysis.claims.evidence import Case, Contrast, Side, contrast
+from seelike.analysis.claims.evidence import Case, Contrast, Measurement, contrast
 from seelike.analysis.claims.relations import Relations
 from seelike.analysis.claims.requirements import available
 from seelike.analysis.claims.roles import role_assignments
@@ -32,7 +32,7 @@ class ModelResult:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def having(one: ModelResult | None, *wanted: Callable[[xr.Dataset], Rows]) -> ModelResult | None:
+def with_rows(one: ModelResult | None, *wanted: Callable[[xr.Dataset], Rows]) -> ModelResult | None:
     """``one`` if it has all ``wanted`` rows; without its untrained network if that lacks some."""
     if one is None or not all(rows(one.own).any() for rows in wanted):
         return None
@@ -46,7 +46,7 @@ def relations(each: Sequence[ModelResult]) -> Relations:
     return Relations({one.model: one.facts for one in each if one.facts})
 
 
-def of_casts(each: Sequence[ModelResult]) -> Iterator[dict[str, ModelResult]]:
+def by_role(each: Sequence[ModelResult]) -> Iterator[dict[str, ModelResult]]:
     """The first network of every family, then the second, ...: second seeds, and sizes.
 
     A study without a ViT that has a class token puts the claims on ViTs to those that average.
@@ -62,17 +62,19 @@ def of_casts(each: Sequence[ModelResult]) -> Iterator[dict[str, ModelResult]]:
         yield {by_name[name].family: by_name[name] for name in cast}
 
 
-def side(one: ModelResult, label: str, number: Callable[[xr.Dataset], Jackknifed]) -> Side:
+def measurement(
+    one: ModelResult, label: str, number: Callable[[xr.Dataset], Jackknifed]
+) -> Measurement:
     """``number`` of a network's dataset, and of that before its training."""
     untrained = None if one.untrained is None else number(one.untrained)
-    return Side(label, number(one.own), untrained)
+    return Measurement(label, number(one.own), untrained)
 
 
-def above(
+def claim_contrast(
     id: str,
     measure: str,
-    first: Side,
-    second: Side,
+    first: Measurement,
+    second: Measurement,
     *,
     least: float | None = None,
     premise: bool = False,
@@ -82,18 +84,18 @@ def above(
     return contrast(measure, first, second, least=limit, premise=premise)
 
 
-def bound(value: float, like: Side, label: str) -> Side:
+def bound_measurement(value: float, like: Measurement, label: str) -> Measurement:
     """A number that images do not change, to be compared with one that they do."""
-    untrained = None if like.untrained is None else constant(value, like.untrained)
-    return Side(label, constant(value, like.own), untrained)
+    untrained = None if like.untrained is None else constant_number(value, like.untrained)
+    return Measurement(label, constant_number(value, like.own), untrained)
 
 
-def constant(value: float, like: Jackknifed) -> Jackknifed:
+def constant_number(value: float, like: Jackknifed) -> Jackknifed:
     """``value``, whichever images are left out."""
     return like.of(lambda each: np.full(len(each), value))
 
 
-def distinct(cases: Sequence[Case]) -> list[Case]:
+def unique_cases(cases: Sequence[Case]) -> list[Case]:
     """The cases, one that two casts put to the same networks once."""
     found: dict[tuple[str, tuple[str, ...]], Case] = {}
     for case in cases:

@@ -10,7 +10,7 @@ from benchmarks.coverage.populations import Drawn
 from benchmarks.coverage.shares import Hits, Repeats, data_sets, hit, holds, shares
 from seelike.analysis.claims.evidence import Case
 from seelike.analysis.claims.experiments.comparison import cases, fine_cases
-from seelike.analysis.claims.findings import Measured
+from seelike.analysis.claims.findings import ComparedModels
 from seelike.analysis.similarity.cka import cka_from_hsic
 from seelike.analysis.similarity.gram import Array
 from seelike.analysis.similarity.intervals.cka_intervals import batch_groups, cell_interval
@@ -31,7 +31,7 @@ NETWORKS = {
     "vit, seed 1": "vit-seed1",
     "vit, digits": "vit-digits",
 }
-TWINS = {"vit": "vit untrained", "resnet": "resnet untrained", "mixer": "mixer untrained"}
+BASELINES = {"vit": "vit untrained", "resnet": "resnet untrained", "mixer": "mixer untrained"}
 BLOCK = 4
 # The stream and the branches beside it, of all that the paper taps in a ViT.
 FINE = [
@@ -48,18 +48,18 @@ def covered(
     images = populations.images(population)
     models: Models = {}
     grams: list[Float32] = []
-    for name, zoo in (NETWORKS | {twin: own for own, twin in TWINS.items()}).items():
-        of = populations.network(zoo, trained=name not in TWINS.values())
+    for name, zoo in (NETWORKS | {twin: own for own, twin in BASELINES.items()}).items():
+        of = populations.network(zoo, trained=name not in BASELINES.values())
         found = populations.grams(of, "blocks", images)
         family = zoo.split("-")[0]
-        models[name] = (_facts(family, plain=name in TWINS), list(found))
+        models[name] = (_facts(family, plain=name in BASELINES), list(found))
         grams += found.values()
     drawn: dict[str, Any] = {"repeats": repeats, "batch": batch}
-    every = held(grams, models, _numbers, twins=TWINS, **drawn)
+    every = held(grams, models, _numbers, baselines=BASELINES, **drawn)
     if fine:
         found = populations.grams(populations.network("vit"), FINE, images)
         own: Models = {"vit": (_facts("vit", plain=True), list(found))}
-        every |= held(list(found.values()), own, _grid, twins={}, **drawn)
+        every |= held(list(found.values()), own, _grid, baselines={}, **drawn)
     return every
 
 
@@ -77,16 +77,18 @@ def _facts(family: str, *, plain: bool) -> Mapping[str, Any]:
 def held(
     grams: Sequence[Float32],
     models: Models,
-    numbers: Callable[[Measured], Iterator[tuple[str, Estimate]]],
+    numbers: Callable[[ComparedModels], Iterator[tuple[str, Estimate]]],
     *,
-    twins: Mapping[str, str],
+    baselines: Mapping[str, str],
     repeats: Repeats,
     batch: int,
 ) -> dict[str, dict[int, float]]:
     """The share of data sets drawn from Grams of all images whose intervals hold the truth."""
     whole = populations.true_parts(grams)
     stacked = np.stack(grams, axis=2)
-    truth = dict(numbers(populations.measured(whole, models, twins=twins, batch=len(grams[0]))))
+    truth = dict(
+        numbers(populations.measured(whole, models, baselines=baselines, batch=len(grams[0])))
+    )
     cells = cka_from_hsic(whole)
     hits: Hits = {}
     rng = np.random.default_rng(0)
@@ -96,7 +98,7 @@ def held(
         for count in wanted:
             parts = every[:count]
             _cells(hits, parts, cells)
-            own = populations.measured(parts, models, twins=twins, batch=batch)
+            own = populations.measured(parts, models, baselines=baselines, batch=batch)
             for name, number in numbers(own):
                 hit(hits, name, count, holds(number, truth[name].value))
     return shares(hits)
@@ -121,7 +123,7 @@ def _cells(hits: Hits, parts: Array, truth: Array) -> None:
     hit(hits, "differences of two CKAs", len(parts), within.mean())
 
 
-def _numbers(measured: Measured) -> Iterator[tuple[str, Estimate]]:
+def _numbers(measured: ComparedModels) -> Iterator[tuple[str, Estimate]]:
     found = [
         *cases(measured),
         collapse(measured, SkipFreeModel("vit without skips", "vit", BLOCK, BLOCK + 1, BLOCK + 2)),
@@ -132,7 +134,7 @@ def _numbers(measured: Measured) -> Iterator[tuple[str, Estimate]]:
         yield from of_case(case)
 
 
-def _grid(measured: Measured) -> Iterator[tuple[str, Estimate]]:
+def _grid(measured: ComparedModels) -> Iterator[tuple[str, Estimate]]:
     for case in fine_cases(measured):
         yield from of_case(case)
 

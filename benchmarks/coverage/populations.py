@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from seelike.analysis.claims.findings import Measured
+from seelike.analysis.claims.findings import ComparedModels
 from seelike.analysis.networks import ModelSpec, record, taps
 from seelike.analysis.networks.layers.tap import Tap
 from seelike.analysis.networks.network import Network
@@ -103,16 +103,16 @@ def measured(
     hsic: Array,
     models: Mapping[str, tuple[Mapping[str, Any], Sequence[str]]],
     *,
-    twins: Mapping[str, str],
+    baselines: Mapping[str, str],
     batch: int,
-) -> Measured:
+) -> ComparedModels:
     """HSICs as claims take them; ``models`` have facts and taps, in the order of the Grams."""
-    own = {name: facts for name, (facts, _) in models.items() if name not in twins.values()}
-    return Measured(
+    own = {name: facts for name, (facts, _) in models.items() if name not in baselines.values()}
+    return ComparedModels(
         parts=hsic,
         model=[name for name, (_, taps_) in models.items() for _ in taps_],
         families={name: str(facts["family"]) for name, facts in own.items()},
-        twins=twins,
+        baselines=baselines,
         tap=[tap for _, taps_ in models.values() for tap in taps_],
         facts=own,
         images=[batch] * len(hsic),

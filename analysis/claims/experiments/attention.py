@@ -6,17 +6,17 @@ from math import ceil
 import numpy as np
 import xarray as xr
 
-from seelike.analysis.claims.evidence import Case, Side, lacking_case
+from seelike.analysis.claims.evidence import Case, Measurement, undecided_case
 from seelike.analysis.claims.requirements import partial
 from seelike.analysis.claims.results import (
     ModelResult,
     Rows,
-    above,
-    bound,
-    distinct,
-    of_casts,
+    bound_measurement,
+    by_role,
+    claim_contrast,
+    measurement,
     relations,
-    side,
+    unique_cases,
 )
 from seelike.analysis.similarity.intervals.jackknife import Jackknifed
 from seelike.analysis.similarity.parts.head_subsets import Agreement
@@ -34,9 +34,9 @@ CORRELATION_NEEDS = 8
 
 def attention_cases(each: Sequence[ModelResult]) -> list[Case]:
     """What attention distances say on E3: of every ViT, then of those on less data."""
-    vits = [cast["vit"] for cast in of_casts(each) if "vit" in cast]
+    vits = [cast["vit"] for cast in by_role(each) if "vit" in cast]
     found = [case for vit in vits for case in _of_one(vit)]
-    return distinct([*found, *_less_data(each)])
+    return unique_cases([*found, *_less_data(each)])
 
 
 def _of_one(vit: ModelResult) -> Iterator[Case]:
@@ -51,35 +51,35 @@ def _of_one(vit: ModelResult) -> Iterator[Case]:
             f"takes {HEADS_NEED}: take a network with more heads."
         )
         for id in ("E3-local", "E3-highest", "E3-apart"):
-            yield lacking_case(id, networks, why)
+            yield undecided_case(id, networks, why)
         return
-    lowest = side(vit, "lowest blocks", lambda d: most_local(d, ends(d)[0]))
-    local = above(
+    lowest = measurement(vit, "lowest blocks", lambda d: most_local(d, ends(d)[0]))
+    local = claim_contrast(
         "E3-local",
         f"mean distance in patches of the most local quarter of the heads of {vit.model}",
-        side(vit, "half of attention to all alike", _half_of_uniform),
+        measurement(vit, "half of attention to all alike", _half_of_uniform),
         lowest,
     )
     yield Case("E3-local", networks, (local,))
-    premise = above(
+    premise = claim_contrast(
         "E3-highest",
         "the lowest blocks have local heads",
-        side(vit, "half of attention to all alike", _half_of_uniform),
+        measurement(vit, "half of attention to all alike", _half_of_uniform),
         lowest,
         premise=True,
     )
-    highest = above(
+    highest = claim_contrast(
         "E3-highest",
         f"mean distance in patches of the most local quarter of the heads of {vit.model}",
-        side(vit, "highest blocks", lambda d: most_local(d, ends(d)[1])),
+        measurement(vit, "highest blocks", lambda d: most_local(d, ends(d)[1])),
         lowest,
     )
     yield Case("E3-highest", networks, (premise, highest))
-    apart = above(
+    apart = claim_contrast(
         "E3-apart",
         f"standard deviation over the heads of {vit.model} of their distance in patches",
-        side(vit, "lowest blocks", lambda d: _spread(d, ends(d)[0])),
-        side(vit, "highest blocks", lambda d: _spread(d, ends(d)[1])),
+        measurement(vit, "lowest blocks", lambda d: _spread(d, ends(d)[0])),
+        measurement(vit, "highest blocks", lambda d: _spread(d, ends(d)[1])),
     )
     yield Case("E3-apart", networks, (apart,))
 
@@ -97,19 +97,19 @@ def _less_data(each: Sequence[ModelResult]) -> Iterator[Case]:
         for full in (able[name] for name in known.full(part.model)):
             if uniform(full.own, "plain") is None or ends(full.own)[0].sum() < HEADS_NEED:
                 continue
-            local = side(full, full.model, lambda d: most_local(d, ends(d)[0]))
-            premise = above(
+            local = measurement(full, full.model, lambda d: most_local(d, ends(d)[0]))
+            premise = claim_contrast(
                 "E3-data",
                 f"{full.model} has local heads",
-                side(full, "half of attention to all alike", _half_of_uniform),
+                measurement(full, "half of attention to all alike", _half_of_uniform),
                 local,
                 premise=True,
             )
-            loss = above(
+            loss = claim_contrast(
                 "E3-data",
                 "mean distance in patches of the most local quarter of the heads of the lowest "
                 "blocks",
-                side(part, part.model, lambda d: most_local(d, ends(d)[0])),
+                measurement(part, part.model, lambda d: most_local(d, ends(d)[0])),
                 local,
             )
             yield Case("E3-data", (part.model, full.model), (premise, loss))
@@ -160,21 +160,21 @@ def subsets_case(
     networks = (heads.model, units.model)
     count = int(heads.own.attrs["heads"])
     if count < CORRELATION_NEEDS or own.correlation is None:
-        return lacking_case(
+        return undecided_case(
             "E4-falls",
             networks,
             f"{heads.model} has {count} heads, a correlation over heads takes {CORRELATION_NEEDS}: "
             "take a network with more.",
         )
     before = None if untrained is None else untrained.correlation
-    correlation = Side(
+    correlation = Measurement(
         "correlation", own.correlation.at([0]), None if before is None else before.at([0])
     )
-    falls = above(
+    falls = claim_contrast(
         "E4-falls",
         f"correlation of mean distance and CKA with {units.own['part'].values[0]} of "
         f"{units.model}, over the {count} heads of {heads.own.attrs['block']} of {heads.model}",
-        bound(FALLS, correlation, f"limit {FALLS:g}"),
+        bound_measurement(FALLS, correlation, f"limit {FALLS:g}"),
         correlation,
     )
     return Case("E4-falls", networks, (falls,))

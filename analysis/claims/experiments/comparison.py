@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from seelike.analysis.claims import matrix_statistics as statistics
 from seelike.analysis.claims.evidence import Case
-from seelike.analysis.claims.findings import Measured, Side, Trial
+from seelike.analysis.claims.findings import ComparedModels, Side, Trial
 from seelike.analysis.claims.layer_parts import (
     block_contrast,
     block_contrast_by_chance,
@@ -22,19 +22,19 @@ _STAGE = re.compile(r"(layer\d+|stages\.\d+)\.")
 _Places = tuple[list[int], list[int]]
 
 
-def cases(measured: Measured) -> list[Case]:
+def cases(measured: ComparedModels) -> list[Case]:
     """What ``measured`` says on E1, E2 and E14, of the first networks, the second, and so on.
 
     A claim that two casts put to the same networks stands once.
     """
     found: dict[tuple[str, tuple[str, ...]], Case] = {}
-    for cast in measured.casts:
+    for cast in measured.roles:
         for case in _of_cast(measured, cast):
             found.setdefault((case.id, case.networks), case)
     return list(found.values())
 
 
-def _of_cast(measured: Measured, cast: Sequence[str]) -> Iterator[Case]:
+def _of_cast(measured: ComparedModels, cast: Sequence[str]) -> Iterator[Case]:
     vit, resnet, mixer = (measured.of_family(f, cast) for f in ("vit", "resnet", "mixer"))
     if vit is not None and resnet is not None:
         yield measured.case(_ends(vit, resnet))
@@ -52,10 +52,10 @@ def _of_cast(measured: Measured, cast: Sequence[str]) -> Iterator[Case]:
         yield measured.case(_blocks(mixer))
 
 
-def fine_cases(measured: Measured) -> list[Case]:
+def fine_cases(measured: ComparedModels) -> list[Case]:
     """What a comparison of the taps ``paper`` says on the grid in a ViT's heatmap (E1)."""
     found: dict[str, Case] = {}
-    for vit in (measured.of_family("vit", cast) for cast in measured.casts):
+    for vit in (measured.of_family("vit", cast) for cast in measured.roles):
         if vit is None or vit in found:
             continue
         along, beside = _stream_and_branches(measured.taps(vit))

@@ -10,13 +10,13 @@ from seelike.analysis.claims.evidence import Case
 from seelike.analysis.claims.results import (
     ModelResult,
     Rows,
-    above,
-    bound,
-    distinct,
-    having,
-    of_casts,
+    bound_measurement,
+    by_role,
+    claim_contrast,
+    measurement,
     relations,
-    side,
+    unique_cases,
+    with_rows,
 )
 from seelike.analysis.similarity.intervals.jackknife import Jackknifed
 
@@ -28,9 +28,9 @@ MOST_TOKENS = 0.5
 
 def localization_cases(each: Sequence[ModelResult]) -> list[Case]:
     """What localization says of ViT, of ResNet, and of a ViT classified by its mean."""
-    placed = [one for one in (having(one, looked_at) for one in each) if one is not None]
+    placed = [one for one in (with_rows(one, looked_at) for one in each) if one is not None]
     found = []
-    for cast in of_casts(placed):
+    for cast in by_role(placed):
         vit, resnet = cast.get("vit"), cast.get("resnet")
         if vit is not None:
             found.append(_own(vit))
@@ -41,37 +41,37 @@ def localization_cases(each: Sequence[ModelResult]) -> list[Case]:
         with_class_token = by_name.get(known.class_token(pooled.model) or "")
         if with_class_token is not None:
             found.append(_pooled(with_class_token, pooled))
-    return distinct(found)
+    return unique_cases(found)
 
 
 def _own(vit: ModelResult) -> Case:
-    inside = side(vit, "tokens inside the image", partial(score, name="inside_soft"))
-    own = above(
+    inside = measurement(vit, "tokens inside the image", partial(score, name="inside_soft"))
+    own = claim_contrast(
         "E8-own",
         f"soft share of {vit.model}'s tokens in its last block but one of which the own patch is "
         "the most similar",
         inside,
-        bound(MOST_TOKENS, inside, "half of them"),
+        bound_measurement(MOST_TOKENS, inside, "half of them"),
     )
     return Case("E8-own", (vit.model,), (own,))
 
 
 def _resnet(vit: ModelResult, resnet: ModelResult) -> Case:
-    less = above(
+    less = claim_contrast(
         "E8-resnet",
         "soft share of tokens, or locations, of which the own patch is the most similar",
-        side(vit, f"{vit.model}, last block but one", score),
-        side(resnet, f"{resnet.model}, last unit", score),
+        measurement(vit, f"{vit.model}, last block but one", score),
+        measurement(resnet, f"{resnet.model}, last unit", score),
     )
     return Case("E8-resnet", (vit.model, resnet.model), (less,))
 
 
 def _pooled(with_class_token: ModelResult, pooled: ModelResult) -> Case:
-    less = above(
+    less = claim_contrast(
         "E9-pooled",
         "soft share of tokens of the last block but one of which the own patch is the most similar",
-        side(with_class_token, f"{with_class_token.model}, class token", score),
-        side(pooled, f"{pooled.model}, mean", score),
+        measurement(with_class_token, f"{with_class_token.model}, class token", score),
+        measurement(pooled, f"{pooled.model}, mean", score),
     )
     return Case("E9-pooled", (with_class_token.model, pooled.model), (less,))
 

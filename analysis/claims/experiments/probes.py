@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from seelike.analysis.claims.evidence import Case, Side
+from seelike.analysis.claims.evidence import Case, Measurement
 from seelike.analysis.claims.results import (
     ModelResult,
     Rows,
-    above,
-    distinct,
-    of_casts,
+    by_role,
+    claim_contrast,
+    measurement,
     relations,
-    side,
+    unique_cases,
 )
 from seelike.analysis.probing import FULL
 from seelike.analysis.probing.features import CLS, MEAN, TOKEN
@@ -36,26 +36,28 @@ def token_cases(each: Sequence[ModelResult]) -> list[Case]:
     for pooled in able:
         classed = by_name.get(known.class_token(pooled.model) or "") if pooled.facts else None
         if classed is not None:
-            better = above(
+            better = claim_contrast(
                 "E10-pooled",
                 f"{shots_at_tokens(pooled.own)} {measure}",
-                side(pooled, pooled.model, partial(last, feature=TOKEN)),
-                side(classed, f"spatial tokens of {classed.model}", partial(last, feature=TOKEN)),
+                measurement(pooled, pooled.model, partial(last, feature=TOKEN)),
+                measurement(
+                    classed, f"spatial tokens of {classed.model}", partial(last, feature=TOKEN)
+                ),
             )
             found.append(Case("E10-pooled", (pooled.model, classed.model), (better,)))
-    for cast in of_casts(able):
+    for cast in by_role(able):
         vit = cast.get("vit")
         if vit is None or vit.facts.get("pooling") != "CLS" or not last_tokens(vit.own, CLS).any():
             continue
-        worse = above(
+        worse = claim_contrast(
             "E10-token",
             f"{shots_at_tokens(vit.own)} accuracy of probes on tokens of the last layer of "
             f"{vit.model}",
-            side(vit, "class token", partial(last, feature=CLS)),
-            side(vit, "spatial tokens, mean", partial(last, feature=TOKEN)),
+            measurement(vit, "class token", partial(last, feature=CLS)),
+            measurement(vit, "spatial tokens, mean", partial(last, feature=TOKEN)),
         )
         found.append(Case("E10-token", (vit.model,), (worse,)))
-    return distinct(found)
+    return unique_cases(found)
 
 
 def depth_cases(each: Sequence[ModelResult]) -> list[Case]:
@@ -68,20 +70,20 @@ def depth_cases(each: Sequence[ModelResult]) -> list[Case]:
     ]
     for part in (by_name[name] for name in known.least(parts)):
         found += [_more_data(part, by_name[full]) for full in known.full(part.model)]
-    for cast in of_casts(able):
+    for cast in by_role(able):
         if {"vit", "resnet"} <= set(cast):
             found.append(_middle(cast["vit"], cast["resnet"]))
-    return distinct(found)
+    return unique_cases(found)
 
 
 def _middle(vit: ModelResult, resnet: ModelResult) -> Case:
     id = "E12-transfer" if transferred(vit) else "E12-resnet"
-    better = above(
+    better = claim_contrast(
         id,
         f"mean {called(most(vit.own))} accuracy in the middle third of the layers, "
         f"{FEATURES[MEAN]}",
-        side(vit, vit.model, partial(_third, third=THIRDS[1])),
-        side(resnet, resnet.model, partial(_third, third=THIRDS[1])),
+        measurement(vit, vit.model, partial(_third, third=THIRDS[1])),
+        measurement(resnet, resnet.model, partial(_third, third=THIRDS[1])),
     )
     return Case(id, (vit.model, resnet.model), (better,))
 
@@ -92,10 +94,10 @@ def _more_data(part: ModelResult, whole: ModelResult) -> Case:
     middle = rows_of(part.own, feature=MEAN, shots=most(part.own), third=THIRDS[1])
     gained = _accuracy(whole.own) - _accuracy(part.own)
 
-    def gain(label: str, chosen: Rows) -> Side:
-        return Side(label, gained.of(lambda each: each[:, chosen].mean(axis=1)))
+    def gain(label: str, chosen: Rows) -> Measurement:
+        return Measurement(label, gained.of(lambda each: each[:, chosen].mean(axis=1)))
 
-    more = above(
+    more = claim_contrast(
         "E12-middle",
         f"mean gain in {called(most(part.own))} accuracy from {part.model} "
         f"({fraction(part):.0%} of the data) to {whole.model}, {FEATURES[MEAN]}",

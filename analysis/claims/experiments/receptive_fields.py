@@ -10,11 +10,11 @@ from seelike.analysis.claims.evidence import Case
 from seelike.analysis.claims.results import (
     ModelResult,
     Rows,
-    above,
-    distinct,
-    having,
-    of_casts,
-    side,
+    by_role,
+    claim_contrast,
+    measurement,
+    unique_cases,
+    with_rows,
 )
 from seelike.analysis.similarity.intervals.jackknife import Jackknifed
 
@@ -23,22 +23,22 @@ def field_cases(each: Sequence[ModelResult]) -> list[Case]:
     """What receptive fields say of ViTs before and after the sum, and of ViT against ResNet."""
     after, before = (partial(rows_of, role=role, kind="attention") for role in ("after", "before"))
     found = []
-    for cast in of_casts(each):
-        vit = having(cast.get("vit"), after, before)
-        resnet = having(cast.get("resnet"), partial(rows_of, role="after"))
+    for cast in by_role(each):
+        vit = with_rows(cast.get("vit"), after, before)
+        resnet = with_rows(cast.get("resnet"), partial(rows_of, role="after"))
         if vit is not None:
             found.append(_centre(vit))
         if vit is not None and resnet is not None:
             found.append(_early(vit, resnet))
-    return distinct(found)
+    return unique_cases(found)
 
 
 def _centre(vit: ModelResult) -> Case:
-    share = above(
+    share = claim_contrast(
         "E5-centre",
         f"mean share of the gradient in the centre patch, attention of {vit.model}",
-        side(vit, "after the sum", partial(_share, role="after")),
-        side(vit, "before the sum", partial(_share, role="before")),
+        measurement(vit, "after the sum", partial(_share, role="after")),
+        measurement(vit, "before the sum", partial(_share, role="before")),
     )
     return Case("E5-centre", (vit.model,), (share,))
 
@@ -47,17 +47,17 @@ def _early(vit: ModelResult, resnet: ModelResult) -> Case:
     """Global early is wider than a ResNet early; gradual growth is wider late than early."""
     of = "radius that holds 95 % of the gradient, over that of a field spread evenly"
     lowest = partial(extent, which=0)
-    wide = above(
+    wide = claim_contrast(
         "E5-early",
         f"{of}, lowest quarter of the residual sums",
-        side(vit, vit.model, lowest),
-        side(resnet, resnet.model, lowest),
+        measurement(vit, vit.model, lowest),
+        measurement(resnet, resnet.model, lowest),
     )
-    grows = above(
+    grows = claim_contrast(
         "E5-early",
         f"{of}, residual sums of {resnet.model}",
-        side(resnet, "highest quarter", partial(extent, which=1)),
-        side(resnet, "lowest quarter", lowest),
+        measurement(resnet, "highest quarter", partial(extent, which=1)),
+        measurement(resnet, "lowest quarter", lowest),
     )
     return Case("E5-early", (vit.model, resnet.model), (wide, grows))
 

@@ -10,11 +10,11 @@ from seelike.analysis.claims.evidence import Case, Contrast
 from seelike.analysis.claims.results import (
     ModelResult,
     Rows,
-    above,
-    distinct,
-    having,
-    of_casts,
-    side,
+    by_role,
+    claim_contrast,
+    measurement,
+    unique_cases,
+    with_rows,
 )
 from seelike.analysis.similarity.intervals.jackknife import Jackknifed
 
@@ -26,14 +26,14 @@ NUMBER = "mean log of the norm ratio of skip and branch"
 def residual_cases(each: Sequence[ModelResult]) -> list[Case]:
     """What norm ratios say of class token and patches, and of ViT against ResNet."""
     found = []
-    for cast in of_casts(each):
+    for cast in by_role(each):
         vit, resnet = cast.get("vit"), cast.get("resnet")
-        both = having(vit, partial(rows_of, token=CLASS_TOKEN, part="upper"))
+        both = with_rows(vit, partial(rows_of, token=CLASS_TOKEN, part="upper"))
         if both is not None:
             found += [_token(both), _patches(both), _crossing(both)]
         if vit is not None and resnet is not None:
             found.append(_resnet(vit, resnet))
-    return distinct(found)
+    return unique_cases(found)
 
 
 def _token(vit: ModelResult) -> Case:
@@ -48,22 +48,22 @@ def _patches(vit: ModelResult) -> Case:
 def _halves(id: str, vit: ModelResult, token: str, higher: str) -> Contrast:
     lower = "upper" if higher == "lower" else "lower"
     named = "class token" if token == CLASS_TOKEN else "patches"
-    return above(
+    return claim_contrast(
         id,
         f"{NUMBER} of {vit.model}, {named}",
-        side(vit, f"{higher} half", _log_ratio(token, higher)),
-        side(vit, f"{lower} half", _log_ratio(token, lower)),
+        measurement(vit, f"{higher} half", _log_ratio(token, higher)),
+        measurement(vit, f"{lower} half", _log_ratio(token, lower)),
     )
 
 
 def _crossing(vit: ModelResult) -> Case:
     """They cross in the middle: one is above in the first half, the other in the second."""
     each = [
-        above(
+        claim_contrast(
             "E6-crossing",
             f"{NUMBER} of {vit.model}, {part} half",
-            side(vit, names[first], _log_ratio(first, part)),
-            side(vit, names[second], _log_ratio(second, part)),
+            measurement(vit, names[first], _log_ratio(first, part)),
+            measurement(vit, names[second], _log_ratio(second, part)),
         )
         for names in ({CLASS_TOKEN: "class token", PATCHES: "patches"},)
         for part, first, second in (
@@ -76,11 +76,11 @@ def _crossing(vit: ModelResult) -> Case:
 
 def _resnet(vit: ModelResult, resnet: ModelResult) -> Case:
     whole = _log_ratio(PATCHES, "whole")
-    more = above(
+    more = claim_contrast(
         "E6-resnet",
         f"{NUMBER} over all residual sums",
-        side(vit, vit.model, whole),
-        side(resnet, resnet.model, whole),
+        measurement(vit, vit.model, whole),
+        measurement(resnet, resnet.model, whole),
     )
     return Case("E6-resnet", (vit.model, resnet.model), (more,))
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from seelike.analysis import figures as draw
-from seelike.analysis.claims.findings import shown
+from seelike.analysis.claims.findings import format_estimate
 from seelike.analysis.claims.results import ModelResult
 from seelike.analysis.similarity import Estimate
 from seelike.storage.digest import slug
@@ -65,13 +65,13 @@ def words(one: ModelResult) -> str:
     most = 1 + np.flatnonzero(shares <= shares.min() + _EQUAL)
     sentence = (
         f"{one.model}: without the skips of {_either(one.own['block'].values[most])} the fewest "
-        f"predictions stay, {shown(kept[most[0]])} of all"
+        f"predictions stay, {format_estimate(kept[most[0]])} of all"
     )
     if "accuracy" in one.own:
         right: list[Estimate] = numbers(one.own, "accuracy").estimates
         sentence += (
-            f"; right are {_either([shown(right[at]) for at in most])}, of the intact network "
-            f"{shown(right[0])}"
+            f"; right are {_either([format_estimate(right[at]) for at in most])}, of the intact "
+            f"network {format_estimate(right[0])}"
         )
     return f"{sentence}."
 

@@ -10,8 +10,8 @@ import xarray as xr
 from seelike.analysis import figures as draw
 from seelike.analysis.claims.evidence import Case
 from seelike.analysis.claims.experiments.attention import subsets_case
-from seelike.analysis.claims.findings import sentence
-from seelike.analysis.claims.results import ModelResult, of_casts
+from seelike.analysis.claims.findings import case_sentence
+from seelike.analysis.claims.results import ModelResult, by_role
 from seelike.analysis.figures.comparison.curves import Kind
 from seelike.analysis.similarity.parts.head_subsets import Agreement, Parts, agreement
 from seelike.storage.reports import write
@@ -90,7 +90,7 @@ def _beside(each: Sequence[ModelResult]) -> list[_Beside]:
     """A ViT's heads and a ResNet's units, seed by seed; without these the first of each kind."""
     heads = [one for one in each if one.own.attrs["kind"] == HEADS]
     units = [one for one in each if one.own.attrs["kind"] == UNITS]
-    casts = [cast for cast in of_casts(each) if {"vit", "resnet"} <= set(cast)]
+    casts = [cast for cast in by_role(each) if {"vit", "resnet"} <= set(cast)]
     found = {(c["vit"].model, c["resnet"].model): (c["vit"], c["resnet"]) for c in casts}
     pairs = [(a, b) for a, b in found.values() if a in heads and b in units]
     if not pairs and heads and units:
@@ -146,7 +146,7 @@ def _words(beside: _Beside) -> str:
     near, far = (f"{cka[at]:.2f} at {own.distance.value[at]:.1f} pixels" for at in (0, -1))
     return (
         f"CKA of heads of {beside.heads.model} with {unit} of {beside.units.model} is {near} on "
-        f"average and {far}. {sentence(_case(beside))}"
+        f"average and {far}. {case_sentence(_case(beside))}"
     )
 
 

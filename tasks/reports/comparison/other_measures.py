@@ -7,8 +7,8 @@ import numpy as np
 import xarray as xr
 
 from seelike.analysis import figures as draw
-from seelike.analysis.claims.findings import Measured
-from seelike.analysis.claims.relations import leading
+from seelike.analysis.claims.findings import ComparedModels
+from seelike.analysis.claims.relations import models_in_pairs
 from seelike.storage.digest import slug
 from seelike.storage.reports.write import Section, Table
 from seelike.tasks.comparison.undefined import defined_layers, undefined_words
@@ -21,9 +21,9 @@ EXACT = "cka_exact"
 ALL_IMAGES = (EXACT, "cka_biased", "cka_rbf_exact", "cka_rbf_biased")
 
 
-def further_sections(dataset: xr.Dataset, measured: Measured) -> Iterator[Section]:
+def further_sections(dataset: xr.Dataset, measured: ComparedModels) -> Iterator[Section]:
     """Those that the comparison has the numbers for, in reading order."""
-    models = leading(dataset, list(measured.families))
+    models = models_in_pairs(dataset, list(measured.families))
     names = list(dataset.attrs["measures"])
     if "cka_p" in dataset and len(models) > 1:
         yield chance(dataset, models, names)

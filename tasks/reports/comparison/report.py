@@ -11,8 +11,8 @@ from prefect.cache_policies import NO_CACHE
 
 from seelike.analysis.claims import RULE, Verdict, chance_words, tally
 from seelike.analysis.claims.experiments.comparison import cases
-from seelike.analysis.claims.findings import measured_of
-from seelike.analysis.claims.relations import MOST, leading, relations
+from seelike.analysis.claims.findings import compared_models
+from seelike.analysis.claims.relations import MOST, models_in_pairs, relations
 from seelike.analysis.similarity.intervals.proportions import share
 from seelike.storage.reports import write
 from seelike.storage.reports.write import Group, Page, Table
@@ -53,12 +53,12 @@ def page(
     dataset: xr.Dataset, comparison: ComparisonResult, *, missing: Mapping[str, str] = NOTHING
 ) -> Page:
     """The whole report of ``comparison``, whose numbers ``dataset`` are, as a page."""
-    measured = measured_of(dataset)
+    measured = compared_models(dataset)
     found = cases(measured)
     models = list(measured.families)
-    shown = of_models(dataset, leading(dataset, models))
+    shown = of_models(dataset, models_in_pairs(dataset, models))
     every = (
-        *sections(shown, measured_of(shown), found, measured.facts),
+        *sections(shown, compared_models(shown), found, measured.facts),
         *nearest_sections(dataset, models),
         *related_sections(dataset, measured),
         *further_sections(dataset, measured),
@@ -95,7 +95,7 @@ def verdict_notes(verdicts: Sequence[Verdict]) -> Iterator[str]:
 
 
 def _notes(dataset: xr.Dataset, models: list[str]) -> Iterator[str]:
-    shown = leading(dataset, models)
+    shown = models_in_pairs(dataset, models)
     if shown != models:
         yield (
             f"Of {len(models)} networks the sections within and across models, beyond chance and "

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from seelike.analysis import figures as draw
-from seelike.analysis.claims.findings import Measured
+from seelike.analysis.claims.findings import ComparedModels
 from seelike.analysis.claims.relations import relations
 from seelike.analysis.similarity.intervals.ceilings import Ceiling, Seeds
 from seelike.storage.digest import slug
@@ -15,7 +15,7 @@ from seelike.tasks.reports.elements.figures import render_figure
 from seelike.tasks.reports.methods.comparison import cka_method
 
 
-def seeds_of(dataset: xr.Dataset, measured: Measured) -> Seeds:
+def seeds_of(dataset: xr.Dataset, measured: ComparedModels) -> Seeds:
     """The trained models of one architecture that differ in their seed, where there are any."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for number, group in enumerate(relations(dataset).seeds()):

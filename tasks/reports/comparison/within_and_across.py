@@ -9,7 +9,7 @@ import xarray as xr
 from seelike.analysis import figures as draw
 from seelike.analysis.claims import matrix_statistics as statistics
 from seelike.analysis.claims.evidence import Case
-from seelike.analysis.claims.findings import Measured, Side, shown
+from seelike.analysis.claims.findings import ComparedModels, Side, format_estimate
 from seelike.analysis.similarity import Estimate
 from seelike.analysis.similarity.significance.permutation_tests import ROUNDING
 from seelike.storage.digest import slug
@@ -26,7 +26,7 @@ WITHIN = {
 
 
 def sections(
-    dataset: xr.Dataset, measured: Measured, found: Sequence[Case], facts: Facts
+    dataset: xr.Dataset, measured: ComparedModels, found: Sequence[Case], facts: Facts
 ) -> Iterator[Section]:
     """All sections, in reading order; ``found`` are the cases of all networks of the study."""
     models = list(measured.families)
@@ -49,35 +49,35 @@ def sections(
         )
 
 
-def numbers(measured: Measured, model: str) -> list[tuple[str, Estimate, Estimate | None]]:
+def numbers(measured: ComparedModels, model: str) -> list[tuple[str, Estimate, Estimate | None]]:
     """The numbers within ``model``: name, value, and the untrained twin's where it has one."""
     rows = []
     for name, number in WITHIN.items():
         side = Side(model, model, model, number)
-        twin = measured.twins.get(model)
+        twin = measured.baselines.get(model)
         rows.append(
             (
                 name,
                 measured.estimate(side),
-                None if twin is None else measured.estimate(side, named=measured.twins),
+                None if twin is None else measured.estimate(side, named=measured.baselines),
             )
         )
     return rows
 
 
-def within_words(measured: Measured, model: str) -> str:
+def within_words(measured: ComparedModels, model: str) -> str:
     """What the numbers within ``model`` are, in a sentence."""
     ends, least = numbers(measured, model)
     sentence = (
-        f"{model}: its bottom and top quarters have a mean CKA of {shown(ends[1])}, its the "
-        f"least similar 5 % of pairs of layers {shown(least[1])}"
+        f"{model}: its bottom and top quarters have a mean CKA of {format_estimate(ends[1])}, "
+        f"its least similar 5 % of pairs of layers {format_estimate(least[1])}"
     )
     if ends[2] is not None and least[2] is not None:
-        sentence += f"; before training {shown(ends[2])} and {shown(least[2])}"
+        sentence += f"; before training {format_estimate(ends[2])} and {format_estimate(least[2])}"
     return f"{sentence}."
 
 
-def within_table(measured: Measured) -> Table:
+def within_table(measured: ComparedModels) -> Table:
     """The numbers within every model, trained and untrained."""
     rows = [
         (model, name, cell(value), None if twin is None else cell(twin))
@@ -91,16 +91,16 @@ def within_table(measured: Measured) -> Table:
     )
 
 
-def within_figures(dataset: xr.Dataset, measured: Measured) -> Iterator[Figure]:
+def within_figures(dataset: xr.Dataset, measured: ComparedModels) -> Iterator[Figure]:
     """Heatmaps of every model, beside it before training where there is that, and the numbers."""
     yield from seed_figures(dataset, measured)
     yield from model_heatmaps(dataset, measured)
 
 
-def seed_figures(dataset: xr.Dataset, measured: Measured) -> Iterator[Figure]:
+def seed_figures(dataset: xr.Dataset, measured: ComparedModels) -> Iterator[Figure]:
     """All models in one figure, trained and untrained, and their numbers in another."""
     models = list(measured.families)
-    twinned = [model for model in models if model in measured.twins]
+    twinned = [model for model in models if model in measured.baselines]
     if twinned:
         yield render_figure(
             "trained-and-untrained",
@@ -109,7 +109,7 @@ def seed_figures(dataset: xr.Dataset, measured: Measured) -> Iterator[Figure]:
             caption="CKA between all layers of each network: trained above, the same "
             "architecture with its initial weights below. One colour scale.",
             data="cka",
-            models=[*twinned, *(measured.twins[model] for model in twinned)],
+            models=[*twinned, *(measured.baselines[model] for model in twinned)],
         )
     dots = [
         draw.Dot(name, model, model, value.value, value.low, value.high, trained=is_trained)
@@ -124,11 +124,11 @@ def seed_figures(dataset: xr.Dataset, measured: Measured) -> Iterator[Figure]:
         alt="Numbers within each model. " + " ".join(within_words(measured, m) for m in models),
         caption="How alike the ends of each network are, and its least similar pairs of layers; "
         "lines are 95 % intervals over batches of images.",
-        models=[*models, *measured.twins.values()],
+        models=[*models, *measured.baselines.values()],
     )
 
 
-def model_heatmaps(dataset: xr.Dataset, measured: Measured) -> Iterator[Figure]:
+def model_heatmaps(dataset: xr.Dataset, measured: ComparedModels) -> Iterator[Figure]:
     """A heatmap of each model."""
     limits = draw.scale(dataset)
     for model in measured.families:

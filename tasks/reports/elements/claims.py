@@ -4,10 +4,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from seelike.analysis.claims import CLAIMS, Claim
-from seelike.analysis.claims.evidence import Case, Contrast, Judgement, judged
+from seelike.analysis.claims.evidence import Case, Contrast, Judgement, judge
 from seelike.analysis.claims.relations import Relations
-from seelike.analysis.claims.requirements import Available
-from seelike.analysis.claims.settling import unsettled
+from seelike.analysis.claims.requirements import AvailableModels, missing_requirements
 from seelike.analysis.similarity import Estimate
 from seelike.storage.reports import write
 from seelike.storage.reports.write import Check, Numbers
@@ -22,7 +21,7 @@ def checks(cases: Iterable[Case], facts: Facts) -> tuple[Check, ...]:
     """
     known = Relations(facts)
     weights = {name: str(one["weights"]) for name, one in facts.items()}
-    return tuple(map(check, judged(cases, kin=known.kin, weights=weights)))
+    return tuple(map(check, judge(cases, seed_group=known.seed_group, weights=weights)))
 
 
 def check(judgement: Judgement) -> Check:
@@ -44,7 +43,9 @@ def least_words(claim: Claim) -> str:
     return f"Smallest difference that matters: {claim.least:g} {claim.unit} ({claim.reason})."
 
 
-def with_lacking(found: Iterable[Check], experiment: str, asked: Available) -> tuple[Check, ...]:
+def with_lacking(
+    found: Iterable[Check], experiment: str, asked: AvailableModels
+) -> tuple[Check, ...]:
     """The checks of ``experiment`` in the catalogue's order; a claim without one can't be told.
 
     Its remark says what would settle it.
@@ -60,14 +61,14 @@ def with_lacking(found: Iterable[Check], experiment: str, asked: Available) -> t
     )
 
 
-def _lacking(claim: Claim, asked: Available) -> Check:
+def _lacking(claim: Claim, asked: AvailableModels) -> Check:
     return Check(
         id=claim.id,
         experiment=claim.experiment,
         claim=claim.sentence,
         verdict="can't tell",
         least=least_words(claim),
-        remark=unsettled(claim, asked),
+        remark=missing_requirements(claim.requirements, asked),
     )
 
 
@@ -76,7 +77,7 @@ def _case(case: Case) -> write.Case:
         networks=listed(case.networks),
         verdict=case.verdict,
         numbers=tuple(map(_numbers, case.contrasts)),
-        settle=case.settling,
+        settle=case.remedy,
     )
 
 

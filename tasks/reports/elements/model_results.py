@@ -9,7 +9,7 @@ import xarray as xr
 
 from seelike.analysis import figures as draw
 from seelike.analysis.claims.evidence import Case
-from seelike.analysis.claims.findings import sentence
+from seelike.analysis.claims.findings import case_sentence
 from seelike.analysis.claims.results import ModelResult
 from seelike.analysis.networks.loading.models import twin_name
 from seelike.analysis.similarity import Jackknifed
@@ -91,7 +91,7 @@ def checks_of(cases: Iterable[Case], each: Sequence[ModelResult]) -> tuple[Check
 
 def sentences(cases: Iterable[Case], otherwise: str) -> str:
     """What was measured of some claims, in words; ``otherwise`` where there are none."""
-    return " ".join(map(sentence, cases)) or otherwise
+    return " ".join(map(case_sentence, cases)) or otherwise
 
 
 def numbers(dataset: xr.Dataset, name: str) -> Jackknifed:

@@ -7,18 +7,18 @@ from typing import TypeVar
 import numpy as np
 import xarray as xr
 
-from seelike.analysis.claims.requirements import Available
+from seelike.analysis.claims.requirements import AvailableModels
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.results import AnatomyResult, ProbesResult
 
 Reference = TypeVar("Reference", AnatomyResult, ProbesResult)
 
 
-def available_of(plans: Iterable[ModelPlan], *, labels: bool, second: bool) -> Available:
+def available_of(plans: Iterable[ModelPlan], *, labels: bool, second: bool) -> AvailableModels:
     """What a study has: its trained models, or where none is trained, all of its own."""
     own = {plan.name: plan.facts for plan in plans if not plan.subject.baseline_of}
     trained = {name: facts for name, facts in own.items() if facts["trained"]}
-    return Available(trained or own, labels=labels, second=second)
+    return AvailableModels(trained or own, labels=labels, second=second)
 
 
 def of_models(dataset: xr.Dataset, models: Iterable[str]) -> xr.Dataset:

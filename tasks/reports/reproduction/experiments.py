@@ -8,7 +8,7 @@ import xarray as xr
 
 from seelike.analysis import figures as draw
 from seelike.analysis.claims.experiments.comparison import cases, fine_cases
-from seelike.analysis.claims.findings import Measured, measured_of
+from seelike.analysis.claims.findings import ComparedModels, compared_models
 from seelike.analysis.claims.requirements import Facts, fine_tuned, partial
 from seelike.storage.digest import slug
 from seelike.storage.reports.write import Check, Csv, Figure, Section
@@ -81,19 +81,19 @@ class Compared:
         return from_comparison(self.found.comparison)
 
     @cached_property
-    def measured(self) -> Measured:
+    def measured(self) -> ComparedModels:
         """The comparison of all networks, as findings need it."""
-        return measured_of(self.dataset)
+        return compared_models(self.dataset)
 
     @cached_property
     def first(self) -> xr.Dataset:
         """The comparison cut to the first network of every family, for heatmaps of pairs."""
-        return of_models(self.dataset, self.there(self.found.casts[0] if self.found.casts else []))
+        return of_models(self.dataset, self.there(self.found.roles[0] if self.found.roles else []))
 
     @cached_property
     def every_seed(self) -> xr.Dataset:
         """The comparison cut to the networks of every family and seed; all, if there are none."""
-        models = dict.fromkeys(model for cast in self.found.casts for model in cast)
+        models = dict.fromkeys(model for cast in self.found.roles for model in cast)
         there = self.there(models)
         return of_models(self.dataset, there) if there else self.dataset
 
@@ -103,18 +103,20 @@ class Compared:
 
     @cached_property
     def _all(self) -> tuple[Check, ...]:
-        return checks(cases(measured_of(self.every_seed)), self.measured.facts)
+        return checks(cases(compared_models(self.every_seed)), self.measured.facts)
 
     def within(self) -> Section:
         """E1: CKA within each model, on blocks and on the taps of the paper."""
         figures: list[Figure] = []
         further: tuple[Check, ...] = ()
-        if self.found.casts:
-            figures += within_and_across.seed_figures(self.every_seed, measured_of(self.every_seed))
-            figures += within_and_across.model_heatmaps(self.first, measured_of(self.first))
+        if self.found.roles:
+            figures += within_and_across.seed_figures(
+                self.every_seed, compared_models(self.every_seed)
+            )
+            figures += within_and_across.model_heatmaps(self.first, compared_models(self.first))
         if self.found.fine is not None:
             fine = self.found.fine.open().load()
-            further = checks(fine_cases(measured_of(fine)), self.measured.facts)
+            further = checks(fine_cases(compared_models(fine)), self.measured.facts)
             figures += with_lineage(
                 Section("fine", figures=tuple(finely(fine))), from_comparison(self.found.fine)
             ).figures
@@ -122,7 +124,7 @@ class Compared:
             "E1: within one model",
             checks=self.checks("E1", further),
             figures=tuple(figures),
-            tables=(within_and_across.within_table(measured_of(self.every_seed)),),
+            tables=(within_and_across.within_table(compared_models(self.every_seed)),),
             method=cka_method(self.dataset, QUARTERS),
         )
         return with_lineage(section, self.origins)
@@ -131,9 +133,9 @@ class Compared:
         """E2: CKA between the layers of two models."""
         figures: list[Figure] = []
         words: list[str] = []
-        models = list(measured_of(self.first).families) if self.found.casts else []
+        models = list(compared_models(self.first).families) if self.found.roles else []
         if len(models) > 1:
-            every = list(measured_of(self.every_seed).families)
+            every = list(compared_models(self.every_seed).families)
             figures.append(within_and_across.all_pairs(self.every_seed, every))
             figures += within_and_across.pair_figures(self.first, models)
             pairs = [(a, b) for i, a in enumerate(models) for b in models[i + 1 :]]
@@ -150,7 +152,7 @@ class Compared:
     def related(self) -> Iterator[tuple[str, Section]]:
         """E7, E11 and E13: networks that differ from others in one thing only."""
         for experiment, cut in self.cuts().items():
-            measured = measured_of(cut)
+            measured = compared_models(cut)
             section = SECTIONS[experiment].section(cut, measured)
             if section is not None:
                 own = with_lacking(section.checks, experiment, self.found.available)
@@ -163,8 +165,8 @@ class Compared:
     def cuts(self) -> dict[str, xr.Dataset]:
         """The comparison cut to what E7, E11 and E13 are about, and the networks as such."""
         available = self.found.available
-        as_such = list(dict.fromkeys(model for cast in self.found.casts for model in cast))
-        about = {one: available.those(kind) for one, kind in ABOUT.items()}
+        as_such = list(dict.fromkeys(model for cast in self.found.roles for model in cast))
+        about = {one: available.where(kind) for one, kind in ABOUT.items()}
         return {
             experiment: of_models(self.dataset, self.there([*as_such, *models]))
             for experiment, models in about.items()
@@ -189,7 +191,7 @@ class Compared:
 def finely(fine: xr.Dataset) -> Iterator[Figure]:
     """Heatmaps of the taps of the paper."""
     limits = draw.scale(fine)
-    measured = measured_of(fine)
+    measured = compared_models(fine)
     for model in measured.families:
         yield render_figure(
             f"fine-{slug(model)}",
@@ -205,7 +207,7 @@ def finely(fine: xr.Dataset) -> Iterator[Figure]:
 def data(found: ReproductionResult) -> Iterator[Csv]:
     """The numbers to take along."""
     dataset = found.comparison.open().load()
-    yield from within_and_across.data(dataset, list(measured_of(dataset).families))
+    yield from within_and_across.data(dataset, list(compared_models(dataset).families))
     for experiment, cut in Compared(found, dataset).cuts().items():
-        yield from SECTIONS[experiment].data(cut, measured_of(cut))
+        yield from SECTIONS[experiment].data(cut, compared_models(cut))
     yield from inner_data(found)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from types import ModuleType
 
-from seelike.analysis.claims.requirements import Available
+from seelike.analysis.claims.requirements import AvailableModels
 from seelike.analysis.claims.roles import fractions, pooling
 from seelike.storage.reports.write import Csv, Figure, Section
 from seelike.tasks.reports.anatomy import (
@@ -24,12 +24,12 @@ from seelike.tasks.results import AnatomyResult, ProbesResult, ReproductionResul
 TRANSFER = "transfer"
 
 
-def on_fractions(available: Available) -> list[str]:
+def on_fractions(available: AvailableModels) -> list[str]:
     """What stands beside the networks where less data is the question."""
     return fractions(available, "vit")
 
 
-def on_itself(available: Available) -> list[str]:  # noqa: ARG001
+def on_itself(available: AvailableModels) -> list[str]:  # noqa: ARG001
     """Nothing stands beside them."""
     return []
 
@@ -41,7 +41,7 @@ class Inner:
     experiment: str
     title: str
     module: ModuleType
-    beside: Callable[[Available], list[str]] = on_itself
+    beside: Callable[[AvailableModels], list[str]] = on_itself
 
     def reference(self, found: ReproductionResult) -> AnatomyResult | None:
         """Where its numbers are."""
@@ -53,7 +53,7 @@ class Inner:
         reference = self.reference(found)
         if reference is None:
             return None
-        models = [model for cast in found.casts for model in cast]
+        models = [model for cast in found.roles for model in cast]
         own = of_some(reference, dict.fromkeys([*models, *self.beside(found.available)]))
         if not load_results(own, self.module.ANALYSIS):
             return None
@@ -71,7 +71,7 @@ class Inner:
 
 def transferred(section: Section, found: ReproductionResult, transfer: ProbesResult) -> Section:
     """``section`` with what the second image set says, and the checks on it."""
-    own = of_some(transfer, dict.fromkeys(model for cast in found.casts for model in cast))
+    own = of_some(transfer, dict.fromkeys(model for cast in found.roles for model in cast))
     second = with_lineage(by_depth.section(own), from_anatomy(own, by_depth.ANALYSIS))
     one = transfer.open(transfer.found[0].plan.name)
     where = f"On the second image set, {one.attrs['images']['source']}."

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from seelike.analysis.claims.findings import Measured
+from seelike.analysis.claims.findings import ComparedModels
 from seelike.analysis.claims.results import ModelResult
 from seelike.analysis.similarity import jackknifed
 
@@ -57,9 +57,9 @@ def compared(
     planted: np.ndarray,
     models: Mapping[str, tuple[dict[str, Any], Sequence[str]]],
     *,
-    twins: Mapping[str, str] | None = None,
+    baselines: Mapping[str, str] | None = None,
     seed: int = 0,
-) -> Measured:
+) -> ComparedModels:
     """A comparison of ``models``, each with facts and taps, whose CKA is about ``planted``.
 
     Signatures are drawn whose expected products it is: positive eigenvalues alone.
@@ -69,24 +69,24 @@ def compared(
     drawn = np.random.default_rng(seed).normal(size=(BATCHES, len(planted), 3000))
     signed = root @ drawn
     names = [name for name, (_, taps) in models.items() for _ in taps]
-    own = {name: f for name, (f, _) in models.items() if name not in (twins or {}).values()}
-    return Measured(
+    own = {name: f for name, (f, _) in models.items() if name not in (baselines or {}).values()}
+    return ComparedModels(
         parts=signed @ signed.transpose(0, 2, 1),
         model=names,
         families={name: f["family"] for name, f in own.items()},
-        twins=twins or {},
+        baselines=baselines or {},
         tap=[tap for _, taps in models.values() for tap in taps],
         facts=own,
         images=[64] * BATCHES,
     )
 
 
-def of_one(planted: np.ndarray, family: str, taps: Sequence[str] | None = None) -> Measured:
+def of_one(planted: np.ndarray, family: str, taps: Sequence[str] | None = None) -> ComparedModels:
     """A comparison of one model."""
     return compared(planted, {family: (facts(family), taps or names(len(planted)))})
 
 
-def of_two(first: np.ndarray, second: np.ndarray, across: np.ndarray) -> Measured:
+def of_two(first: np.ndarray, second: np.ndarray, across: np.ndarray) -> ComparedModels:
     """A comparison of a ViT and a ResNet; ``across`` has the ResNet's rows."""
     planted = np.block([[first, across.T], [across, second]])
     each = {"vit": names(len(first)), "resnet": names(len(second))}

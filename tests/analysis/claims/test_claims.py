@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from seelike.analysis.claims import CLAIMS, VERDICTS, chance_words, claim, tally
-from seelike.analysis.claims.evidence import Case, Side, contrast, judged
+from seelike.analysis.claims.evidence import Case, Measurement, contrast, judge
 from seelike.analysis.claims.experiments.comparison import cases
-from seelike.analysis.claims.results import above
+from seelike.analysis.claims.results import claim_contrast
 from seelike.analysis.claims.verdicts import over_seeds, sign, together
 from seelike.analysis.similarity import Estimate, Jackknifed, jackknifed
 
@@ -33,8 +33,10 @@ def case(
 ) -> Case:
     """E1-ends with such a difference, and that before training."""
     still = jackknifed(np.zeros((9, 1)))
-    first = Side("a", number(difference, error=error), None if before is None else number(before))
-    found = above("E1-ends", "mean CKA", first, Side("b", still, still))
+    first = Measurement(
+        "a", number(difference, error=error), None if before is None else number(before)
+    )
+    found = claim_contrast("E1-ends", "mean CKA", first, Measurement("b", still, still))
     return Case("E1-ends", networks, (found,))
 
 
@@ -89,20 +91,20 @@ def test_seeds_are_judged_one_by_one_and_agree_or_not():
     assert over_seeds(["holds", "can't tell"]) == "seeds disagree"
     assert over_seeds([]) == "can't tell"
     first, second = case(0.3), case(0.0, networks=("a1", "b1"))
-    (found,) = judged([first, second], kin=lambda name: name[0], weights={})
+    (found,) = judge([first, second], seed_group=lambda name: name[0], weights={})
     assert (found.verdict, found.seeds) == ("seeds disagree", "disagree")
-    (alone,) = judged([first], kin=lambda name: name[0], weights={})
+    (alone,) = judge([first], seed_group=lambda name: name[0], weights={})
     assert (alone.verdict, alone.seeds) == ("holds", "one network")
-    apart = judged([first, second], kin=lambda name: name, weights={})
+    apart = judge([first, second], seed_group=lambda name: name, weights={})
     assert [one.verdict for one in apart] == ["holds", "does not hold"]
 
 
 def test_a_network_given_twice_is_one_and_another_training_of_a_seed_is_another():
     twice = [case(0.3), case(0.3, networks=("a1", "b1"))]
     same = {"a": "x", "a1": "x", "b": "y", "b1": "y"}
-    (found,) = judged(twice, kin=lambda name: name[0], weights=same)
+    (found,) = judge(twice, seed_group=lambda name: name[0], weights=same)
     assert found.seeds == "one network"
-    (found,) = judged(twice, kin=lambda name: name[0], weights=same | {"a1": "z"})
+    (found,) = judge(twice, seed_group=lambda name: name[0], weights=same | {"a1": "z"})
     assert found.seeds == "2 agree"
 
 
@@ -125,14 +127,14 @@ def test_what_would_settle_a_claim_is_estimated_from_the_standard_error():
     open_one = case(0.12, error=0.02)
     assert open_one.verdict == "can't tell"
     times = (2 * 0.02 / (0.12 - LEAST)) ** 2
-    found = re.search(r"About ([\d.]+) times", open_one.settling)
+    found = re.search(r"About ([\d.]+) times", open_one.remedy)
     assert found is not None and float(found[1]) == pytest.approx(times, abs=0.11)
-    assert "too near" in case(LEAST + 1e-6, error=0.02).settling
-    assert case(0.3).settling == ""
+    assert "too near" in case(LEAST + 1e-6, error=0.02).remedy
+    assert case(0.3).remedy == ""
     nothing = contrast(
-        "m", Side("a", jackknifed([[1.0]])), Side("b", jackknifed([[0.0]])), least=0.1
+        "m", Measurement("a", jackknifed([[1.0]])), Measurement("b", jackknifed([[0.0]])), least=0.1
     )
-    assert "no interval" in Case("E1-ends", ("a",), (nothing,)).settling
+    assert "no interval" in Case("E1-ends", ("a",), (nothing,)).remedy
 
 
 def test_verdicts_are_counted_in_words_and_beside_chance():
@@ -155,7 +157,7 @@ def test_the_catalogue_has_every_experiment_in_order_and_every_id_once():
 
 def test_every_claim_states_what_it_needs_and_the_smallest_difference_that_matters():
     for one in CLAIMS:
-        assert one.needs and one.sentence.endswith(".")
+        assert one.requirements and one.sentence.endswith(".")
         assert one.least >= 0 and one.unit and one.reason
 
 

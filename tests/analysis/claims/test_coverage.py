@@ -8,7 +8,7 @@ from scipy import stats
 
 from benchmarks.coverage.cka import held, of_case
 from seelike.analysis.claims.experiments.comparison import cases
-from seelike.analysis.claims.findings import Measured
+from seelike.analysis.claims.findings import ComparedModels
 from seelike.analysis.similarity import Estimate, gram
 
 from .simulated import facts, names
@@ -30,7 +30,7 @@ def population() -> list[np.ndarray]:
     return grams
 
 
-def numbers(measured: Measured) -> Iterator[tuple[str, Estimate]]:
+def numbers(measured: ComparedModels) -> Iterator[tuple[str, Estimate]]:
     for case in cases(measured):
         if case.id in CLAIMS:
             yield from of_case(case)
@@ -40,7 +40,7 @@ def numbers(measured: Measured) -> Iterator[tuple[str, Estimate]]:
 def shares() -> dict[str, dict[int, float]]:
     models = {name: (facts(name), names(TAPS)) for name in ("vit", "resnet")}
     repeats = dict.fromkeys((2, 4, 8), REPEATS)
-    return held(population(), models, numbers, twins={}, repeats=repeats, batch=BATCH)
+    return held(population(), models, numbers, baselines={}, repeats=repeats, batch=BATCH)
 
 
 @pytest.mark.parametrize("number", ["cells of CKA", "differences of two CKAs", *CLAIMS])

@@ -64,7 +64,7 @@ def test_seeds_differ_in_nothing_else() -> None:
 
 
 def test_the_first_of_every_architecture_leads() -> None:
-    assert RELATIONS.firsts() == ["seed 1", "gap", "deep"]
+    assert RELATIONS.first_of_each_architecture() == ["seed 1", "gap", "deep"]
 
 
 def test_copies_and_seeds_that_are_stated_twice_are_said() -> None:
@@ -79,6 +79,6 @@ def test_copies_and_seeds_that_are_stated_twice_are_said() -> None:
 
 def test_networks_of_unknown_seeds_are_not_taken_for_seeds_of_each_other() -> None:
     known = Relations({name: vit(seed=seed) for name, seed in {"a": 0, "b": 1}.items()})
-    assert known.kin("a") == known.kin("b")
+    assert known.seed_group("a") == known.seed_group("b")
     unknown = Relations({name: vit(seed=None) for name in "ab"})
-    assert unknown.kin("a") != unknown.kin("b")
+    assert unknown.seed_group("a") != unknown.seed_group("b")

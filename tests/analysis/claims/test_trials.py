@@ -124,7 +124,7 @@ def test_a_model_with_one_layer_has_no_number_but_a_reason() -> None:
     found = {case.id: case for case in cases(measured)}
     for id in ("E1-ends", "E1-lowest", "E2-lower-half"):
         assert found[id].verdict == "can't tell" and not found[id].contrasts
-        assert all(word in found[id].lacking for word in ("2 layers of vit", "has 1", "taps"))
+        assert all(word in found[id].obstacle for word in ("2 layers of vit", "has 1", "taps"))
     # What one layer of a ViT is enough for has its number.
     assert found["E2-last-third"].contrasts
     assert "2 layers of vit" in measured.too_few_layers("vit")
@@ -212,8 +212,8 @@ def test_numbers_of_an_untrained_network_stand_beside() -> None:
     for at, rate in enumerate(rates.values()):
         planted[8 * at : 8 * at + 8, 8 * at : 8 * at + 8] = falling(8, rate)
     models = {name: (facts(name.split()[0]), names(8)) for name in rates}
-    twins = {"vit": "vit untrained", "resnet": "resnet untrained"}
-    found = {case.id: case for case in cases(compared(planted, models, twins=twins))}
+    baselines = {"vit": "vit untrained", "resnet": "resnet untrained"}
+    found = {case.id: case for case in cases(compared(planted, models, baselines=baselines))}
     (ends,) = found["E1-ends"].contrasts
     expected = {name: falling(8, rate)[:2, -2:].mean() for name, rate in rates.items()}
     apart = expected["vit"] - expected["resnet"]
@@ -223,5 +223,5 @@ def test_numbers_of_an_untrained_network_stand_beside() -> None:
     assert ends.learned.value == pytest.approx(apart - before, abs=0.03)
     assert found["E1-ends"].verdict == "holds"
     # Another network is no twin of both: the numbers before training are of both or of none.
-    alone = cases(compared(planted, models, twins={"vit": "vit untrained"}))
+    alone = cases(compared(planted, models, baselines={"vit": "vit untrained"}))
     assert next(case for case in alone if case.id == "E1-ends").contrasts[0].untrained is None

@@ -282,17 +282,17 @@ def test_a_network_that_lacks_local_heads_can_not_tell_where_they_went() -> None
     alike = [15.0] * 6
     found = attention_cases([result("vit", "vit", attention(alike, [16.0] * 6))])
     assert one("E3-highest", found).verdict == "can't tell"
-    assert "local heads" in one("E3-highest", found).settling
+    assert "local heads" in one("E3-highest", found).remedy
 
 
 def test_too_few_heads_or_layers_are_said_and_what_would_do() -> None:
     three = attention_cases([result("vit", "vit", attention([2.0], [9.0]))])
     assert {case.verdict for case in three} == {"can't tell"}
-    assert all("2 heads" in case.settling for case in three)
+    assert all("2 heads" in case.remedy for case in three)
     few = subsets(True, count=7)
-    assert few.verdict == "can't tell" and "7 heads" in few.settling
+    assert few.verdict == "can't tell" and "7 heads" in few.remedy
     short = one("E14-blocks", cases(of_one(falling(6, 0.1), "mixer")))
-    assert short.verdict == "can't tell" and "8 or more" in short.settling
+    assert short.verdict == "can't tell" and "8 or more" in short.remedy
 
 
 def test_two_ways_to_say_the_same_have_to_agree() -> None:
@@ -309,4 +309,4 @@ def test_two_ways_to_say_the_same_have_to_agree() -> None:
     measured = compared(planted, {name: (facts(name), names(6)) for name in families})
     case = one("E2-mixer", cases(measured))
     assert {contrast.sign for contrast in case.contrasts} == {"holds", "does not hold"}
-    assert case.verdict == "can't tell" and "contradict" in case.settling
+    assert case.verdict == "can't tell" and "contradict" in case.remedy

@@ -36,7 +36,7 @@ def drop_words(dataset: xr.Dataset, one: SkipFreeModel) -> str:
     apart = row.contrasts[0]
     seeds = [
         f"{other} {100 * found.value:.2f} %"
-        for other in relations(dataset).others(one.intact)
+        for other in relations(dataset).other_seeds(one.intact)
         if (found := accuracy(dataset, other)) and found.value is not None
     ]
     shown_values = [100 * number.value for _, number in (apart.first, apart.second)]

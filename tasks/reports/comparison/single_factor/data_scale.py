@@ -8,7 +8,7 @@ import xarray as xr
 from seelike.analysis import figures as draw
 from seelike.analysis.claims import matrix_statistics as structure
 from seelike.analysis.claims.evidence import Case
-from seelike.analysis.claims.findings import Measured, Side, Trial, shown
+from seelike.analysis.claims.findings import ComparedModels, Side, Trial, format_estimate
 from seelike.analysis.claims.relations import relations
 from seelike.storage.digest import slug
 from seelike.storage.reports.write import Csv, Figure, Section, Table
@@ -50,7 +50,7 @@ class Scale:
         return [(self.full[0], other) for other in self.full[1:]]
 
 
-def scales(dataset: xr.Dataset, measured: Measured) -> list[Scale]:
+def scales(dataset: xr.Dataset, measured: ComparedModels) -> list[Scale]:
     """The architectures with networks trained on part of the data, compared at the same taps."""
     known = relations(dataset)
     groups: dict[tuple[str, ...], list[str]] = {}
@@ -60,12 +60,14 @@ def scales(dataset: xr.Dataset, measured: Measured) -> list[Scale]:
         if full:
             groups.setdefault(tuple(full), []).append(model)
     return [
-        Scale(tuple(sorted(fractions, key=known.fraction)), full, measured.twins.get(fractions[0]))
+        Scale(
+            tuple(sorted(fractions, key=known.fraction)), full, measured.baselines.get(fractions[0])
+        )
         for full, fractions in groups.items()
     ]
 
 
-def section(dataset: xr.Dataset, measured: Measured) -> Section | None:
+def section(dataset: xr.Dataset, measured: ComparedModels) -> Section | None:
     """CKA per layer of networks trained on part of the data with those trained on all."""
     found = scales(dataset, measured)
     if not found:
@@ -86,7 +88,7 @@ def section(dataset: xr.Dataset, measured: Measured) -> Section | None:
     )
 
 
-def data(dataset: xr.Dataset, measured: Measured) -> Iterator[Csv]:
+def data(dataset: xr.Dataset, measured: ComparedModels) -> Iterator[Csv]:
     """A line a layer of every two networks of one architecture."""
     found = scales(dataset, measured)
     if found:
@@ -94,7 +96,7 @@ def data(dataset: xr.Dataset, measured: Measured) -> Iterator[Csv]:
         yield Csv(DATA, text, "one line a layer of two networks of one architecture: their CKA")
 
 
-def cases(dataset: xr.Dataset, measured: Measured, scale: Scale) -> Iterator[Case]:
+def cases(dataset: xr.Dataset, measured: ComparedModels, scale: Scale) -> Iterator[Case]:
     """Whether lower layers stay more alike: for every ViT, with the full one of another seed.
 
     Where there is no other seed, with its own: initial weights in common make lower layers alike.
@@ -120,7 +122,7 @@ def halves(pair: Pair) -> Trial:
     )
 
 
-def words(measured: Measured, scale: Scale, model: str) -> str:
+def words(measured: ComparedModels, scale: Scale, model: str) -> str:
     """How alike ``model`` and the full networks are, in a sentence."""
     told = []
     for full in scale.full:
@@ -128,11 +130,11 @@ def words(measured: Measured, scale: Scale, model: str) -> str:
             measured.estimate(Side("", model, full, number))
             for number in (structure.same_lower_half, structure.same_upper_half)
         )
-        told.append(f"with {full} {shown(lower)} and {shown(upper)}")
+        told.append(f"with {full} {format_estimate(lower)} and {format_estimate(upper)}")
     return f"{model}: mean CKA in the lower and in the upper half {'; '.join(told)}."
 
 
-def figure(dataset: xr.Dataset, measured: Measured, scale: Scale) -> Figure:
+def figure(dataset: xr.Dataset, measured: ComparedModels, scale: Scale) -> Figure:
     """A panel a full network: its layers with the same ones of all others."""
     known = relations(dataset)
     partial = {model: f"{100 * known.fraction(model):g} % of the data" for model in scale.fractions}
@@ -164,7 +166,7 @@ def figure(dataset: xr.Dataset, measured: Measured, scale: Scale) -> Figure:
     )
 
 
-def table(dataset: xr.Dataset, measured: Measured, scale: Scale) -> Table:
+def table(dataset: xr.Dataset, measured: ComparedModels, scale: Scale) -> Table:
     """The halves of every pair of the figure, and how accurate its first network is."""
     rows = []
     for model, full in scale.pairs:

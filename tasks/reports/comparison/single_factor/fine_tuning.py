@@ -7,7 +7,7 @@ import xarray as xr
 from seelike.analysis import figures as draw
 from seelike.analysis.claims import matrix_statistics as structure
 from seelike.analysis.claims.evidence import Case
-from seelike.analysis.claims.findings import Measured, Side, Trial, sentence
+from seelike.analysis.claims.findings import ComparedModels, Side, Trial, case_sentence
 from seelike.analysis.claims.relations import relations
 from seelike.storage.digest import slug
 from seelike.storage.reports.write import Csv, Figure, Section, Table
@@ -26,7 +26,7 @@ EXPERIMENT = "E13"
 DATA = "fine-tuning"
 
 
-def tuned(dataset: xr.Dataset, measured: Measured) -> list[Pair]:
+def tuned(dataset: xr.Dataset, measured: ComparedModels) -> list[Pair]:
     """Every network that was fine-tuned, and what it was fine-tuned from."""
     known = relations(dataset)
     pairs = [(model, known.start(model)) for model in measured.families if model in known.facts]
@@ -37,7 +37,7 @@ def tuned(dataset: xr.Dataset, measured: Measured) -> list[Pair]:
     ]
 
 
-def section(dataset: xr.Dataset, measured: Measured) -> Section | None:
+def section(dataset: xr.Dataset, measured: ComparedModels) -> Section | None:
     """CKA per layer of networks with what they were fine-tuned from."""
     pairs = tuned(dataset, measured)
     if not pairs:
@@ -58,7 +58,7 @@ def section(dataset: xr.Dataset, measured: Measured) -> Section | None:
     )
 
 
-def data(dataset: xr.Dataset, measured: Measured) -> Iterator[Csv]:
+def data(dataset: xr.Dataset, measured: ComparedModels) -> Iterator[Csv]:
     """A line a layer of every network and what it was fine-tuned from, and of their baselines."""
     pairs = tuned(dataset, measured)
     if pairs:
@@ -67,10 +67,10 @@ def data(dataset: xr.Dataset, measured: Measured) -> Iterator[Csv]:
         yield Csv(DATA, text, "one line a layer of two networks: before and after, and baselines")
 
 
-def case(measured: Measured, pair: Pair) -> Case:
+def case(measured: ComparedModels, pair: Pair) -> Case:
     """Whether the first layers were kept more than the last; with the untrained network beside."""
     model, start = pair
-    twin = measured.twins.get(start)
+    twin = measured.baselines.get(start)
     return measured.case(quarters(pair), baseline={model: twin} if twin else None)
 
 
@@ -85,19 +85,21 @@ def quarters(pair: Pair) -> Trial:
     )
 
 
-def beside(dataset: xr.Dataset, measured: Measured, pair: Pair) -> list[Pair]:
+def beside(dataset: xr.Dataset, measured: ComparedModels, pair: Pair) -> list[Pair]:
     """What stands beside it: other seeds of the start, and the start before it was trained."""
     _, start = pair
-    twin = measured.twins.get(start)
-    others = [other for other in relations(dataset).others(start) if other in measured.families]
+    twin = measured.baselines.get(start)
+    others = [
+        other for other in relations(dataset).other_seeds(start) if other in measured.families
+    ]
     found = [(other, start) for other in (*others, *([twin] if twin else []))]
     return [one for one in found if corresponding(dataset, measured, one)]
 
 
-def figure(dataset: xr.Dataset, measured: Measured, pair: Pair, found: Case) -> Figure:
+def figure(dataset: xr.Dataset, measured: ComparedModels, pair: Pair, found: Case) -> Figure:
     """The same layers before and after, by depth."""
     model, start = pair
-    untrained = set(measured.twins.values())
+    untrained = set(measured.baselines.values())
     curves = [
         curve(
             dataset,
@@ -113,14 +115,14 @@ def figure(dataset: xr.Dataset, measured: Measured, pair: Pair, found: Case) -> 
     return render_figure(
         f"fine-tuning-{slug(model)}",
         draw.panels([panel], along="depth (0 input, 1 output)"),
-        alt=sentence(found),
+        alt=case_sentence(found),
         caption=f"CKA of {model}'s layers with the same layers of {start}, which it was "
         "fine-tuned from; the band is a 95 % interval over batches of images.",
         data=DATA,
     )
 
 
-def table(dataset: xr.Dataset, measured: Measured, pairs: list[Pair]) -> Table:
+def table(dataset: xr.Dataset, measured: ComparedModels, pairs: list[Pair]) -> Table:
     """The quarters of every pair of the figures."""
     rows = []
     for pair in pairs:

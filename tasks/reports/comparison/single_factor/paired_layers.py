@@ -8,21 +8,21 @@ import numpy as np
 import xarray as xr
 
 from seelike.analysis import figures as draw
-from seelike.analysis.claims.findings import Measured
+from seelike.analysis.claims.findings import ComparedModels
 from seelike.analysis.figures.comparison.curves import Kind
 from seelike.analysis.similarity.intervals.ceilings import Ceiling, Seeds
 
 Pair = tuple[str, str]
 
 
-def corresponding(dataset: xr.Dataset, measured: Measured, pair: Pair) -> bool:
+def corresponding(dataset: xr.Dataset, measured: ComparedModels, pair: Pair) -> bool:
     """Whether both models of a ``pair`` were compared at the same taps."""
     names = np.asarray(measured.model)
     first, second = (dataset["tap_a"].values[names == model].tolist() for model in pair)
     return bool(first == second)
 
 
-def same_layers(dataset: xr.Dataset, measured: Measured, pair: Pair) -> Ceiling:
+def same_layers(dataset: xr.Dataset, measured: ComparedModels, pair: Pair) -> Ceiling:
     """CKA of the corresponding taps of a ``pair`` of models that are ``corresponding``."""
     chosen = np.flatnonzero(np.isin(measured.model, pair))
     seeds = Seeds(
@@ -36,7 +36,7 @@ def same_layers(dataset: xr.Dataset, measured: Measured, pair: Pair) -> Ceiling:
 
 
 def curve(
-    dataset: xr.Dataset, measured: Measured, pair: Pair, *, label: str, kind: Kind
+    dataset: xr.Dataset, measured: ComparedModels, pair: Pair, *, label: str, kind: Kind
 ) -> draw.Curve:
     """The same along depth, as a figure takes it."""
     found = same_layers(dataset, measured, pair).cka
@@ -46,7 +46,7 @@ def curve(
     return draw.Curve(label, depth, found.value, low, high, kind=kind)
 
 
-def lines(dataset: xr.Dataset, measured: Measured, pairs: Iterable[Pair]) -> str:
+def lines(dataset: xr.Dataset, measured: ComparedModels, pairs: Iterable[Pair]) -> str:
     """As CSV: a line a tap of every pair, with its depth, CKA and interval."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

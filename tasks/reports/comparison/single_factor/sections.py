@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import xarray as xr
 
-from seelike.analysis.claims.findings import Measured
+from seelike.analysis.claims.findings import ComparedModels
 from seelike.storage.reports.write import Csv, Section
 from seelike.tasks.reports.comparison.single_factor import data_scale, fine_tuning, skip_free
 
@@ -12,7 +12,7 @@ from seelike.tasks.reports.comparison.single_factor import data_scale, fine_tuni
 SECTIONS = {one.EXPERIMENT: one for one in (skip_free, data_scale, fine_tuning)}
 
 
-def related_sections(dataset: xr.Dataset, measured: Measured) -> Iterator[Section]:
+def related_sections(dataset: xr.Dataset, measured: ComparedModels) -> Iterator[Section]:
     """Those that the comparison has the networks for."""
     for one in SECTIONS.values():
         section = one.section(dataset, measured)
@@ -20,7 +20,7 @@ def related_sections(dataset: xr.Dataset, measured: Measured) -> Iterator[Sectio
             yield section
 
 
-def related_data(dataset: xr.Dataset, measured: Measured) -> Iterator[Csv]:
+def related_data(dataset: xr.Dataset, measured: ComparedModels) -> Iterator[Csv]:
     """The numbers behind their figures."""
     for one in SECTIONS.values():
         yield from one.data(dataset, measured)

@@ -9,7 +9,7 @@ import xarray as xr
 from seelike.analysis import figures as draw
 from seelike.analysis.claims import matrix_statistics as structure
 from seelike.analysis.claims.evidence import Case
-from seelike.analysis.claims.findings import Measured, Side, Trial, sentence
+from seelike.analysis.claims.findings import ComparedModels, Side, Trial, case_sentence
 from seelike.storage.reports.write import Csv, Figure, Section, Table
 from seelike.tasks.reports.comparison.single_factor.accuracy_drop import drop, drop_words
 from seelike.tasks.reports.comparison.single_factor.card_accuracy import accuracy
@@ -28,7 +28,7 @@ EXPERIMENT = "E7"
 DATA = "skip-free"
 
 
-def section(dataset: xr.Dataset, measured: Measured) -> Section | None:
+def section(dataset: xr.Dataset, measured: ComparedModels) -> Section | None:
     """Heatmaps of networks without the skips of one block, numbers across it, accuracy."""
     each = skip_free_models(dataset, measured)
     if not each:
@@ -51,7 +51,7 @@ def section(dataset: xr.Dataset, measured: Measured) -> Section | None:
     )
 
 
-def data(dataset: xr.Dataset, measured: Measured) -> Iterator[Csv]:
+def data(dataset: xr.Dataset, measured: ComparedModels) -> Iterator[Csv]:
     """A line a network, trained or not, and block: CKA across it and beside it."""
     each = skip_free_models(dataset, measured)
     if not each:
@@ -77,7 +77,7 @@ def data(dataset: xr.Dataset, measured: Measured) -> Iterator[Csv]:
     yield Csv(DATA, text.getvalue(), "one line a network and block: mean CKA across it, beside it")
 
 
-def collapse(measured: Measured, one: SkipFreeModel) -> Case:
+def collapse(measured: ComparedModels, one: SkipFreeModel) -> Case:
     """Whether layers across the block are less alike than where it has its skips."""
     number = one.number(structure.across_block)
     trial = Trial(
@@ -90,20 +90,20 @@ def collapse(measured: Measured, one: SkipFreeModel) -> Case:
 
 
 def figures(
-    dataset: xr.Dataset, measured: Measured, each: list[SkipFreeModel], found: list[Case]
+    dataset: xr.Dataset, measured: ComparedModels, each: list[SkipFreeModel], found: list[Case]
 ) -> Iterator[Figure]:
     """Heatmaps on one scale, and the numbers as dots."""
     models = [*dict.fromkeys(one.intact for one in each), *(one.model for one in each)]
     yield render_figure(
         "skip-free",
         draw.beside(dataset, models, marks={one.model: one.above - 0.5 for one in each}),
-        alt=" ".join(map(sentence, found)),
+        alt=" ".join(map(case_sentence, found)),
         caption="CKA between all layers of each network, on one colour scale; dashed lines: the "
         "block without skips. Below, where there are two rows, the networks before training.",
         data="cka",
     )
     dots = []
-    trained_as = {twin: model for model, twin in measured.twins.items()}
+    trained_as = {twin: model for model, twin in measured.baselines.items()}
     for one in each:
         for model in rows_of(measured, one):
             trained = model in measured.families
@@ -119,14 +119,14 @@ def figures(
     yield render_figure(
         "skip-free-numbers",
         draw.checks(dots, colours=draw.colours(dataset)),
-        alt=" ".join(map(sentence, found)),
+        alt=" ".join(map(case_sentence, found)),
         caption="Mean CKA of layers below a block with layers above it, and of layers on one side "
         "of it; lines are 95 % intervals over batches of images.",
         data=DATA,
     )
 
 
-def table(dataset: xr.Dataset, measured: Measured, each: list[SkipFreeModel]) -> Table:
+def table(dataset: xr.Dataset, measured: ComparedModels, each: list[SkipFreeModel]) -> Table:
     """The same numbers, and accuracy."""
     rows = []
     for one in each:

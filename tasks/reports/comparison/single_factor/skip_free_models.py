@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from seelike.analysis.claims import matrix_statistics as structure
-from seelike.analysis.claims.findings import Measured, Number, Side
+from seelike.analysis.claims.findings import ComparedModels, Number, Side
 from seelike.analysis.claims.relations import relations
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity import Estimate
@@ -33,7 +33,7 @@ class SkipFreeModel:
         return partial(of, below=self.below, above=self.above)
 
 
-def skip_free_models(dataset: xr.Dataset, measured: Measured) -> list[SkipFreeModel]:
+def skip_free_models(dataset: xr.Dataset, measured: ComparedModels) -> list[SkipFreeModel]:
     """The networks without skips whose intact twin is there, with taps below and above."""
     known = relations(dataset)
     found = []
@@ -64,18 +64,18 @@ def sides(taps: list[str], *, block: int) -> tuple[int, int] | None:
     return (own[0], above) if own[0] and above < len(taps) else None
 
 
-def rows_of(measured: Measured, one: SkipFreeModel) -> list[str]:
+def rows_of(measured: ComparedModels, one: SkipFreeModel) -> list[str]:
     """The network without skips, the intact one, and both before their training."""
     trained = [one.model, one.intact]
-    return trained + [measured.twins[model] for model in trained if model in measured.twins]
+    return trained + [measured.baselines[model] for model in trained if model in measured.baselines]
 
 
-def cka_across_block(measured: Measured, one: SkipFreeModel, model: str) -> Estimate:
+def cka_across_block(measured: ComparedModels, one: SkipFreeModel, model: str) -> Estimate:
     """Mean CKA of ``model``'s layers below the block with those above it."""
     return measured.estimate(Side("", model, model, one.number(structure.across_block)))
 
 
-def cka_beside_block(measured: Measured, one: SkipFreeModel, model: str) -> Estimate | None:
+def cka_beside_block(measured: ComparedModels, one: SkipFreeModel, model: str) -> Estimate | None:
     """Mean CKA of ``model``'s layers on one side of the block; None where neither has two."""
     try:
         return measured.estimate(Side("", model, model, one.number(structure.beside_block)))

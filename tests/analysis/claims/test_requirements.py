@@ -1,13 +1,12 @@
-"""Parts are played by what models are, and what a claim lacks is said with what would settle it."""
+"""Roles are assigned by facts; a missing requirement is named with its remedy."""
 
 from typing import Any
 
 import pytest
 
 from seelike.analysis.claims import CLAIMS, claim
-from seelike.analysis.claims.requirements import Available
+from seelike.analysis.claims.requirements import AvailableModels, missing_requirements
 from seelike.analysis.claims.roles import fractions, pooling, role_assignments
-from seelike.analysis.claims.settling import unsettled
 
 
 def facts(family: str, **more: Any) -> dict[str, Any]:
@@ -29,20 +28,22 @@ MODELS = {
 
 
 def test_families_are_cast_by_facts_in_the_studys_order() -> None:
-    asked = Available(MODELS)
+    asked = AvailableModels(MODELS)
     assert role_assignments(asked) == [["a", "net", "mix"], ["b", "net", "mix"]]
     assert fractions(asked, "vit") == ["tenth"] and not fractions(asked, "resnet")
     assert pooling(asked) == ["gap"]
-    assert role_assignments(Available({"odd": MODELS["odd"]})) == []
+    assert role_assignments(AvailableModels({"odd": MODELS["odd"]})) == []
 
 
 def test_a_study_with_everything_lacks_nothing() -> None:
-    asked = Available(MODELS, labels=True, second=True)
-    assert {need.name for one in CLAIMS for need in one.needs if not need.met(asked)} == set()
+    asked = AvailableModels(MODELS, labels=True, second=True)
+    assert {
+        need.name for one in CLAIMS for need in one.requirements if not need.met(asked)
+    } == set()
 
 
 @pytest.mark.parametrize(
-    ("id", "without", "lacking", "settled_by"),
+    ("id", "without", "lacking", "remedy"),
     [
         ("E2-mixer", "mix", "an MLP-Mixer", "{zoo: mixer}"),
         ("E9-pooled", "gap", "average pooling", "{zoo: vit-gap}"),
@@ -51,17 +52,26 @@ def test_a_study_with_everything_lacks_nothing() -> None:
         ("E13-preserved", "tuned", "fine-tuned", "{zoo: vit-digits}"),
     ],
 )
-def test_what_is_lacking_is_named_with_what_would_settle_it(
-    id: str, without: str, lacking: str, settled_by: str
+def test_a_missing_requirement_is_named_with_its_remedy(
+    id: str, without: str, lacking: str, remedy: str
 ) -> None:
-    asked = Available({name: one for name, one in MODELS.items() if name != without}, labels=True)
-    words = unsettled(claim(id), asked)
-    assert lacking in words and settled_by in words
-    assert "lacks" not in unsettled(claim(id), Available(MODELS, labels=True))
+    asked = AvailableModels(
+        {name: one for name, one in MODELS.items() if name != without}, labels=True
+    )
+    needed = claim(id).requirements
+    words = missing_requirements(needed, asked)
+    assert lacking in words and remedy in words
+    assert "lacks" not in missing_requirements(
+        claim(id).requirements, AvailableModels(MODELS, labels=True)
+    )
 
 
 def test_one_model_and_images_without_labels() -> None:
-    asked = Available({"a": MODELS["a"]})
-    assert "lacks a ResNet and an MLP-Mixer" in unsettled(claim("E2-mixer"), asked)
-    assert "lacks images with labels" in unsettled(claim("E10-token"), asked)
+    asked = AvailableModels({"a": MODELS["a"]})
+    assert "lacks a ResNet and an MLP-Mixer" in missing_requirements(
+        claim("E2-mixer").requirements, asked
+    )
+    assert "lacks images with labels" in missing_requirements(
+        claim("E10-token").requirements, asked
+    )
     assert role_assignments(asked) == [["a"]]
