@@ -292,7 +292,7 @@ def test_too_few_heads_or_layers_are_said_and_what_would_do() -> None:
     few = subsets(True, count=7)
     assert few.verdict == "can't tell" and "7 heads" in few.remedy
     short = one("E14-blocks", cases(of_one(falling(6, 0.1), "mixer")))
-    assert short.verdict == "can't tell" and "8 or more" in short.remedy
+    assert short.verdict == "can't tell" and "at least 8 layers" in short.remedy
 
 
 def test_two_ways_to_say_the_same_have_to_agree() -> None:
