@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.cka import clip_rounding, clipped_interval
 from seelike.analysis.similarity.gram import Array
 from seelike.analysis.similarity.intervals.cka_intervals import batch_groups
 from seelike.analysis.similarity.intervals.jackknife import LEVEL, half_width, standard_error
@@ -60,7 +61,8 @@ def block_cka(
     for weights, taps in ((weights_a, parts.shape[1]), (weights_b, parts.shape[2])):
         if weights.shape != (batches, taps):
             raise AnalysisError(f"weights {weights.shape}, expected {(batches, taps)} of the parts")
-    value = parts.sum(axis=0, dtype=np.float64)
+    total = parts.sum(axis=0, dtype=np.float64)
+    value = clip_rounding(total)
     groups = batch_groups(batches, images)
     if groups is None:
         return value.astype(np.float32), None
@@ -71,11 +73,10 @@ def block_cka(
     rows = max(1, HELD // (batches * value.shape[1]))
     for start in range(0, len(value), rows):
         block = slice(start, start + rows)
-        without = value[block] - parts[:, block]
+        without = total[block] - parts[:, block]
         without /= scale_a[:, block, None]
         without /= scale_b[:, None, :]
         reach = half_width(*standard_error(without, groups), level=level)
         reach[alone_a[block]] = reach[:, alone_b] = 2.0
-        low[block] = np.maximum(value[block] - reach, -1.0)
-        high[block] = np.minimum(value[block] + reach, 1.0)
+        low[block], high[block] = clipped_interval(value[block], reach)
     return value.astype(np.float32), (low, high)

@@ -111,15 +111,14 @@ def fill(store: str, name: str, block: int, *, known: str | None = None) -> None
                 for one, found in _computed(opened, made, some, others).items():
                     values[one][place] = found
     if i == j:
-        _own(values)
+        for found in values.values():
+            found[:] = (found + found.T) / 2  # Symmetric to the last bit.
+    for at, own in enumerate(rows):
+        # A layer with itself, or with its copy where a network stands in a study twice.
+        same = [other - columns.start for other in columns if made.rows[other] == made.rows[own]]
+        for found in values.values():
+            found[at, same] = 1.0
     made.write(block, values)
-
-
-def _own(values: dict[str, np.ndarray]) -> None:
-    """A block on the diagonal: symmetric to the last bit, one where a tap meets itself."""
-    for one in values.values():
-        one[:] = (one + one.T) / 2
-        np.fill_diagonal(one, 1.0)
 
 
 def _place(

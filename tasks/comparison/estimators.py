@@ -1,12 +1,13 @@
 """How each kind of measure is computed for all pairs of taps: its value, interval and null."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from seelike.analysis.similarity import cell_interval, cka_from_hsic, mean_interval
+from seelike.analysis.similarity.cka import ROUNDING
 from seelike.analysis.similarity.measures import (
     Confounded,
     ExactMeasure,
@@ -16,6 +17,7 @@ from seelike.analysis.similarity.measures import (
     ResidualMeasure,
     deconfounded,
 )
+from seelike.analysis.similarity.measures.deconfounded import RESIDUAL_ROUNDING
 from seelike.analysis.similarity.significance.permutation_tests import PermutationTest
 from seelike.storage.arrays.recordings import Recording, open_recording
 from seelike.storage.arrays.signatures import Signatures, open_signatures
@@ -79,6 +81,18 @@ class OpenedModels:
             norms[:, self.present], linear[:, self.present], measure=measure
         )
 
+    def same_layers(self, kept: Sequence[str]) -> np.ndarray:
+        """Whether two taps are one layer of one network that stands in the study twice, (T, T).
+
+        ``kept`` names what the store keeps of each model: copies of a network have one name.
+        """
+        every = [
+            (name, tap) for name, plan in zip(kept, self.plans, strict=True) for tap in plan.taps
+        ]
+        numbers = {layer: number for number, layer in enumerate(dict.fromkeys(every))}
+        own = np.array([numbers[layer] for layer in every])[self.present]
+        return np.asarray(own[:, None] == own)
+
     def without(self, undefined: Mapping[int, str], measure: Measure) -> "OpenedModels":
         """The same without the taps at these places, on which ``measure`` is not defined.
 
@@ -110,6 +124,7 @@ def pair_measure(subjects: OpenedModels, measure: PairMeasure, name: str) -> Var
     present = subjects.present
     parts = shares(cosines[:, present][:, :, present], norms[:, present])
     variables = _ratios(parts, images=subjects.batch_images)
+    _set_to_one(variables, subjects.same_layers([plan.signatures(name) for plan in subjects.plans]))
     test = subjects.test(variables["value"][1], measure)
     if test is not None:
         batches = permutation_tests.signed(kept, norms, present=present, pairs=measure.pairs)
@@ -138,7 +153,9 @@ def deconfounded_measure(subjects: OpenedModels, measure: ResidualMeasure, name:
         subjects = subjects.without(undefined, measure)
         chosen, parts = with_pixels(subjects.present)
         residual = deconfounded(parts)
-    variables = _ratios(residual, images=subjects.batch_images)
+    variables = _ratios(residual, images=subjects.batch_images, rounding=RESIDUAL_ROUNDING)
+    signed = [plan.signatures("cka") for plan in subjects.plans]
+    _set_to_one(variables, subjects.same_layers(signed))
     test = subjects.test(variables["value"][1], measure)
     if test is not None:
         batches = permutation_tests.residuals(
@@ -183,6 +200,7 @@ def exact_measure(subjects: OpenedModels, measure: ExactMeasure, name: str) -> V
         seed=SEED,
     )
     variables = {"value": (DIMS, found.value), **_bounds(found.interval)}
+    _set_to_one(variables, subjects.same_layers([plan.recording for plan in subjects.plans]))
     test = subjects.test(found.value, measure)
     if test is not None:
         variables |= permutation_tests.above_chance(test, test.null_of(found.drawn))
@@ -197,13 +215,20 @@ WAYS: dict[type, Callable[[OpenedModels, Any, str], Variables]] = {
 }
 
 
-def _ratios(parts: np.ndarray, *, images: np.ndarray) -> Variables:
+def _ratios(parts: np.ndarray, *, images: np.ndarray, rounding: float = ROUNDING) -> Variables:
     """Ratios of sums over the batches, and their intervals."""
     return {
-        "value": (DIMS, cka_from_hsic(parts)),
+        "value": (DIMS, cka_from_hsic(parts, rounding=rounding)),
         "parts": (("batch", *DIMS), parts.astype(np.float32)),
-        **_bounds(cell_interval(parts, images=images)),
+        **_bounds(cell_interval(parts, images=images, rounding=rounding)),
     }
+
+
+def _set_to_one(variables: Variables, same: np.ndarray) -> None:
+    """A layer's similarity with itself and its interval: exactly 1."""
+    for name in ("value", "low", "high"):
+        if name in variables:
+            variables[name][1][same] = 1.0
 
 
 def _bounds(interval: tuple[np.ndarray, np.ndarray] | None) -> Variables:

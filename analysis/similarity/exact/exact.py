@@ -14,7 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from seelike.analysis.errors import AnalysisError
-from seelike.analysis.similarity.cka import ESTIMATORS, KERNELS, RBF_WIDTH, cka_from_hsic
+from seelike.analysis.similarity.cka import (
+    ESTIMATORS,
+    KERNELS,
+    RBF_WIDTH,
+    cka_from_hsic,
+    clipped_interval,
+    hsic_ratio,
+)
 from seelike.analysis.similarity.exact import cross_products, gram_blocks
 from seelike.analysis.similarity.exact.gram_blocks import NONE
 from seelike.analysis.similarity.exact.image_blocks import Float32, Layout, Plan, Sums, best
@@ -90,12 +97,12 @@ def estimate(sums: Sums, *, estimator: str) -> tuple[Array, Array | None, Array 
         rounding = np.diag(hsic) <= NOISE * size
         undefined |= rounding
         hsic[rounding, rounding] = 1.0
-        left_out[group] = cka_from_hsic(hsic[None])
+        left_out[group] = hsic_ratio(hsic[None])
     members = [sums.layout.images_of_group(group) for group in range(count)]
     sizes = np.array([own.stop - own.start for own in members])
     reach = half_width(*standard_error(left_out, Groups.by_size(sizes)))
     reach[undefined] = reach[:, undefined] = 2.0
-    low, high = np.maximum(value - reach, -1.0), np.minimum(value + reach, 1.0)
+    low, high = clipped_interval(value, reach)
     np.fill_diagonal(low, 1.0)
     return value, low, high
 

@@ -1,7 +1,7 @@
-"""Ceilings: how alike networks of one architecture are that differ in nothing but their seed.
+"""Cross-seed ceilings: CKA of corresponding layers of networks that differ in their seed alone.
 
-A similarity between two architectures says little by itself. The cross-seed ceiling says how
-much there is to reach: what training from another seed leaves of a layer's representation.
+A similarity between two architectures says little by itself. The ceiling is the most that there
+is to reach: what training from another seed keeps of a layer's representation.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from seelike.analysis.errors import AnalysisError
-from seelike.analysis.similarity.cka import DegenerateTaps, cka_from_hsic
+from seelike.analysis.similarity.cka import (
+    DegenerateTaps,
+    cka_from_hsic,
+    clip_rounding,
+    clipped_interval,
+)
 from seelike.analysis.similarity.gram import Array
 from seelike.analysis.similarity.intervals.cka_intervals import batch_groups
 from seelike.analysis.similarity.intervals.jackknife import Groups, half_width, standard_error
@@ -25,7 +30,7 @@ TIE = 1e-6
 
 @dataclass(frozen=True)
 class Estimates:
-    """Numbers with their intervals, which are None where one batch leaves nothing to leave out."""
+    """Numbers with their 95 % intervals; None for the bounds where batches give no interval."""
 
     value: Array
     low: Array | None = None
@@ -34,7 +39,7 @@ class Estimates:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """CKA (taps,) of the corresponding ``taps`` of two models of one architecture."""
+    """CKA of the corresponding layers ``taps`` of two models of one architecture, (taps,)."""
 
     first: str
     second: str
@@ -43,12 +48,20 @@ class Ceiling:
 
 
 def matched_share(across: npt.ArrayLike) -> float:
-    """Share of layers whose best match in the twin is the corresponding one; both ways averaged.
+    """Compute the share of layers whose best match in another seed is the corresponding layer.
 
-    The sanity check of Kornblith et al. (2019), section 6.1: ``across`` (T, T) holds the
-    similarities of the layers of two networks of one architecture, both in the same order. Of
-    several best matches any may be the corresponding one. Raises ``AnalysisError`` for a matrix
-    that is not square.
+    The sanity check of Kornblith et al. (2019), section 6.1, averaged over both directions. A
+    layer with several best matches counts if the corresponding one is among them.
+
+    Args:
+        across: Similarities of the layers of two networks of one architecture, both in the same
+            order, (T, T).
+
+    Returns:
+        The share, 0 to 1.
+
+    Raises:
+        AnalysisError: The matrix is not square.
     """
     matrix = np.asarray(across, np.float64)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
@@ -62,10 +75,15 @@ def matched_share(across: npt.ArrayLike) -> float:
 class Seeds:
     """A comparison in which models are seeds of one architecture.
 
-    ``parts`` (batches, T, T) sum to CKA; ``model`` (T,) and ``tap`` (T,) name each tap.
-    ``architectures`` are groups of models that differ in nothing but the seed; ``images``
-    (batches,) counts those of each batch, alike where left out. Raises
-    ``AnalysisError`` for shapes that differ, and for models of one group whose taps differ.
+    Attributes:
+        parts: What each batch adds to CKA, (batches, T, T).
+        model: The model of each layer, (T,).
+        tap: The name of each layer, (T,).
+        architectures: Groups of models that differ in nothing but the seed.
+        images: Images per batch, (batches,); the same for all where left out.
+
+    Raises:
+        AnalysisError: Shapes differ, or models of one group have different layers.
     """
 
     parts: Array
@@ -91,7 +109,7 @@ class Seeds:
                     )
 
     def ceilings(self) -> list[Ceiling]:
-        """CKA of the corresponding taps of every two seeds of an architecture, with intervals."""
+        """Compute CKA of the corresponding layers of every two seeds, with intervals in [-1, 1]."""
         return [
             Ceiling(
                 first,
@@ -103,27 +121,6 @@ class Seeds:
             for first, second in combinations(group, 2)
         ]
 
-    def share_of_ceiling(self, first: str, second: str) -> Estimates:
-        """CKA of the taps of two models of different architectures over its ceiling (T_a, T_b).
-
-        CKA(a, b) / sqrt(c_a c_b), c the mean CKA of the tap with the same tap of the other seeds:
-        Spearman's (1904) correction for attenuation, as CKA is a cosine. One where two
-        architectures are as alike as two seeds are; not clamped, so noise may lift it above.
-        Raises ``AnalysisError`` for models without a second seed, or of one architecture, and
-        for a ceiling that is not above zero without any one batch.
-        """
-        if self._group(first) == self._group(second):
-            raise AnalysisError(
-                f"{first} and {second} are seeds of one architecture: their CKA is the ceiling"
-            )
-        over_a, over_b = self._ceiling(first), self._ceiling(second)
-        columns = self._taps(second)
-        rows = [
-            self._cells(np.full(len(columns), tap), columns) / np.sqrt(over[:, None] * over_b)
-            for tap, over in zip(self._taps(first), over_a.T, strict=True)
-        ]
-        return self._summary(np.stack(rows, axis=1))
-
     def matched_share(self, first: str, second: str) -> float:
         """``matched_share`` of two seeds of one architecture: a count, which has no interval."""
         if self._group(first) != self._group(second):
@@ -132,18 +129,6 @@ class Seeds:
         both = np.concatenate([self._taps(first), self._taps(second)])
         cka = cka_from_hsic(self.parts[:, both[:, None], both])
         return matched_share(cka[:taps, taps:])
-
-    def _ceiling(self, model: str) -> Array:
-        """Mean CKA of the taps of the seeds of ``model``'s architecture: (1 + batches, taps)."""
-        pairs = list(combinations(self._group(model), 2))
-        mean = np.mean([self._cells(self._taps(a), self._taps(b)) for a, b in pairs], axis=0)
-        if (mean <= 0).any():
-            tap = self._names(model)[int(np.argwhere(mean <= 0)[0, 1])]
-            raise AnalysisError(
-                f"seeds of {model} are not alike at {tap}, CKA {mean.min():.3g}: no ceiling to "
-                "divide by; leave the tap out"
-            )
-        return np.asarray(mean)
 
     def _cells(self, rows: Indices, columns: Indices) -> Array:
         """CKA of taps ``rows`` (k,) with ``columns``, then without each batch: (1 + batches, k)."""
@@ -174,11 +159,12 @@ class Seeds:
         return batch_groups(len(self.parts), self.images)
 
     def _summary(self, numbers: Array) -> Estimates:
-        """The first of ``numbers`` (1 + batches, ...), its interval by the others."""
+        """The first of ``numbers`` (1 + batches, ...), its interval from the others."""
+        value = clip_rounding(numbers[0])
         if self._groups is None:
-            return Estimates(numbers[0])
+            return Estimates(value)
         reach = half_width(*standard_error(numbers[1:], self._groups))
-        return Estimates(numbers[0], numbers[0] - reach, numbers[0] + reach)
+        return Estimates(value, *clipped_interval(value, reach))
 
     def _group(self, model: str) -> Sequence[str]:
         for group in self.architectures:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from seelike.analysis.similarity.cka import cka_from_hsic
+from seelike.analysis.similarity.cka import ROUNDING, cka_from_hsic, clipped_interval, hsic_ratio
 from seelike.analysis.similarity.gram import Array
 from seelike.analysis.similarity.intervals.jackknife import (
     LEAST_FREEDOM,
@@ -21,12 +21,15 @@ HELD = 2**25
 Bounds = tuple[Array, Array]
 
 
-def cell_interval(parts: npt.ArrayLike, *, images: npt.ArrayLike | None = None) -> Bounds | None:
+def cell_interval(
+    parts: npt.ArrayLike, *, images: npt.ArrayLike | None = None, rounding: float = ROUNDING
+) -> Bounds | None:
     """95 % interval (low, high), each (T, T), of every cell of CKA, by leaving out each batch.
 
     Args:
         parts: (B, T, T), HSICs of the batches, of any scale common to a tap.
         images: (B,), images of each batch; alike where left out.
+        rounding: As for ``cka_from_hsic``.
 
     Returns:
         The bounds, within [-1, 1]; a tap that varies in one batch alone has that whole interval.
@@ -42,7 +45,7 @@ def cell_interval(parts: npt.ArrayLike, *, images: npt.ArrayLike | None = None) 
     left = own.sum(axis=0) - own
     alone = (left <= 0).any(axis=0)
     scale = np.sqrt(np.where(left > 0, left, 1.0))
-    value = cka_from_hsic(hsic)
+    value = cka_from_hsic(hsic, rounding=rounding)
     low, high = np.empty((taps, taps)), np.empty((taps, taps))
     for block in _blocks(taps, len(hsic) * taps):
         without = (hsic[:, block].sum(axis=0) - hsic[:, block]) / (
@@ -50,8 +53,7 @@ def cell_interval(parts: npt.ArrayLike, *, images: npt.ArrayLike | None = None) 
         )
         reach = half_width(*standard_error(without, groups))
         reach[alone[block]] = reach[:, alone] = 2.0
-        low[block] = np.maximum(value[block] - reach, -1.0)
-        high[block] = np.minimum(value[block] + reach, 1.0)
+        low[block], high[block] = clipped_interval(value[block], reach)
     for bound in (low, high):
         np.fill_diagonal(bound, 1.0)
     return low, high
@@ -96,7 +98,7 @@ def jackknifed_cka(
     own = np.diagonal(hsic, axis1=1, axis2=2)
     if (own.sum(axis=0) - own <= 0).any():
         return Jackknifed(value)
-    left = [number(cka_from_hsic((total - batch)[None])) for batch in hsic]
+    left = [number(hsic_ratio((total - batch)[None])) for batch in hsic]
     return Jackknifed(value, np.array(left)[:, None], groups)
 
 

@@ -15,6 +15,8 @@ DECONFOUNDED = ResidualMeasure(
 )
 # Share of a tap's own HSIC that has to remain: below it is the rounding of float32 signatures.
 REMAINING = 1e-6
+# What float32 rounding of signatures becomes when so small a share is divided by.
+RESIDUAL_ROUNDING = 0.1
 
 
 class Confounded(AnalysisError):

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.cka import ROUNDING
 from seelike.analysis.similarity.gram import Array
 
 # Similarities of layers ``start`` to ``stop`` with all layers: (stop - start, T) float.
@@ -70,12 +71,6 @@ class Layers:
         return sum(own == name for own in self.model) == stop - start
 
 
-def of_matrix(similarity: npt.ArrayLike) -> Rows:
-    """Rows of similarities (T, T) that are in memory."""
-    whole = np.asarray(similarity)
-    return lambda start, stop: whole[start:stop]
-
-
 def blocks(rows: Rows, layers: int, *, step: int | None = None) -> Iterator[tuple[int, Array]]:
     """All rows in blocks of ``step``, or as many as 64 MB hold: where each starts, float64.
 
@@ -103,10 +98,6 @@ def read(rows: Rows, start: int, stop: int, *, layers: int) -> Array:
             "expected -1 to 1; compute the comparison again"
         )
     return block
-
-
-# What float32 may add to a similarity of 1.
-ROUNDING = 1e-5
 
 
 def angular(similarity: npt.ArrayLike) -> Array:

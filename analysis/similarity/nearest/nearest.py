@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.cka import clip_rounding, clipped_interval
 from seelike.analysis.similarity.gram import Array
 from seelike.analysis.similarity.intervals.cka_intervals import batch_groups
 from seelike.analysis.similarity.intervals.jackknife import half_width, standard_error
@@ -31,7 +32,7 @@ class Query:
     @property
     def cka(self) -> Array:
         """Minibatch CKA with every tap, (T,)."""
-        return np.asarray((self.cosines * self.own[:, None] * self.others).sum(axis=0))
+        return clip_rounding(self._parts.sum(axis=0))
 
     def of(self, places: Places) -> "Query":
         """The same beside some of the taps."""
@@ -46,14 +47,19 @@ class Query:
         groups = batch_groups(len(self.own), images)
         if groups is None:
             return None
-        parts = self.cosines * self.own[:, None] * self.others
+        parts = self._parts
         mine, theirs = (1 - each**2 for each in (self.own, self.others))
         alone = (theirs <= 0).any(axis=0) | (mine <= 0).any()
         scale = np.sqrt(np.where(theirs > 0, theirs * np.maximum(mine, 0)[:, None], 1.0))
         scale[:, alone] = 1.0
-        reach = half_width(*standard_error((self.cka - parts) / scale, groups))
+        reach = half_width(*standard_error((parts.sum(axis=0) - parts) / scale, groups))
         reach[alone] = 2.0
-        return np.maximum(self.cka - reach, -1.0), np.minimum(self.cka + reach, 1.0)
+        return clipped_interval(self.cka, reach)
+
+    @property
+    def _parts(self) -> Array:
+        """What each batch adds to CKA, (batches, T)."""
+        return np.asarray(self.cosines * self.own[:, None] * self.others)
 
 
 def query(cosines: npt.ArrayLike, own: npt.ArrayLike, others: npt.ArrayLike) -> Query:

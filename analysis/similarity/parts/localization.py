@@ -14,9 +14,8 @@ import numpy.typing as npt
 
 from seelike.analysis.cores import cores
 from seelike.analysis.errors import AnalysisError
+from seelike.analysis.similarity.cka import clip_rounding
 from seelike.analysis.similarity.gram import CONSTANT, Array, gram
-from seelike.analysis.similarity.intervals.cka_intervals import HELD, batch_groups
-from seelike.analysis.similarity.intervals.jackknife import LEVEL, half_width, standard_error
 from seelike.analysis.similarity.signature import Float32, packed, unit
 
 # Float32 numbers of the signatures of tokens that are held at a time: 64 MB.
@@ -57,12 +56,7 @@ class Hsics:
     def cka(self) -> Array:
         """Minibatch CKA (T, P) of each token with each patch; NaN where either is constant."""
         every_batch = np.ones((1, len(self.crossed)))
-        return np.asarray(weighted_ckas(self, every_batch)[0])
-
-    @property
-    def constant_tokens(self) -> tuple[int, ...]:
-        """Which tokens are constant."""
-        return tuple(np.flatnonzero(~self.tokens.any(axis=0)).tolist())
+        return clip_rounding(weighted_ckas(self, every_batch)[0])
 
     @property
     def constant_patches(self) -> tuple[int, ...]:
@@ -165,31 +159,6 @@ def weighted_ckas(hsics: Hsics, weights: Array) -> Array:
         total = weights @ own
         drawn /= np.expand_dims(np.sqrt(np.where(total > 0, total, np.nan)), axis)
     return np.asarray(drawn)
-
-
-def cka_interval(hsics: Hsics, *, level: float = LEVEL) -> tuple[Array, Array] | None:
-    """The interval (low, high), each (T, P), of ``hsics.cka()``, by leaving out each batch.
-
-    As ``intervals.cell_interval``; NaN where a token or patch is constant. None where there is a
-    single batch. Memory: 512 MB.
-    """
-    batches, count, others = hsics.crossed.shape
-    groups = batch_groups(batches, None)
-    if groups is None:
-        return None
-    value = hsics.cka()
-    low, high = np.full((count, others), np.nan), np.full((count, others), np.nan)
-    step = max(1, HELD // (batches * others))
-    for rows in (slice(start, start + step) for start in range(0, count, step)):
-        some = Hsics(hsics.crossed[:, rows], hsics.tokens[:, rows], hsics.patches)
-        without = weighted_ckas(some, 1 - np.eye(batches))
-        # One that varies in a single batch is not defined without it.
-        alone = np.isnan(without).any(axis=0)
-        reach = half_width(*standard_error(np.where(alone, 0.0, without), groups), level=level)
-        reach[alone] = 2.0
-        low[rows] = np.maximum(value[rows] - reach, -1.0)
-        high[rows] = np.minimum(value[rows] + reach, 1.0)
-    return low, high
 
 
 def _places(x: npt.ArrayLike) -> npt.NDArray[np.floating]:

@@ -10,6 +10,7 @@ from seelike.analysis.similarity import (
     DegenerateTaps,
     NonFinite,
     batch_cosines,
+    cell_interval,
     cka,
     cka_from_hsic,
     cka_matrix,
@@ -18,6 +19,10 @@ from seelike.analysis.similarity import (
     signature,
     unit,
 )
+from seelike.analysis.similarity.blockwise import block_cka
+from seelike.analysis.similarity.cka import clip_rounding
+from seelike.analysis.similarity.nearest.nearest import Query
+from seelike.analysis.similarity.significance.permutations import batch_weights
 
 
 def hsic_1(x: np.ndarray, y: np.ndarray) -> float:
@@ -84,7 +89,52 @@ def test_symmetric_and_one_on_itself(seed: int) -> None:
     x, y = pair(seed)
     for estimator in ("debiased", "biased"):
         assert cka(x, y, estimator=estimator) == pytest.approx(cka(y, x, estimator=estimator))
-        assert cka(x, x, estimator=estimator) == pytest.approx(1.0)
+        assert cka(x, x, estimator=estimator) == 1.0
+        assert cka(x, x, estimator=estimator, kernel="rbf") == 1.0
+    assert minibatch_cka([x, y[:, :5]], [x, y[:, :5]]) == 1.0
+    signatures = np.stack([signature(z) for z in (x, y, x)])
+    for found in (cka_matrix(signatures), cka_matrix(signatures, signatures)):
+        assert (found[[0, 1, 2, 0], [0, 1, 2, 2]] == 1.0).all()
+
+
+def copies(seed: int, *, batches: int = 6, taps: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    """Float32 signatures (batches, 2 taps, pairs) of layers and copies of them, and lengths."""
+    rng = np.random.default_rng(seed)
+    vectors = rng.normal(size=(batches, taps, 190))
+    units = [[unit(one) for one in batch] for batch in vectors]
+    directions = np.array([[one for one, _ in batch] * 2 for batch in units], np.float32)
+    return directions, np.array([[length for _, length in batch] * 2 for batch in units])
+
+
+@given(st.integers(0, 10**6))
+def test_similarities_and_their_intervals_stay_within_one(seed: int) -> None:
+    directions, lengths = copies(seed)
+    weights = batch_weights(lengths)
+    # Products of float32 vectors that leave copies of a layer above or below 1.
+    cosines = np.stack([batch_cosines(one) for one in directions])
+    cosines *= np.float32(1 + 2e-7)
+    parts = cosines * (weights[:, :, None] * weights[:, None, :])
+    assert parts.sum(axis=0).max() > 1
+    whole, bounds = cka_from_hsic(parts), cell_interval(parts)
+    block, of_block = block_cka(parts, weights, weights)
+    row = Query(cosines[:, 0], weights[:, 0], weights)
+    assert bounds is not None and of_block is not None
+    for value, interval in ((whole, bounds), (block, of_block), (row.cka, row.interval())):
+        assert interval is not None
+        assert max(np.abs(each).max() for each in (value, *interval)) <= 1
+        assert (interval[0] <= interval[1]).all()
+    assert (np.diag(whole) == 1).all() and (np.diag(bounds[0]) == 1).all()
+
+
+def test_only_rounding_is_clipped() -> None:
+    inside = np.array([-1.0, -0.3, 0.0, 1 - 1e-16, 1.0, np.nan])
+    np.testing.assert_array_equal(clip_rounding(inside), inside)
+    beyond = np.array([1 + 1e-7, -1 - 1e-7, 0.123456789, np.nan])
+    np.testing.assert_array_equal(clip_rounding(beyond), [1, -1, 0.123456789, np.nan])
+    with pytest.raises(AnalysisError, match=r"\(1,\) is 1\.01, expected -1 to 1"):
+        clip_rounding(np.array([0.5, 1.01]))
+    with pytest.raises(AnalysisError, match=r"is 1\.5"):
+        cka_from_hsic([[[1.0, 1.5], [1.5, 1.0]]])
 
 
 def test_negative_values_stay_negative() -> None:

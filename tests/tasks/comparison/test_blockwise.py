@@ -123,6 +123,12 @@ def test_copies_of_one_network_that_blocks_cut_keep_their_order(
     found = in_blocks(store, [first, *copies]).open().load()
     whole = compared(store, [first, *copies])
     np.testing.assert_allclose(found["cka"], whole["cka"], atol=1e-6)
+    # A layer of one copy with the same layer of the other is a layer with itself.
+    for name in ("cka", "cka_low", "cka_high"):
+        for dataset in (found, whole):
+            cells = dataset[name].values[-10:, -10:]
+            assert (np.diag(cells) == 1).all() and (np.diag(cells, 5) == 1).all()
+            assert np.abs(dataset[name].values).max() <= 1
 
 
 def test_models_called_otherwise_are_other_pairs_of_which_nothing_is_computed(

@@ -10,7 +10,7 @@ from seelike.analysis.similarity.models import permanova
 from seelike.analysis.similarity.models.aggregates import AGGREGATES, aggregated
 from seelike.analysis.similarity.models.classical_mds import scaled
 from seelike.analysis.similarity.models.dendrograms import clustered, distances_of
-from seelike.analysis.similarity.models.layers import Layers, of_matrix
+from seelike.analysis.similarity.models.layers import Layers
 
 LAYERS = 5
 FAMILIES = ("vit", "resnet", "mixer")
@@ -27,8 +27,8 @@ def make_map(models: Sequence[str] = ("vit a", "resnet a", "vit b", "mixer a")) 
     similarity = np.cos(cdist(np.concatenate(points), np.concatenate(points)))
     own = [name for name in models for _ in range(LAYERS)]
     layers = Layers(own, np.tile(depth, len(models)))
-    found = scaled(of_matrix(similarity), layers.depth)
-    matrices = aggregated(of_matrix(similarity), layers, window=0.25)
+    found = scaled(lambda start, stop: similarity[start:stop], layers.depth)
+    matrices = aggregated(lambda start, stop: similarity[start:stop], layers, window=0.25)
     trees = [clustered(one) for one in matrices]
     families = [name.split()[0] for name in models]
     dataset = xr.Dataset(

@@ -15,9 +15,11 @@ from seelike.analysis.similarity.models.aggregates import (
     aligned,
     best_match,
 )
-from seelike.analysis.similarity.models.layers import Layers, angular, of_matrix, read
+from seelike.analysis.similarity.models.layers import Layers, angular, read
 from seelike.analysis.similarity.significance.model_tests import ModelTest
 from seelike.analysis.similarity.significance.permutations import draws
+
+from .in_memory import rows_of
 
 sizes = st.integers(1, 5)
 seeds = st.integers(0, 2**32 - 1)
@@ -98,7 +100,7 @@ def zoo(seed: int, counts: tuple[int, ...] = (4, 3, 4, 1)) -> tuple[np.ndarray, 
 @given(seeds)
 def test_the_matrix_is_symmetric_and_exactly_one_of_a_model_with_itself(seed: int) -> None:
     similarity, layers = zoo(seed)
-    found = aggregated(of_matrix(similarity), layers, window=0.3)
+    found = aggregated(rows_of(similarity), layers, window=0.3)
     assert found.shape == (len(AGGREGATES), 4, 4)
     np.testing.assert_array_equal(found, found.transpose(0, 2, 1))
     np.testing.assert_array_equal(np.diagonal(found, axis1=1, axis2=2), 1.0)
@@ -113,10 +115,10 @@ def test_the_matrix_is_symmetric_and_exactly_one_of_a_model_with_itself(seed: in
 @given(seeds, st.permutations(range(4)))
 def test_the_order_of_models_changes_nothing(seed: int, order: list[int]) -> None:
     similarity, layers = zoo(seed)
-    found = aggregated(of_matrix(similarity), layers, window=0.3)
+    found = aggregated(rows_of(similarity), layers, window=0.3)
     places = np.concatenate([np.arange(*layers.ranges[f"m{i}"]) for i in order])
     moved = Layers([layers.model[i] for i in places], [layers.depth[i] for i in places])
-    again = aggregated(of_matrix(similarity[np.ix_(places, places)]), moved, window=0.3)
+    again = aggregated(rows_of(similarity[np.ix_(places, places)]), moved, window=0.3)
     np.testing.assert_allclose(again, found[:, order][:, :, order], atol=1e-12)
 
 
@@ -146,12 +148,12 @@ def test_p_values_count_shuffles_that_reach_an_aggregate() -> None:
     drawn = draws([batch], numbers=range(30), seed=0).astype(np.float64)
     each = np.stack(
         [
-            aggregated(of_matrix(np.triu(one) + np.triu(one, 1).T), layers, window=0.5)
+            aggregated(rows_of(np.triu(one) + np.triu(one, 1).T), layers, window=0.5)
             for pair in drawn
             for one in (pair, pair.T)
         ]
     )
-    found = aggregated(of_matrix(observed), layers, window=0.5)
+    found = aggregated(rows_of(observed), layers, window=0.5)
     off = np.triu_indices(3, 1)
     largest = each[:, :, *off].max(axis=2)
     p = (1 + (each >= found - 1e-6).sum(axis=0)) / 61
@@ -187,9 +189,9 @@ def test_what_is_no_similarity_is_refused_by_its_place(value: float) -> None:
     similarity, _ = zoo(0)
     similarity[5, 2] = value
     with pytest.raises(AnalysisError, match=f"similarity of layers 5 and 2 is {value}"):
-        read(of_matrix(similarity), 4, 8, layers=12)
+        read(rows_of(similarity), 4, 8, layers=12)
     with pytest.raises(AnalysisError, match=r"rows 0 to 2 are \(2, 12\), expected \(2, 13\)"):
-        read(of_matrix(similarity), 0, 2, layers=13)
+        read(rows_of(similarity), 0, 2, layers=13)
 
 
 def test_angles_are_those_whose_cosines_are_the_similarities() -> None:

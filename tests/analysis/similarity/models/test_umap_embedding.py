@@ -7,14 +7,15 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from seelike.analysis.errors import AnalysisError
-from seelike.analysis.similarity.models.layers import of_matrix
 from seelike.analysis.similarity.models.umap_embedding import neighbour_map
+
+from .in_memory import rows_of
 
 
 def test_it_is_refused_without_the_extra_or_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "umap", None)
     start = np.random.default_rng(0).normal(size=(40, 2))
-    rows = of_matrix(np.cos(cdist(start, start)))
+    rows = rows_of(np.cos(cdist(start, start)))
     with pytest.raises(AnalysisError, match=r"pip install 'seelike\[umap\]'"):
         neighbour_map(rows, start, memory=10**6, step=None)
     with pytest.raises(AnalysisError, match=r"UMAP of 40 layers holds 0\.0 GB, compute\.memory is"):
@@ -27,7 +28,7 @@ def test_two_groups_stay_two_groups_and_every_run_is_the_same() -> None:
     pytest.importorskip("umap", reason="the extra umap is not installed")
     group = np.repeat([0, 1], 30)
     points = np.random.default_rng(0).normal(size=(60, 2)) / 20 + group[:, None]
-    rows = of_matrix(np.cos(cdist(points, points)))
+    rows = rows_of(np.cos(cdist(points, points)))
     found = neighbour_map(rows, points, memory=10**6, step=7)
     apart = cdist(found, found)
     np.fill_diagonal(apart, np.inf)
