@@ -6,7 +6,8 @@ from math import ceil
 
 from seelike.analysis.claims.catalogue import Claim, claim
 from seelike.analysis.claims.verdicts import Sign, Verdict, over_seeds, sign, together
-from seelike.analysis.similarity.intervals.jackknife import Estimate, Jackknifed
+from seelike.analysis.similarity.intervals.estimate import Estimate
+from seelike.analysis.similarity.intervals.jackknife import Jackknifed
 
 # More batches than this many times those there are can't be asked of anyone.
 MOST_TIMES = 100

@@ -16,7 +16,8 @@ from seelike.analysis.claims.roles import role_assignments
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.gram import Array
 from seelike.analysis.similarity.intervals.cka_intervals import jackknifed_cka
-from seelike.analysis.similarity.intervals.jackknife import Estimate, Jackknifed
+from seelike.analysis.similarity.intervals.estimate import Estimate
+from seelike.analysis.similarity.intervals.jackknife import Jackknifed
 
 Number = Callable[[Array], float]
 Baseline = Mapping[str, str]

@@ -8,7 +8,7 @@ does not hold where it lies below m, and can't be told else.
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from seelike.analysis.similarity.intervals.jackknife import Estimate
+from seelike.analysis.similarity.intervals.estimate import Estimate
 
 Sign = Literal["holds", "does not hold", "can't tell"]
 Verdict = Literal[

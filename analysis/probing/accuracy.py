@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from seelike.analysis.similarity.intervals.jackknife import MOST_GROUPS, Groups, Jackknifed
+from seelike.analysis.similarity.intervals.groups import Groups
+from seelike.analysis.similarity.intervals.jackknife import MOST_GROUPS, Jackknifed
 
 # What is left out in turn: groups of test images, then draws of training images.
 IMAGES, DRAWS = 0, 1

@@ -1,4 +1,4 @@
-"""How alike activations are: Grams, signatures, CKA, its intervals, and what they say."""
+"""Similarity of activations: Grams, signatures, CKA and other measures, with intervals."""
 
 from seelike.analysis.similarity.cka import (
     DegenerateTaps,
@@ -13,7 +13,9 @@ from seelike.analysis.similarity.intervals.cka_intervals import (
     jackknifed_cka,
     mean_interval,
 )
-from seelike.analysis.similarity.intervals.jackknife import Estimate, Groups, Jackknifed, jackknifed
+from seelike.analysis.similarity.intervals.estimate import Estimate
+from seelike.analysis.similarity.intervals.groups import Groups
+from seelike.analysis.similarity.intervals.jackknife import Jackknifed, jackknifed
 from seelike.analysis.similarity.measures import similarity
 from seelike.analysis.similarity.signature import batch_cosines, signature, unit
 
@@ -38,6 +40,3 @@ __all__ = [
     "similarity",
     "unit",
 ]
-
-# While callers move over to the new names.
-Resampled, resampled = Jackknifed, jackknifed

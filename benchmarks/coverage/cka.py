@@ -14,7 +14,8 @@ from seelike.analysis.claims.findings import ComparedModels
 from seelike.analysis.similarity.cka import cka_from_hsic
 from seelike.analysis.similarity.gram import Array
 from seelike.analysis.similarity.intervals.cka_intervals import batch_groups, cell_interval
-from seelike.analysis.similarity.intervals.jackknife import Estimate, half_width, standard_error
+from seelike.analysis.similarity.intervals.estimate import Estimate
+from seelike.analysis.similarity.intervals.jackknife import half_width, standard_error
 from seelike.analysis.similarity.signature import Float32
 from seelike.tasks.reports.comparison.single_factor.data_scale import halves
 from seelike.tasks.reports.comparison.single_factor.fine_tuning import quarters

@@ -24,7 +24,8 @@ from seelike.analysis.networks.layers.tap import Tap
 from seelike.analysis.networks.network import Network
 from seelike.analysis.similarity import jackknifed
 from seelike.analysis.similarity.gram import Array
-from seelike.analysis.similarity.intervals.jackknife import Estimate, joined
+from seelike.analysis.similarity.intervals.estimate import Estimate
+from seelike.analysis.similarity.intervals.jackknife import concatenate
 from seelike.storage.images import ImageSet
 from seelike.tasks.anatomy.context import GROUP, AnalysisInput
 from seelike.tasks.anatomy.receptive_fields import RADII, FieldAmounts, field_amounts
@@ -181,7 +182,9 @@ def fields(population: ImageSet) -> Population:
             drawn = [_drawn(one, draw) for one in own]
             dataset = coordinates[family].copy()
             for at, name in enumerate(("centre_share", *RADII)):
-                joined([one.at(slice(at, at + 1)) for one in drawn]).enter(dataset, name, "layer")
+                concatenate([one.at(slice(at, at + 1)) for one in drawn]).enter(
+                    dataset, name, "layer"
+                )
             each.append(result(family, family, dataset))
         return field_cases(each)
 

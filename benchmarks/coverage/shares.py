@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from seelike.analysis.similarity.intervals.jackknife import Estimate
+from seelike.analysis.similarity.intervals.estimate import Estimate
 
 # How many data sets are drawn of each number of batches.
 Repeats = Mapping[int, int]

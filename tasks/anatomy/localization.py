@@ -22,7 +22,7 @@ from seelike.analysis.networks.layers.tap import Tap, taps
 from seelike.analysis.networks.recording.recording import summarise
 from seelike.analysis.networks.recording.reduction import reduce
 from seelike.analysis.similarity.intervals.jackknife import Jackknifed
-from seelike.analysis.similarity.intervals.jackknife import joined as together
+from seelike.analysis.similarity.intervals.jackknife import concatenate as together
 from seelike.analysis.similarity.parts.localization import (
     Hsics,
     Signatures,

@@ -25,7 +25,7 @@ from seelike.analysis.networks.anatomy.receptive_fields import (
 from seelike.analysis.networks.anatomy.residuals import residuals
 from seelike.analysis.networks.layers.tap import Tap, taps
 from seelike.analysis.networks.recording.same_tensor import same_tensor
-from seelike.analysis.similarity.intervals.jackknife import Jackknifed, jackknifed, joined
+from seelike.analysis.similarity.intervals.jackknife import Jackknifed, concatenate, jackknifed
 from seelike.tasks.anatomy.context import GROUP, AnalysisInput, looking_for_parts, measurable
 from seelike.tasks.planning.survey import chosen_taps
 
@@ -228,7 +228,7 @@ def _dataset(
     images = np.array([min(GROUP, seen.count - start) for start in starts], np.float64)
     numbers = [one.numbers(images) for one in found]
     for at, name in enumerate(("centre_share", *RADII)):
-        joined([each.at(slice(at, at + 1)) for each in numbers]).enter(dataset, name, "layer")
+        concatenate([each.at(slice(at, at + 1)) for each in numbers]).enter(dataset, name, "layer")
     size = seen.network.input_size[1:]
     for name, share in RADII.items():
         uniform = {p: uniform_radius(size, p, share=share) for p in dict.fromkeys(patches)}

@@ -10,7 +10,7 @@ from dask.delayed import delayed
 from seelike.analysis.cores import cores
 from seelike.analysis.similarity.image_pairs import TRIANGLE, Pairs
 from seelike.analysis.similarity.measures.deconfounded import regression
-from seelike.analysis.similarity.significance.corrections import calibrated, match_q, pair_q
+from seelike.analysis.similarity.significance.corrections import calibrate, match_q, pair_q
 from seelike.analysis.similarity.significance.permutation_tests import (
     Null,
     PermutationTest,
@@ -110,7 +110,7 @@ def above_chance(test: PermutationTest, null: Null) -> dict[str, Any]:
         "p": (cells, null.cells.p),
         "q": (cells, pair_q(null, model=test.model, symmetric=test.symmetric)),
         "critical": (cells, null.cells.critical),
-        "calibrated": (cells, calibrated(test.observed, null.cells.critical)),
+        "calibrated": (cells, calibrate(test.observed, null.cells.critical)),
         "best_p": (matches, null.matches.p),
         "best_q": (matches, match_q(null, model=test.model)),
         "block_p": (blocks, null.blocks.p),

@@ -12,9 +12,8 @@ from seelike.analysis.figures.comparison.heatmaps import Limits, scale
 from seelike.analysis.figures.drawing.rendering import settle
 from seelike.analysis.figures.drawing.style import GREY, MANY, colours, folded, style
 from seelike.analysis.figures.drawing.tap_axis import index_of_depth, name_taps, show_depth
+from seelike.analysis.similarity.significance.permutation_tests import LEVEL
 
-# Matches whose adjusted p value, q, is above this are not told from chance.
-LEVEL = 0.05
 _BEST = "most similar tap"
 _CHANCE = f"not above chance, q > {LEVEL:g}"
 _OVERLAP = "its interval overlaps"

@@ -9,8 +9,8 @@ from seelike.analysis.errors import AnalysisError
 from seelike.analysis.figures.drawing.rendering import settle
 from seelike.analysis.figures.drawing.style import OKABE_ITO, plain, style
 from seelike.analysis.figures.model_map.model_heatmap import TITLES
+from seelike.analysis.similarity.significance.permutation_tests import LEVEL
 
-LEVEL = 0.05
 _HEIGHT = 0.34
 # Inches.
 _PAD = 0.15

@@ -28,7 +28,8 @@ from seelike.analysis.similarity.exact.image_blocks import Float32, Layout, Plan
 from seelike.analysis.similarity.exact.shuffles import Shuffles
 from seelike.analysis.similarity.gram import Array
 from seelike.analysis.similarity.image_pairs import Order
-from seelike.analysis.similarity.intervals.jackknife import Groups, half_width, standard_error
+from seelike.analysis.similarity.intervals.groups import Groups
+from seelike.analysis.similarity.intervals.jackknife import half_width, standard_error
 
 # Own HSIC, as a share of the terms that make it, below which it is rounding of float32 products.
 NOISE = 1e-6

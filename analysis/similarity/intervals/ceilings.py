@@ -21,7 +21,8 @@ from seelike.analysis.similarity.cka import (
 )
 from seelike.analysis.similarity.gram import Array
 from seelike.analysis.similarity.intervals.cka_intervals import batch_groups
-from seelike.analysis.similarity.intervals.jackknife import Groups, half_width, standard_error
+from seelike.analysis.similarity.intervals.groups import Groups
+from seelike.analysis.similarity.intervals.jackknife import half_width, standard_error
 
 Indices = npt.NDArray[np.intp]
 # Similarities that differ by no more are tied: their float32 products leave as much to rounding.

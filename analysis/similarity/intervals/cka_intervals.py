@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from seelike.analysis.similarity.cka import ROUNDING, cka_from_hsic, clipped_interval, hsic_ratio
 from seelike.analysis.similarity.gram import Array
+from seelike.analysis.similarity.intervals.groups import Groups
 from seelike.analysis.similarity.intervals.jackknife import (
     LEAST_FREEDOM,
-    Groups,
     Jackknifed,
     half_width,
     standard_error,

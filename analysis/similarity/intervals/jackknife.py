@@ -1,13 +1,13 @@
-"""Delete-one jackknife: numbers made of sums over batches of images, with 95 % intervals.
+"""Delete-one jackknife: 95 % intervals of numbers made of sums over batches of images.
 
-Leave one batch out, compute the number again, and let its spread over the batches be the
-standard error; Student's t gives the interval (Tukey 1958; for groups of unlike size Busing,
-Meijer & van der Leeden 1999). It holds for smooth functions of sums, needs one evaluation per
-batch, and covers at 2 batches as well as at 40, which percentiles of a bootstrap do not.
+The number is computed again without each batch. Its spread over the batches gives the standard
+error, and Student's t the interval (Tukey 1958; for groups of different size Busing, Meijer &
+van der Leeden 1999). It holds for smooth functions of sums, needs one evaluation per batch, and
+covers at 2 batches as well as at 40; percentiles of a bootstrap do not.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,85 +17,30 @@ from scipy.special import stdtrit
 
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.gram import Array
+from seelike.analysis.similarity.intervals.estimate import Estimate
+from seelike.analysis.similarity.intervals.groups import Groups
 
+# Confidence level of all intervals.
 LEVEL = 0.95
-# Groups that images are put into where each image is measured alone: more would not narrow the
-# interval (t of 63 degrees of freedom is 2.00), and would be kept for every number.
+# Single images are joined to at most this many groups: more would not narrow the interval (t of
+# 63 degrees of freedom is 2.00), but would be kept for every number.
 MOST_GROUPS = 64
-# Below so many degrees of freedom one batch is nearly all there is.
+# With fewer degrees of freedom one batch is nearly all there is, and there is no interval.
 LEAST_FREEDOM = 0.5
-# Name of the axis of what was left out, in a dataset.
+# The dimension of left-out groups in a dataset.
 LEFT_OUT = "left_out"
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its 95 % interval, which is None where nothing can be left out.
-
-    ``error`` is the standard error and ``freedom`` its degrees of freedom.
-    """
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-    error: float | None = None
-    freedom: float | None = None
-
-    def clipped(self, low: float, high: float) -> "Estimate":
-        """The same with its interval cut to the numbers that are possible."""
-        if self.low is None or self.high is None:
-            return self
-        below, above = (min(max(end, low), high) for end in (self.low, self.high))
-        return replace(self, low=below, high=above)
-
-
-@dataclass(frozen=True, eq=False)
-class Groups:
-    """What is left out in turn: ``weight`` (B,), its share in a number; ``images`` (B,) in it.
-
-    ``factor`` (B,) tells kinds of groups apart, such as test images and draws: their variances
-    add. Shares of a factor sum to 1.
-    """
-
-    weight: Array
-    images: Array
-    factor: npt.NDArray[np.intp]
-
-    @classmethod
-    def alike(cls, images: npt.ArrayLike) -> "Groups":
-        """Batches that each count the same, whatever their number of ``images`` (B,)."""
-        counts = np.asarray(images, np.float64)
-        return cls(np.full(len(counts), 1 / len(counts)), counts, np.zeros(len(counts), np.intp))
-
-    @classmethod
-    def by_size(cls, images: npt.ArrayLike) -> "Groups":
-        """Groups of ``images`` (B,) that count by their number, as in a mean over images."""
-        counts = np.asarray(images, np.float64)
-        return cls(counts / counts.sum(), counts, np.zeros(len(counts), np.intp))
-
-    def same(self, other: "Groups") -> bool:
-        """Whether both leave out the same."""
-        return all(
-            np.array_equal(getattr(self, name), getattr(other, name))
-            for name in ("weight", "images", "factor")
-        )
-
-    def freedom(self, factor: int) -> float:
-        """Degrees of freedom of one factor: groups less one, fewer where their sizes differ.
-
-        Satterthwaite's (1946), for terms whose variance is inverse to their number of images.
-        """
-        own = self.factor == factor
-        parts = self.weight[own] ** 2 / self.images[own]
-        return float(parts.sum() ** 2 / (parts**2).sum() - 1)
 
 
 @dataclass(frozen=True, eq=False)
 class Jackknifed:
-    """Numbers ``value`` (k,), and the same ``without`` (B, k) each of the ``groups``.
+    """Numbers of an image set, and the same numbers without each group of images.
 
-    Both None where a single group leaves nothing to leave out. Numbers of one image set leave
-    out the same groups, so that they may be subtracted: what both share cancels.
+    Numbers on one image set have the same groups and may be subtracted: what they share cancels.
+
+    Attributes:
+        value: The numbers, (k,).
+        without: The numbers without each group, (B, k); None for a single group.
+        groups: The groups, None where ``without`` is.
     """
 
     value: Array
@@ -103,12 +48,12 @@ class Jackknifed:
     groups: Groups | None = None
 
     def of(self, number: Callable[[Array], Array]) -> "Jackknifed":
-        """One number made of these; ``number`` takes (n, k) and gives (n,)."""
+        """Compute one number from these; ``number`` takes (n, k) and returns (n,)."""
         without = None if self.without is None else number(self.without)[:, None]
         return Jackknifed(number(self.value[None]), without, self.groups)
 
     def at(self, places: Any) -> "Jackknifed":
-        """Some of the numbers."""
+        """Select the numbers at ``places``, any index of the first axis."""
         without = None if self.without is None else self.without[:, places]
         return Jackknifed(self.value[places], without, self.groups)
 
@@ -126,14 +71,14 @@ class Jackknifed:
 
     @property
     def spread(self) -> tuple[Array, Array] | None:
-        """Standard errors and degrees of freedom, each (k,); None where there are none."""
+        """Standard errors and degrees of freedom, each (k,); None without groups."""
         if self.without is None or self.groups is None:
             return None
         return standard_error(self.without, self.groups)
 
     @property
     def interval(self) -> tuple[Array, Array] | None:
-        """The 95 % interval (low, high), each (k,); None where there is none."""
+        """The 95 % interval (low, high), each (k,); None without groups."""
         spread = self.spread
         if spread is None:
             return None
@@ -154,14 +99,14 @@ class Jackknifed:
 
     @property
     def estimate(self) -> Estimate:
-        """The first number, where there is one alone."""
+        """The first number with its interval."""
         return self.estimates[0]
 
     def enter(self, dataset: xr.Dataset, name: str, dim: str) -> None:
-        """Put the numbers into ``dataset`` over ``dim``: ``from_dataset`` takes them out again.
+        """Write the numbers to ``dataset`` over ``dim``, for ``from_dataset`` to read.
 
-        ``NAME``, its bounds ``NAME_low`` and ``NAME_high``, and ``NAME_without`` over
-        ``left_out``; the groups as coordinates of that.
+        Variables are ``NAME``, its bounds ``NAME_low`` and ``NAME_high``, and ``NAME_without``
+        over ``left_out``, whose coordinates hold the groups.
         """
         dataset[name] = (dim, self.value)
         interval = self.interval
@@ -179,7 +124,7 @@ class Jackknifed:
 
     @classmethod
     def from_dataset(cls, dataset: xr.Dataset, name: str) -> "Jackknifed":
-        """The numbers ``name`` of a dataset."""
+        """Read the numbers ``name`` that ``enter`` wrote."""
         if f"{name}_without" not in dataset:
             return cls(dataset[name].values)
         of = (dataset[f"{LEFT_OUT}_{key}"].values for key in ("weight", "images", "factor"))
@@ -188,12 +133,19 @@ class Jackknifed:
 
 
 def standard_error(without: Array, groups: Groups) -> tuple[Array, Array]:
-    """Standard errors of numbers and their degrees of freedom (...,), from ``without`` (B, ...).
+    """Compute jackknife standard errors and their degrees of freedom.
 
-    Of one factor √(Σ (1 - w)(θ₍ⱼ₎ - θ̄)²), which for equal weights is Efron's (B - 1) / B; exact
+    For one factor √(Σ (1 - w)(θ₍ⱼ₎ - θ̄)²), which for equal weights is Efron's (B - 1) / B; exact
     for weighted means of terms whose variance is inverse to their weight. Variances of several
-    factors add, their degrees of freedom by Satterthwaite (1946). NaN degrees where one group
-    is nearly all there is.
+    factors add, their degrees of freedom by Satterthwaite (1946).
+
+    Args:
+        without: The numbers without each group, (B, ...).
+        groups: The groups.
+
+    Returns:
+        Standard errors (...,) and degrees of freedom (...,), NaN where one group is nearly all
+        there is.
     """
     variance, spent = np.zeros(without.shape[1:]), np.zeros(without.shape[1:])
     for factor in np.unique(groups.factor):
@@ -213,7 +165,7 @@ def standard_error(without: Array, groups: Groups) -> tuple[Array, Array]:
 
 
 def half_width(error: Array, freedom: Array, *, level: float = LEVEL) -> Array:
-    """Half of the interval of numbers of such a standard error: Student's t times it."""
+    """Half the width of an interval: Student's t times the standard error, of one shape."""
     reach: Array = stdtrit(freedom, (1 + level) / 2) * error
     return reach
 
@@ -224,15 +176,26 @@ def jackknifed(
     *,
     images: npt.ArrayLike | None = None,
 ) -> Jackknifed:
-    """``number`` of the mean over images of ``measured``, and the same without each group.
+    """Jackknife a smooth function of means over images.
+
+    Tukey (1958); Busing, Meijer & van der Leeden (1999) for groups of different size.
 
     Args:
-        measured: (n, m), of n images; or means of n groups, of ``images`` (n,) each.
-        number: takes means (j, m) and gives (j, k); left out, it is the mean itself.
-        images: how many images each row is the mean of.
+        measured: Measurements of n images, (n, m); or means over n groups of images.
+        number: Takes means (j, m) and returns numbers (j, k); by default the means themselves.
+        images: Images per group, (n,), where rows are means over groups. Otherwise single images
+            are joined to at most 64 groups of neighbours.
 
     Returns:
-        ``Jackknifed`` of k numbers. Single images are put into at most 64 groups of neighbours.
+        The k numbers with and without each group.
+
+    Example:
+        >>> import numpy as np
+        >>> from seelike.analysis.similarity import jackknifed
+        >>> accuracy = np.random.default_rng(0).uniform(size=(640, 1)) < 0.9
+        >>> found = jackknifed(accuracy).estimate
+        >>> found.low < 0.9 < found.high
+        True
     """
     each = np.asarray(measured, np.float64)
     if images is None:
@@ -249,14 +212,14 @@ def jackknifed(
 
 
 def _grouped(each: Array) -> tuple[Array, Array]:
-    """Means of at most 64 runs of images (groups, m), and how many images each has."""
+    """Means of at most 64 runs of images (groups, m), and the images of each."""
     runs = np.array_split(np.arange(len(each)), min(len(each), MOST_GROUPS))
     means = np.stack([each[own].mean(axis=0) for own in runs])
     return means, np.array([len(own) for own in runs], np.float64)
 
 
-def joined(numbers: Sequence[Jackknifed]) -> Jackknifed:
-    """Several numbers of one image set as one; raises ``AnalysisError`` where groups differ."""
+def concatenate(numbers: Sequence[Jackknifed]) -> Jackknifed:
+    """Concatenate numbers of one image set; ``AnalysisError`` where their groups differ."""
     first = numbers[0]
     value = np.concatenate([one.value for one in numbers])
     if first.groups is None or first.without is None:

@@ -1,32 +1,29 @@
-"""Shares of images that are put into the right class, and differences of two, with intervals."""
+"""Shares of correctly classified images, and differences of two shares, with intervals."""
 
 import numpy as np
+from scipy.stats import binomtest
 
 from seelike.analysis.errors import AnalysisError
-from seelike.analysis.similarity.intervals.jackknife import Estimate
-
-# The 97.5 % point of the normal distribution.
-_Z = 1.959963984540054
+from seelike.analysis.similarity.intervals.estimate import Estimate
 
 
 def share(correct: int, total: int) -> Estimate:
-    """``correct`` of ``total`` with its 95 % interval (Wilson 1927).
+    """Compute ``correct`` of ``total`` with its 95 % interval (Wilson 1927).
 
-    Raises ``AnalysisError`` for counts that are none.
+    Raises ``AnalysisError`` unless 0 <= correct <= total and total > 0.
     """
     if not 0 <= correct <= total or not total:
-        raise AnalysisError(f"{correct} right of {total}, expected 0 <= right <= total, total > 0")
-    value = correct / total
-    centre = (value + _Z**2 / (2 * total)) / (1 + _Z**2 / total)
-    half = _Z * np.sqrt(value * (1 - value) / total + _Z**2 / (4 * total**2))
-    half /= 1 + _Z**2 / total
-    return Estimate(value, float(centre - half), float(centre + half))
+        raise AnalysisError(
+            f"{correct} correct of {total}, expected 0 <= correct <= total, total > 0"
+        )
+    interval = binomtest(correct, total).proportion_ci(0.95, method="wilson")
+    return Estimate(correct / total, float(interval.low), float(interval.high))
 
 
 def difference(first: Estimate, second: Estimate) -> Estimate:
-    """One ``share`` minus another with its 95 % interval (Newcombe 1998, method 10).
+    """Compute one ``share`` minus another with its 95 % interval (Newcombe 1998, method 10).
 
-    As of two sets of images; where both were tested on one set it is wider than it need be.
+    The shares count as of two sets of images; of one set the interval is wider than needed.
     """
     assert first.low is not None and first.high is not None
     assert second.low is not None and second.high is not None

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.gram import Array
 from seelike.analysis.similarity.intervals.cka_intervals import batch_groups
-from seelike.analysis.similarity.intervals.jackknife import Estimate, Jackknifed
+from seelike.analysis.similarity.intervals.estimate import Estimate
+from seelike.analysis.similarity.intervals.jackknife import Jackknifed
 from seelike.analysis.similarity.parts.localization import Hsics, weighted_ckas
 
 # CKAs that differ by no more are tied: their float32 products leave as much to rounding.

@@ -1,9 +1,10 @@
-"""What p values and critical values become: false-discovery rates, calibrated similarities."""
+"""False-discovery rates from p values, and calibrated similarities from critical values."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import false_discovery_control
 
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.gram import Array
@@ -12,29 +13,41 @@ from seelike.analysis.similarity.significance.permutations import check_finite
 
 
 def benjamini_hochberg(p: npt.ArrayLike) -> Array:
-    """Adjusted p values, q (m,), of one family of p values (m,): Benjamini & Hochberg (1995).
+    """Compute adjusted p values of one family (Benjamini & Hochberg 1995).
 
     Rejecting q <= level keeps the expected share of false rejections at the level, for tests
-    that are independent or positively dependent. Raises ``AnalysisError`` for p outside [0, 1].
+    that are independent or positively dependent.
+
+    Args:
+        p: The p values, (m,).
+
+    Returns:
+        Adjusted p values q, (m,) float64.
+
+    Raises:
+        AnalysisError: A p value is outside [0, 1].
     """
     values = np.asarray(p, np.float64)
     if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
         raise AnalysisError(f"p values {values.shape}, expected (m,) between 0 and 1")
-    order = np.argsort(values)[::-1]
-    scaled = values[order] * (len(values) / np.arange(len(values), 0, -1))
-    q = np.empty_like(values)
-    q[order] = np.minimum.accumulate(scaled)
-    return q
+    return np.asarray(false_discovery_control(values, method="bh"))
 
 
 def q_values(
     p: npt.ArrayLike, *, families: npt.ArrayLike | None = None, symmetric: bool = True
 ) -> Array:
-    """Adjusted p values, q (T, T), of the pairs of taps with p values ``p`` (T, T).
+    """Compute adjusted p values of pairs of layers, family by family.
 
-    Every pair counts once, or both ways where the measure is not ``symmetric``; all are one
-    family, or those with one label in ``families`` (T, T) are. The diagonal, which is no test,
-    keeps its p. Raises ``AnalysisError`` for other shapes.
+    Args:
+        p: The p values of the pairs, (T, T).
+        families: A label of the family of each pair, (T, T); one family by default.
+        symmetric: Whether (a, b) and (b, a) are one test, which then counts once.
+
+    Returns:
+        Adjusted p values q, (T, T) float64. The diagonal, which is no test, keeps its p.
+
+    Raises:
+        AnalysisError: Shapes differ.
     """
     values = np.asarray(p, np.float64)
     labels = np.zeros(values.shape) if families is None else np.asarray(families)
@@ -114,12 +127,22 @@ def _numbers(null: Null, model: Sequence[str]) -> npt.NDArray[np.intp]:
     return np.array([null.models.index(name) for name in model])
 
 
-def calibrated(similarity: npt.ArrayLike, critical: npt.ArrayLike) -> Array:
-    """``similarity`` on a scale from its ``critical`` value, 0, to 1: float64, of their shape.
+def calibrate(similarity: npt.ArrayLike, critical: npt.ArrayLike) -> Array:
+    """Rescale similarities so that the critical value is 0 and identity is 1.
 
     max((s - tau) / (1 - tau), 0) of Gröger, Wen & Brbić (2026), eq. 12; with critical values of
     matches, eq. 17. Their tau counts the observed value as a draw, which changes tau only
-    where both are zero. Raises ``AnalysisError`` for shapes that differ and for a tau of 1.
+    where both are zero.
+
+    Args:
+        similarity: Similarities s, any shape.
+        critical: Critical values tau, of the same shape.
+
+    Returns:
+        Calibrated similarities, float64 of the same shape.
+
+    Raises:
+        AnalysisError: Shapes differ, a number is not finite, or a tau is 1.
     """
     s, tau = np.asarray(similarity, np.float64), np.asarray(critical, np.float64)
     if s.shape != tau.shape:

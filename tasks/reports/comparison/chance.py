@@ -6,11 +6,11 @@ from itertools import permutations
 import numpy as np
 import xarray as xr
 
+from seelike.analysis.similarity.significance.permutation_tests import LEVEL
 from seelike.storage.reports.write import Cell, Section, Table
 from seelike.tasks.comparison.undefined import defined
 from seelike.tasks.reports.methods.comparison import chance_method
 
-LEVEL = 0.05
 ABOVE = "pairs of layers above chance"
 MATCHES = "best matches above chance"
 

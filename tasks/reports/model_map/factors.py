@@ -7,6 +7,7 @@ import xarray as xr
 
 from seelike.analysis import figures as draw
 from seelike.analysis.figures.model_map.model_heatmap import TITLES
+from seelike.analysis.similarity.significance.permutation_tests import LEVEL
 from seelike.storage.reports.write import Cell, Csv, Section, Table
 from seelike.tasks.model_map.factors import FACTORS, copies
 from seelike.tasks.reports.elements.figures import render_figure
@@ -14,7 +15,6 @@ from seelike.tasks.reports.elements.tables import as_csv
 from seelike.tasks.reports.methods.model_map import explained_method
 from seelike.tasks.reports.model_map.models import MAIN
 
-_LEVEL = 0.05
 _PARTS = ("models", "levels", "share", "f", "p", "permutations", "exact")
 
 
@@ -31,7 +31,7 @@ def section(mapped: xr.Dataset) -> Section:
                 draw.explained(mapped),
                 alt=" ".join(found),
                 caption="R² of each factor by itself, by both aggregates; hollow bars are not "
-                f"told from chance (p above {_LEVEL:g}).",
+                f"told from chance (p above {LEVEL:g}).",
                 data="factors",
                 models=[str(name) for name in mapped["model"].values],
             ),
@@ -54,7 +54,7 @@ def words(mapped: xr.Dataset) -> Iterator[str]:
         )
         # What a share is beside that of levels given out at random: (levels - 1) / (models - 1).
         chance = (levels - 1) / (models - 1)
-        verb = "explains" if p <= _LEVEL else "is not told from chance; it takes"
+        verb = "explains" if p <= LEVEL else "is not told from chance; it takes"
         yield (
             f"{str(factor)[0].upper()}{str(factor)[1:]} {verb} {share:.0%} of the squared "
             f"distances of {int(models)} models in {int(levels)} levels (p = {_shown(p)}; levels "

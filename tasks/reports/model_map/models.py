@@ -9,6 +9,7 @@ import xarray as xr
 from seelike.analysis import figures as draw
 from seelike.analysis.figures.model_map.model_heatmap import TITLES
 from seelike.analysis.similarity.models.dendrograms import clustered, groups
+from seelike.analysis.similarity.significance.permutation_tests import LEVEL
 from seelike.storage.digest import slug
 from seelike.storage.reports import write
 from seelike.storage.reports.write import Csv, Figure, Section, Table
@@ -20,7 +21,6 @@ from seelike.tasks.reports.methods.model_map import models_method
 MAIN = "aligned"
 # So many models have a row each.
 _ROWS = 60
-_LEVEL = 0.05
 
 
 def section(mapped: xr.Dataset) -> Section:
@@ -45,8 +45,8 @@ def words(mapped: xr.Dataset) -> Iterator[str]:
         first, second = np.triu_indices(mapped.sizes["model"], 1)
         p = mapped["corrected"].sel(aggregate=MAIN).values[first, second]
         yield (
-            f"Of {len(p)} pairs of models {int((p <= _LEVEL).sum())} are more alike than any pair "
-            f"is when the images of one model are shuffled (p at most {_LEVEL:g}, corrected for "
+            f"Of {len(p)} pairs of models {int((p <= LEVEL).sum())} are more alike than any pair "
+            f"is when the images of one model are shuffled (p at most {LEVEL:g}, corrected for "
             "all pairs)."
         )
     if "p values" in mapped.attrs["left_out"]:

@@ -17,7 +17,7 @@ from seelike.analysis.similarity import (
     jackknifed_cka,
     mean_interval,
 )
-from seelike.analysis.similarity.intervals.jackknife import LEAST_FREEDOM, MOST_GROUPS, joined
+from seelike.analysis.similarity.intervals.jackknife import LEAST_FREEDOM, MOST_GROUPS, concatenate
 
 
 def parts(seed: int, *, batches: int = 6, taps: int = 4) -> np.ndarray:
@@ -161,4 +161,4 @@ def test_numbers_of_other_images_are_not_subtracted() -> None:
     with pytest.raises(AnalysisError, match="8 and 9 groups"):
         first - second
     with pytest.raises(AnalysisError, match="other groups"):
-        joined([first, second])
+        concatenate([first, second])

@@ -14,7 +14,7 @@ from seelike.analysis.similarity.image_pairs import TRIANGLE
 from seelike.analysis.similarity.significance import permutation_tests, permutations
 from seelike.analysis.similarity.significance.corrections import (
     benjamini_hochberg,
-    calibrated,
+    calibrate,
     q_values,
 )
 from seelike.analysis.similarity.significance.permutation_tests import Null, PermutationTest
@@ -242,7 +242,7 @@ def test_above_the_critical_value_is_significant_and_nothing_else(seed: int, cou
     observed, batches = signed(related(seed, share=0.25))
     null = PermutationTest(observed, ["m"] * 4, permutations=count).null(batches)
     np.testing.assert_array_equal(
-        calibrated(observed, null.cells.critical) > 0, null.cells.p <= 0.05
+        calibrate(observed, null.cells.critical) > 0, null.cells.p <= 0.05
     )
 
 
@@ -252,7 +252,7 @@ def test_shuffles_that_change_nothing_reach_the_observed_value() -> None:
     null = PermutationTest(observed, ["A", "B"], permutations=10).null([directions])
     np.testing.assert_array_equal(null.cells.p, 1.0)
     with pytest.raises(AnalysisError, match=r"critical value at \(0, 0\) is 1"):
-        calibrated(np.ones((1, 1)), null.cells.critical[:1, :1])
+        calibrate(np.ones((1, 1)), null.cells.critical[:1, :1])
 
 
 def test_weights_sum_to_one_at_any_scale() -> None:
@@ -298,11 +298,11 @@ def test_q_values_are_of_distinct_pairs_in_their_families(seed: int, taps: int) 
 
 @given(st.floats(-1, 1), st.floats(-1, 1), st.floats(-0.2, 0.9))
 def test_calibrated_is_zero_below_one_at_one_and_rises(s: float, t: float, tau: float) -> None:
-    low, high = (calibrated(value, tau) for value in sorted((s, t)))
+    low, high = (calibrate(value, tau) for value in sorted((s, t)))
     assert 0 <= low <= high <= 1
-    assert calibrated(1.0, tau) == 1.0
-    assert calibrated(tau, tau) == 0.0
-    assert calibrated(tau + (1 - tau) / 2, tau) == pytest.approx(0.5)
+    assert calibrate(1.0, tau) == 1.0
+    assert calibrate(tau, tau) == 0.0
+    assert calibrate(tau + (1 - tau) / 2, tau) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(
@@ -333,9 +333,9 @@ def test_calibrated_is_zero_below_one_at_one_and_rises(s: float, t: float, tau: 
             ),
             "directions of batch 0 hold NaN",
         ),
-        (lambda: calibrated([np.nan], [0.1]), "similarities hold NaN"),
-        (lambda: calibrated(np.ones(3), np.zeros(2)), "not the same"),
-        (lambda: calibrated([0.5, 0.5], [0.2, 1.0]), r"at \(1,\) is 1"),
+        (lambda: calibrate([np.nan], [0.1]), "similarities hold NaN"),
+        (lambda: calibrate(np.ones(3), np.zeros(2)), "not the same"),
+        (lambda: calibrate([0.5, 0.5], [0.2, 1.0]), r"at \(1,\) is 1"),
         (lambda: benjamini_hochberg([0.5, float("nan")]), "between 0 and 1"),
         (lambda: q_values(np.ones((2, 3))), r"expected \(T, T\)"),
         (lambda: q_values(np.ones((2, 2)), families=np.ones((3, 3))), r"families \(3, 3\)"),
