@@ -1,6 +1,5 @@
 """The flow that trains the reference zoo."""
 
-from difflib import get_close_matches
 from pathlib import Path
 
 from prefect import flow
@@ -13,6 +12,7 @@ from seelike.flows.run.model_failures import ModelFailures
 from seelike.flows.run.study_run import run_name
 from seelike.flows.study.model import Model
 from seelike.flows.study.study import Study
+from seelike.storage.errors import suggest
 from seelike.storage.networks import zoo as shelf
 from seelike.storage.reports.write import check_folder
 from seelike.storage.store import make_store
@@ -97,10 +97,9 @@ def _family(start: str, before: list[Model], after: list[Model], output: Path, *
         if start in shelf.members(folder):
             return str(shelf.card(start, folder)["family"])
     known = [*families, *shelf.members(output), *shelf.members()]
-    near = get_close_matches(start, known, n=1, cutoff=0.0)[0]
     raise StudyError(
         f"model {of!r} starts from {start!r}, which is neither trained before it nor in "
-        f"{output} nor in the zoo; nearest: {near!r}"
+        f"{output} nor in the zoo; {suggest(start, known)}"
     )
 
 

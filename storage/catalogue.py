@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
@@ -93,8 +92,3 @@ def find_models(known: Sequence[ModelSignatures], name: str) -> list[ModelSignat
         for one in known
         if one.model == name or (len(name) >= DIGITS and one.name.startswith(name))
     ]
-
-
-def suggest(name: str, known: Sequence[str]) -> str:
-    """The names among ``known`` that ``name`` may have meant."""
-    return ", ".join(map(repr, get_close_matches(name, sorted(set(known)), n=3, cutoff=0.0)))

@@ -1,4 +1,9 @@
-"""The errors of this room that are the user's to mend."""
+"""The errors that a person can mend, and the names that their messages suggest."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+SUGGESTIONS, LISTED = 3, 8
 
 
 class StorageError(ValueError):
@@ -12,3 +17,27 @@ class Unreachable(StorageError):
 def being_written(name: str, url: str) -> StorageError:
     """The error for a lock that another run did not give back in time."""
     return StorageError(f"{name[:12]} in {url} is being written by another run; wait for it to end")
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Suggest at most three names for an unknown one, as the end of an error message.
+
+    Args:
+        name: What a person wrote.
+        known: The names that exist.
+
+    Returns:
+        ``nearest: 'a', 'b'`` where names are similar whatever their case (``difflib`` ratio of
+        at least 0.6) or contain ``name``, the most similar first; else ``nearest: none`` and the
+        first known names.
+    """
+    names = list(dict.fromkeys(known))
+    folded = {one.casefold(): one for one in reversed(names)}
+    wanted = name.casefold()
+    near = [folded[one] for one in get_close_matches(wanted, folded, n=SUGGESTIONS)]
+    near = near or [one for one in names if wanted and wanted in one.casefold()]
+    if near:
+        return f"nearest: {', '.join(map(repr, near[:SUGGESTIONS]))}"
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    listed = ", ".join(map(repr, names[:LISTED]))
+    return f"nearest: none; there are {listed}{more}" if names else "nearest: none"

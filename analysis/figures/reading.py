@@ -1,11 +1,9 @@
 """What figures read from a comparison: models, measures, twins, and one pair's block of cells."""
 
-import difflib
-
 import numpy as np
 import xarray as xr
 
-from seelike.analysis.errors import AnalysisError
+from seelike.analysis.errors import AnalysisError, suggest
 
 # What a comparison may hold of a measure beside its value, as ``{measure}_{part}``.
 PARTS = ("low", "high", "p", "q", "critical", "calibrated")
@@ -137,9 +135,8 @@ def require_measure(comparison: xr.Dataset, measure: str) -> None:
     """Raise ``AnalysisError`` unless ``comparison`` holds ``measure``."""
     known = measures(comparison)
     if measure not in known:
-        near = difflib.get_close_matches(measure, known, n=3, cutoff=0.4) or known
         raise AnalysisError(
-            f"measure '{measure}' is not in the comparison; nearest: {', '.join(near)}"
+            f"measure {measure!r} is not in the comparison; {suggest(measure, known)}"
         )
 
 
@@ -150,9 +147,8 @@ def require(comparison: xr.Dataset, *wanted: str) -> None:
         raise AnalysisError(f"no model named; the comparison holds {', '.join(known)}")
     for model in wanted:
         if model not in known:
-            near = difflib.get_close_matches(model, known, n=3, cutoff=0.4) or known
             raise AnalysisError(
-                f"model '{model}' is not in the comparison; nearest: {', '.join(near)}"
+                f"model {model!r} is not in the comparison; {suggest(model, known)}"
             )
 
 

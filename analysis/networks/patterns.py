@@ -1,8 +1,6 @@
 """Globs over the dotted names of modules: ``*`` stays within one component, ``**`` crosses."""
 
-import difflib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,16 +44,6 @@ def parse(text: str) -> Pattern:
 def generalise(name: str) -> str:
     """``blocks.3.mlp`` -> ``blocks.*.mlp``."""
     return ".".join("*" if part.isdecimal() else part for part in name.split("."))
-
-
-def nearest(text: str, names: Iterable[str]) -> list[str]:
-    """At most three of ``names`` that are spelled most like ``text``, the nearest first."""
-    return difflib.get_close_matches(text, list(dict.fromkeys(names)), n=3, cutoff=0.5)
-
-
-def quoted(names: Iterable[str]) -> str:
-    """``'a', 'b'`` for a message."""
-    return ", ".join(repr(name) for name in names)
 
 
 def _expression(glob: str) -> re.Pattern[str]:

@@ -1,13 +1,12 @@
 """Centred kernel alignment (Kornblith et al. 2019) and its unbiased and minibatch estimators."""
 
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from itertools import zip_longest
 
 import numpy as np
 import numpy.typing as npt
 
-from seelike.analysis.errors import AnalysisError
+from seelike.analysis.errors import AnalysisError, suggest
 from seelike.analysis.similarity.gram import Array, centre, gram
 from seelike.analysis.similarity.signature import packed, signature
 
@@ -233,8 +232,5 @@ KERNELS: dict[str, Callable[[npt.ArrayLike], Array]] = {"linear": gram, "rbf": r
 
 def _choose(known: dict[str, Callable[..., Array]], name: str, what: str) -> Callable[..., Array]:
     if name not in known:
-        near = get_close_matches(name, known, n=1, cutoff=0.0)
-        raise AnalysisError(
-            f"{what} {name!r} is not one of {', '.join(known)}; nearest: {near[0]!r}"
-        )
+        raise AnalysisError(f"unknown {what} {name!r}; {suggest(name, known)}")
     return known[name]

@@ -1,8 +1,7 @@
 """Where a figure of a report comes from: the chain back to models and images, told in lines."""
 
-from difflib import get_close_matches
-
 from seelike.flows.errors import StudyError
+from seelike.storage.errors import suggest
 from seelike.storage.places.place import open_place
 from seelike.storage.reports import write
 from seelike.storage.reports.origins import from_record, told
@@ -27,9 +26,9 @@ def trace(folder: str, figure: str) -> str:
         raise StudyError(f"no report in {folder}; `seelike compare STUDY` writes one")
     names = [name for known in found.values() for name in known["figures"]]
     if figure not in names:
-        near = get_close_matches(figure, names, n=1, cutoff=0.0)
-        offer = f"; nearest: {near[0]!r}" if near else ""
-        raise StudyError(f"figure {figure!r} is not in the reports in {folder}{offer}")
+        raise StudyError(
+            f"figure {figure!r} is not in the reports in {folder}; {suggest(figure, names)}"
+        )
     lines = []
     for each, known in found.items():
         if figure in known["figures"]:

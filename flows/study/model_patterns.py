@@ -10,8 +10,8 @@ from pydantic_core import CoreSchema, core_schema
 
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.networks.loading.timm_patterns import is_pattern, named
-from seelike.analysis.networks.patterns import nearest, quoted
 from seelike.flows.study.settings import Part
+from seelike.storage.errors import suggest
 from seelike.storage.networks.zoo import members
 
 NAME = "{name}"
@@ -57,9 +57,9 @@ class Several(Part):
                 raise AnalysisError(f"exclude {out!r} leaves out none of {', '.join(found)}")
         chosen = [one for one in found if not any(fnmatchcase(one, out) for out in self.exclude)]
         if not chosen:
-            near = quoted(nearest(pattern.strip("*"), members())) or quoted(members()[:3])
             raise AnalysisError(
-                f"pattern {pattern!r} leaves no network of the zoo; nearest: {near}"
+                f"pattern {pattern!r} leaves no network of the zoo; "
+                f"{suggest(pattern.strip('*'), members())}"
             )
         return chosen[: self.limit]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from pydantic import ValidationError
 from seelike.flows.errors import StudyError
 from seelike.flows.study.model import Model
 from seelike.flows.study.study import Study, read_yaml
+from seelike.storage.errors import suggest
 
 
 def read_study(path: Path, *, settings: Sequence[str] = ()) -> Study:
@@ -49,9 +49,7 @@ def explain(error: ValidationError) -> str:
         where = ".".join(str(part) for part in item["loc"])
         if item["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
             *parents, key = item["loc"]
-            near = get_close_matches(str(key), _keys(parents), n=1, cutoff=0.0)
-            offer = f"; nearest: {near[0]!r}" if near else ""
-            lines.append(f"unknown key {where!r}{offer}")
+            lines.append(f"unknown key {where!r}; {suggest(str(key), _keys(parents))}")
         elif item["type"] == "missing":
             lines.append(f"key {where!r} is missing")
         else:

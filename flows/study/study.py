@@ -1,6 +1,5 @@
 """A study: what a person asks for, in one YAML file, the parameter of every flow."""
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +16,7 @@ from seelike.flows.study.model import Model
 from seelike.flows.study.model_patterns import Expanded
 from seelike.flows.study.settings import Compute, Images, Map, Part, Place, Reproduction, Training
 from seelike.storage.digest import label
+from seelike.storage.errors import suggest
 from seelike.tasks.anatomy.registry import ANALYSES
 from seelike.tasks.planning.settings import Statistics
 
@@ -118,10 +118,7 @@ class Study(Part):
     def _known_analyses(cls, value: list[str]) -> list[str]:
         for name in value:
             if name not in ANALYSES:
-                near = get_close_matches(name, ANALYSES, n=1, cutoff=0.0)[0]
-                raise ValueError(
-                    f"unknown analysis {name!r}; nearest: {near!r}, of {', '.join(ANALYSES)}"
-                )
+                raise ValueError(f"unknown analysis {name!r}; {suggest(name, ANALYSES)}")
         return list(dict.fromkeys(value))
 
     @model_validator(mode="after")
@@ -154,13 +151,10 @@ class Study(Part):
         for model in self.models:
             start = model.about.start
             if start is not None and (start == model.name or start not in names):
-                near = get_close_matches(
-                    start, [name for name in names if name != model.name], n=1, cutoff=0.0
-                )
-                offer = f"; nearest: {near[0]!r}" if near else ""
+                others = [name for name in names if name != model.name]
                 raise ValueError(
-                    f"model {model.name!r} is about to start from {start!r}, expected another "
-                    f"model of the study{offer}"
+                    f"model {model.name!r}: about.start is {start!r}, which is no other model of "
+                    f"this study; {suggest(start, others)}"
                 )
         return self
 

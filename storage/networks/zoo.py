@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from safetensors.numpy import load_file, save
 
 from seelike.storage.digest import content_digest
-from seelike.storage.errors import StorageError
+from seelike.storage.errors import StorageError, suggest
 from seelike.storage.places.folder import Folder
 from seelike.storage.places.place import as_json
 
@@ -28,11 +27,8 @@ def card(name: str, folder: Path = SHIPPED) -> dict[str, Any]:
     Raises ``StorageError`` for a name that ``folder`` lacks, offering the nearest.
     """
     if name not in members(folder):
-        near = get_close_matches(name, members(folder), n=1, cutoff=0)
-        offer = f"; nearest: {near[0]!r}" if near else ""
-        raise StorageError(
-            f"zoo network {name!r} is not one of {', '.join(members(folder)) or 'none'}{offer}"
-        )
+        where = "the zoo" if folder == SHIPPED else folder
+        raise StorageError(f"network {name!r} is not in {where}; {suggest(name, members(folder))}")
     try:
         read: dict[str, Any] = json.loads((folder / f"{name}.json").read_text())
     except (OSError, ValueError) as error:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from seelike.analysis.errors import AnalysisError
-from seelike.storage.catalogue import ModelSignatures, find_models, suggest, volumes
+from seelike.storage.catalogue import ModelSignatures, find_models, volumes
+from seelike.storage.errors import suggest
 from seelike.storage.store import Store
 
 
@@ -74,11 +75,11 @@ def find_layer(store: Store, name: str, *kinds: str) -> Layer:
     meant = find_models(known, model)
     if not meant:
         offer = suggest(model, [one.model for one in known])
-        raise AnalysisError(f"model {model!r} is not in {store.url}; nearest: {offer}")
+        raise AnalysisError(f"model {model!r} is not in {store.url}; {offer}")
     holding = [one for one in meant if tap in one.taps]
     if not holding:
         offer = suggest(tap, [one for volume in meant for one in volume.taps])
-        raise AnalysisError(f"tap {tap!r} of {model} is not in {store.url}; nearest: {offer}")
+        raise AnalysisError(f"tap {tap!r} of {model} is not in {store.url}; {offer}")
     first = holding[0]
     if len({one.network for one in holding}) > 1:
         several = ", ".join(f"{one.name[:12]} ({_told(one)})" for one in holding)

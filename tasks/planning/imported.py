@@ -8,7 +8,8 @@ from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.measures import PairMeasure, measure
 from seelike.storage.arrays import signatures
 from seelike.storage.arrays.signatures import open_signatures
-from seelike.storage.catalogue import find_models, suggest, volumes
+from seelike.storage.catalogue import find_models, volumes
+from seelike.storage.errors import suggest
 from seelike.storage.store import Store
 from seelike.tasks.planning.plans import ModelPlan, StudyModel, TapPlan
 
@@ -25,7 +26,7 @@ def imported(
     known = [one for one in volumes(store, signatures.KIND) if one.setting == setting]
     found = find_models(known, wanted)
     if len(found) != 1:
-        offer = f"; nearest: {suggest(wanted, [one.model for one in known])}" if known else ""
+        offer = f"; {suggest(wanted, [one.model for one in known])}" if known else ""
         several = f", name one by its digest: {', '.join(one.name[:12] for one in found)}"
         raise AnalysisError(
             f"model {name!r}: imported: {wanted!r} means {len(found)} models of {store.url} on the "

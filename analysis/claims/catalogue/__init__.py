@@ -1,9 +1,8 @@
 """All claims of the paper, E1 to E14: a sentence, its requirements and its smallest difference."""
 
-from difflib import get_close_matches
-
 from seelike.analysis.claims.catalogue import inside, probes, similarity
 from seelike.analysis.claims.catalogue.definition import Claim
+from seelike.analysis.errors import suggest
 
 __all__ = ["CLAIMS", "Claim", "claim"]
 
@@ -20,6 +19,5 @@ _BY_ID = {one.id: one for one in CLAIMS}
 def claim(id: str) -> Claim:
     """Find the claim of that id; ``KeyError`` with the nearest one where there is none."""
     if id not in _BY_ID:
-        near = get_close_matches(id, _BY_ID, n=1, cutoff=0)[0]
-        raise KeyError(f"no claim {id!r} in analysis/claims/catalogue; nearest: {near!r}")
+        raise KeyError(f"no claim {id!r} in analysis/claims/catalogue; {suggest(id, _BY_ID)}")
     return _BY_ID[id]

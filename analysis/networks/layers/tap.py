@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from seelike.analysis.errors import AnalysisError
+from seelike.analysis.errors import AnalysisError, suggest
 from seelike.analysis.networks.layers import tap_sets
 from seelike.analysis.networks.layers.events import IMAGES, Event, events
 from seelike.analysis.networks.layers.layouts import Layout, Layouts
@@ -14,9 +14,7 @@ from seelike.analysis.networks.patterns import (
     Pattern,
     Side,
     generalise,
-    nearest,
     parse,
-    quoted,
 )
 
 
@@ -114,9 +112,7 @@ def _why_nothing(pattern: Pattern, fired: Sequence[Event], network: Network) -> 
         suffix = ":input" if pattern.side == "input" else ""
         known = [e.module for e in fired if e.feature_shape is not None and e.module]
         names = [*tap_sets.SETS, *map(generalise, known), *known]
-        found = nearest(pattern.modules, names)
-        offer = f"nearest: {quoted(f + suffix for f in found)}" if found else "nearest: none"
-        return f"{start}; {offer}"
+        return f"{start}; {suggest(pattern.modules, names, suffix=suffix)}"
     if not ran:
         hint = "tap a module that runs"
         if any(n.endswith(("attn_drop", "softmax")) for n in named):

@@ -9,10 +9,9 @@ import torch
 from timm.models import get_arch_pretrained_cfgs, split_model_name_tag
 from torch import nn
 
-from seelike.analysis.errors import AnalysisError
+from seelike.analysis.errors import AnalysisError, suggest
 from seelike.analysis.networks.loading.checkpoints import first_line
 from seelike.analysis.networks.loading.skip_free import without_skips
-from seelike.analysis.networks.patterns import nearest, quoted
 
 SKIP_FREE = "skip_free"
 
@@ -61,16 +60,18 @@ def _check_name(name: str, *, pretrained: bool) -> None:
     architecture, tag = split_model_name_tag(name)
     if not timm.is_model(name):
         known = [*timm.list_models(), *timm.list_pretrained()]
-        found = quoted(nearest(name, known)) or "none, see timm.list_models()"
-        raise AnalysisError(f"timm has no model {name!r}; nearest: {found}")
+        raise AnalysisError(f"timm has no model {name!r}; {suggest(name, known)}")
     tags = sorted(get_arch_pretrained_cfgs(architecture))
     if tag and name not in tags:
-        found = quoted(nearest(name, tags) or tags[:3]) or "none"
-        raise AnalysisError(f"{architecture!r} has no weights tagged {tag!r}; nearest: {found}")
+        raise AnalysisError(
+            f"{architecture!r} has no weights tagged {tag!r}; {suggest(name, tags)}"
+        )
     # A deprecated name has no tags of its own; timm knows where its weights went.
     if pretrained and tags and not timm.is_model_pretrained(name):
-        found = quoted(nearest(name, timm.list_pretrained())) or "none"
-        raise AnalysisError(f"timm has no weights for {name!r}; nearest with weights: {found}")
+        raise AnalysisError(
+            f"timm has no weights for {name!r}; of those with weights "
+            f"{suggest(name, timm.list_pretrained())}"
+        )
 
 
 def _check_arguments(arguments: Mapping[str, Any]) -> None:

@@ -11,12 +11,11 @@ import torch
 from timm.data.config import resolve_data_config
 from torch import Tensor, nn
 
-from seelike.analysis.errors import AnalysisError
+from seelike.analysis.errors import AnalysisError, suggest
 from seelike.analysis.networks.loading import zoo
 from seelike.analysis.networks.loading.building import accepts, build
 from seelike.analysis.networks.loading.checkpoints import fit, read
 from seelike.analysis.networks.network import Network
-from seelike.analysis.networks.patterns import nearest, quoted
 
 # Mean and deviation of Fashion-MNIST's training images, on which the zoo was trained.
 ZOO_DATA: dict[str, Any] = {
@@ -120,8 +119,7 @@ def twin_name(name: str) -> str:
 def _from_zoo(spec: ModelSpec) -> Network:
     family = str(spec.zoo)
     if family not in zoo.FAMILIES:
-        found = nearest(family, zoo.FAMILIES) or list(zoo.FAMILIES)
-        raise AnalysisError(f"the zoo has no family {family!r}; nearest: {quoted(found)}")
+        raise AnalysisError(f"the zoo has no family {family!r}; {suggest(family, zoo.FAMILIES)}")
     return Network(
         name=spec.name,
         module=zoo.build(family, seed=spec.seed or 0),

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import timm
 
-from seelike.analysis.errors import AnalysisError
-from seelike.analysis.networks.patterns import nearest, quoted
+from seelike.analysis.errors import AnalysisError, quoted, suggest
 
 # Networks that one pattern may mean without a limit: hundreds take a day and fill a disk.
 MOST = 100
@@ -50,14 +49,11 @@ def named(
 
 def _nothing(pattern: str, *, pretrained: bool) -> str:
     plain = pattern.translate(str.maketrans("", "", "*?["))
-    near = quoted(nearest(plain, timm.list_models(pretrained=pretrained)))
     without = " with weights" if pretrained else ""
     if pretrained and timm.list_models(pattern):
         return (
             f"pattern {pattern!r} matches no network of timm with weights, but "
             f"{quoted(timm.list_models(pattern)[:3])} without; set pretrained: false"
         )
-    return (
-        f"pattern {pattern!r} matches no network of timm{without}; nearest: "
-        f"{near or 'none, see timm.list_models()'}"
-    )
+    known = timm.list_models(pretrained=pretrained)
+    return f"pattern {pattern!r} matches no network of timm{without}; {suggest(plain, known)}"

@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
-from seelike.analysis.errors import AnalysisError
+from seelike.analysis.errors import AnalysisError, suggest
 from seelike.analysis.networks.layers.tap import Tap
-from seelike.analysis.networks.patterns import nearest, quoted
 
 
 def reduce(x: Tensor, tap: Tap, reduction: str) -> Tensor:
@@ -58,8 +57,9 @@ def _token_count(tap: Tap) -> int:
 def _check(tap: Tap, reduction: str) -> None:
     layout = tap.layout
     if reduction not in REDUCTIONS:
-        offer = quoted(nearest(reduction, REDUCTIONS) or REDUCTIONS)
-        raise AnalysisError(f"there is no reduction {reduction!r}; take {offer}")
+        raise AnalysisError(
+            f"there is no reduction {reduction!r}; {suggest(reduction, REDUCTIONS)}"
+        )
     if reduction == "flatten" or (layout.kind == "vector" and reduction != "cls"):
         return
     if reduction == "cls":

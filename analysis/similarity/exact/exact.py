@@ -8,12 +8,11 @@ either's multiply-adds are added 64 for every byte read; ``gramblocks.plan`` and
 """
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 
 import numpy as np
 import numpy.typing as npt
 
-from seelike.analysis.errors import AnalysisError
+from seelike.analysis.errors import AnalysisError, suggest
 from seelike.analysis.similarity.cka import (
     ESTIMATORS,
     KERNELS,
@@ -70,10 +69,7 @@ def check_choice(estimator: str, kernel: str) -> None:
     ]
     for what, name, known in asked:
         if name not in known:
-            near = get_close_matches(name, known, n=1, cutoff=0.0)[0]
-            raise AnalysisError(
-                f"{what} {name!r} is not one of {', '.join(known)}; nearest: {near!r}"
-            )
+            raise AnalysisError(f"unknown {what} {name!r}; {suggest(name, known)}")
 
 
 def estimate(sums: Sums, *, estimator: str) -> tuple[Array, Array | None, Array | None]:

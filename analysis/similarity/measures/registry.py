@@ -1,8 +1,6 @@
 """All similarity measures, by name."""
 
-from difflib import get_close_matches
-
-from seelike.analysis.errors import AnalysisError
+from seelike.analysis.errors import AnalysisError, suggest
 from seelike.analysis.similarity.cka import RBF_WIDTH
 from seelike.analysis.similarity.measures.alignment import CKA, exact, rbf
 from seelike.analysis.similarity.measures.canonical import pwcca, svcca
@@ -40,9 +38,8 @@ def measure(name: str) -> Measure:
     """
     known, colon, setting = name.partition(":")
     if known not in MEASURES:
-        near = get_close_matches(known, MEASURES, n=1, cutoff=0.0)
         raise AnalysisError(
-            f"measure {name!r} is not one of {', '.join(MEASURES)}; nearest: {near[0]!r}"
+            f"measure {name!r} is not one of {', '.join(MEASURES)}; {suggest(known, MEASURES)}"
         )
     if not colon:
         return MEASURES[known]

@@ -277,11 +277,11 @@ def test_layers_lists_taps_of_the_zoo_and_of_timm(seelike: Seelike) -> None:
     ("arguments", "message"),
     [
         (["resnet5"], "timm has no model 'resnet5'; nearest: 'resnet50'"),
-        (["zoo:vti"], "zoo network 'vti' is not one of .*; nearest: 'vit'"),
+        (["zoo:vti"], "network 'vti' is not in the zoo; nearest: 'vit'"),
         (["zoo:vit", "--taps", "blokcs.*"], r"'blokcs\.\*' matched nothing in .*nearest: 'blocks"),
         (["zoo:vit", "--taps", "norm:outptu"], "ends in ':outptu'; only ':input'"),
         (["zoo:mixer", "--reduction", "cls"], "has no class token"),
-        (["zoo:mixer", "--reduction", "maen"], "no reduction 'maen'; take 'mean'"),
+        (["zoo:mixer", "--reduction", "maen"], "no reduction 'maen'; nearest: 'mean'"),
     ],
 )
 def test_layers_refuses_what_is_not_there(

@@ -143,7 +143,7 @@ def test_thousands_of_pairs_are_all_there_as_a_picture(make_comparison):
 
 def test_what_cannot_be_paired_is_refused(measured):
     for draw in (agreement, differences):
-        with pytest.raises(AnalysisError, match=r"measure 'cka_exat' .* nearest: cka_exact"):
+        with pytest.raises(AnalysisError, match=r"measure 'cka_exat' .* nearest: 'cka_exact'"):
             draw(measured, "cka_exat", "cka", models=MODELS)
         with pytest.raises(AnalysisError, match="measure 'procrustes' is not in the comparison"):
             draw(measured, "cka", "procrustes", models=MODELS)

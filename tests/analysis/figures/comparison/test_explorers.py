@@ -56,7 +56,7 @@ def test_the_pointer_is_told_both_taps_models_and_depths(comparison: xr.Dataset)
 
 
 def test_what_is_not_there_is_named_with_the_nearest(comparison: xr.Dataset) -> None:
-    with pytest.raises(AnalysisError, match="model 'vitt' is not in the comparison; nearest: vit"):
+    with pytest.raises(AnalysisError, match="model 'vitt' is not in the comparison; nearest: 'vit"):
         explorer(comparison, ["vitt"], ["vit"])
     with pytest.raises(AnalysisError, match="measure 'ckaa' is not in the comparison"):
         explorer(comparison, ["vit"], ["vit"], measure="ckaa")

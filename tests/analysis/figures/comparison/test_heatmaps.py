@@ -215,7 +215,7 @@ def test_scale_is_of_the_measure(measured):
 
 @pytest.mark.parametrize("name", DRAW)
 def test_a_measure_that_is_not_there_is_named_with_the_nearest(measured, name):
-    with pytest.raises(AnalysisError, match=r"measure 'predictivty' is not .* nearest: predictiv"):
+    with pytest.raises(AnalysisError, match=r"measure 'predictivty' is not .* nearest: 'predictiv"):
         DRAW[name](measured, measure="predictivty")
     # Parts of a measure, and what is per batch or per model, are no measures.
     for part in ("cka_low", "cka_p", "cka_parts", "cka_best_q"):

@@ -160,7 +160,8 @@ def test_what_timm_lacks_is_named_with_what_it_has(spec: dict[str, Any], said: s
 
 def test_a_model_without_pretrained_weights_names_some_with() -> None:
     name = next(name for name in timm.list_models() if not timm.is_model_pretrained(name))
-    with pytest.raises(AnalysisError, match=f"no weights for '{name}'; nearest with weights: '"):
+    said = f"no weights for '{name}'; of those with weights nearest: '"
+    with pytest.raises(AnalysisError, match=said):
         load(ModelSpec("odd", timm=name, pretrained=True))
 
 
