@@ -1,20 +1,18 @@
 """The command line `seelike`: exit 0 when done, 2 for the user's mistake, 1 for a fault."""
 
-import argparse
-import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any
 
-from seelike.flows.cli.arguments import parser
+import typer
+import typer.main
+
+from seelike.flows.cli import other_verbs, study_verbs
 from seelike.flows.errors import MISTAKES, Incomplete
 
-if TYPE_CHECKING:
-    from seelike.flows.study.study import Study
-
 # The terminal shows progress bars and one line for a mistake; Prefect's own log, tracebacks
-# included, still goes to its server and the page there.
+# included, still goes to its server and the Prefect UI.
 QUIET = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_HANDLERS_CONSOLE_FLOW_RUNS_LEVEL": "CRITICAL",
@@ -23,205 +21,93 @@ QUIET = {
     "HF_HUB_VERBOSITY": "error",
 }
 
+# Without rich, which takes as long to import as all the rest.
+app = typer.Typer(
+    name="seelike",
+    help="What do vision networks compute inside, and how alike are they?",
+    epilog="`seelike VERB -h` explains a verb, `seelike --version` prints the version.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.add_typer(study_verbs.verbs)
+app.add_typer(other_verbs.verbs)
+app.add_typer(other_verbs.store, name="store")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status."""
-    parsed = parser().parse_args(arguments)
+    """Run one command.
+
+    Args:
+        arguments: The words after ``seelike``; those of this process if left out.
+
+    Returns:
+        The exit status: 0 done, 2 the user's mistake, 1 a fault, 130 interrupted.
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    # Not as an option of typer, which would load pydantic to convert it before any help.
+    if words == ["--version"]:
+        from importlib.metadata import version
+
+        print(f"seelike {version('seelike')}")
+        return 0
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     try:
-        VERBS[parsed.verb](parsed)
+        with parse(words) as context:
+            context.command.invoke(context)
+        return 0
+    except typer.Exit as early:
+        return early.exit_code
+    except typer.TyperException as error:
+        return _fail(_usage(error), status=2)
     except MISTAKES as error:
-        print(f"seelike: {error}", file=sys.stderr)
-        return 2
+        return _fail(str(error), status=2)
     except Incomplete as error:
-        print(f"seelike: {error}", file=sys.stderr)
-        return 2 if error.mistakes else 1
-    except KeyboardInterrupt:
-        print("seelike: interrupted; the same command goes on where it stopped", file=sys.stderr)
-        return 130
+        return _fail(str(error), status=2 if error.mistakes else 1)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted; the same command goes on where it stopped", status=130)
     except OSError as error:
-        print(f"seelike: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return _fail(str(error), status=1)
 
 
-def _study(parsed: argparse.Namespace) -> "Study":
-    from seelike.flows.study.reading import read_study
+def parse(words: Sequence[str]) -> typer.Context:
+    """Read the command that ``words`` are, without running it.
 
-    flags = ("skip_bad_images", "skip_degenerate", "sweep")
-    flagged = [f"{flag}=true" for flag in flags if getattr(parsed, flag, False)]
-    return read_study(parsed.study, settings=[*parsed.set, *flagged])
+    Groups are left by name, one after the other: a group that parsed its words itself would load
+    pydantic, even where they end in ``-h``.
 
+    Returns:
+        The context to invoke; ``params`` has the arguments by the names of the verb's function.
 
-# torch and Prefect take seconds to import: only the verbs that use them pay for it.
-
-
-def _compare(parsed: argparse.Namespace) -> None:
-    study = _study(parsed)
-    from seelike.flows.compare import compare
-
-    result = compare(study)
-    print(
-        f"recorded {result.recorded} batches" if result.recorded else "recorded nothing: all there"
-    )
-    print(f"comparison {result.url}")
-    if result.report is not None:
-        print(result.report)
-
-
-def _anatomy(parsed: argparse.Namespace) -> None:
-    study = _study(parsed)
-    from seelike.flows.anatomy import anatomy
-
-    result = anatomy(study)
-    print(
-        f"computed {result.computed} analyses" if result.computed else "computed nothing: all there"
-    )
-    for one in result.found:
-        if one.missing_part and not one.plan.subject.baseline_of:
-            print(f"left out: {one.missing_part}")
-    print(result.report)
+    Raises:
+        TyperException: The words are no command.
+        typer.Exit: Help was asked for, and printed.
+    """
+    found: Any = typer.main.get_command(app)
+    name, above, rest = "seelike", None, list(words)
+    while rest and rest[0] in getattr(found, "commands", {}):
+        above = typer.Context(found, parent=above, info_name=name, **found.context_settings)
+        name = rest.pop(0)
+        found = found.commands[name]
+    context: typer.Context = found.make_context(name, rest, parent=above)
+    return context
 
 
-def _reproduce(parsed: argparse.Namespace) -> None:
-    study = _study(parsed)
-    from seelike.flows.reproduce import reproduce
-
-    print(reproduce(study).report)
+def _fail(message: str, *, status: int) -> int:
+    print(f"seelike: {message}", file=sys.stderr)
+    return status
 
 
-def _probe(parsed: argparse.Namespace) -> None:
-    study = _study(parsed)
-    from seelike.flows.probe import probe
-
-    result = probe(study)
-    print(f"probed {result.computed} of {len(result.found)} models")
-    print(result.report)
-
-
-def _map(parsed: argparse.Namespace) -> None:
-    study = _study(parsed)
-    from seelike.flows.map import map_study
-
-    result = map_study(study)
-    print("computed the map" if result.computed else "computed nothing: all there")
-    print(f"map {result.url}")
-    print(result.report)
-
-
-def _sketch(parsed: argparse.Namespace) -> None:
-    study = _study(parsed)
-    from seelike.flows.sketch import sketch
-
-    made = sketch(study)
-    print(f"sketched {len(made)} models, {sum(one.recorded for one in made)} batches recorded")
-
-
-def _export(parsed: argparse.Namespace) -> None:
-    from seelike.flows.commands.exchange import export
-
-    print(export(_study(parsed), parsed.archive))
-
-
-def _import(parsed: argparse.Namespace) -> None:
-    from seelike.flows.commands.exchange import receive
-
-    print(receive(_study(parsed), parsed.archive))
-
-
-def _nearest(parsed: argparse.Namespace) -> None:
-    from seelike.flows.commands.nearest import lines, nearest, told
-
-    found = nearest(
-        parsed.layer,
-        store=parsed.store,
-        count=parsed.k,
-        way="index" if parsed.index else "sketches" if parsed.sketches else "signatures",
-        dimension=parsed.dimension,
-        seed=parsed.seed,
-        other_models=parsed.other_models,
-    )
-    if parsed.csv is not None:
-        parsed.csv.write_text(lines(found))
-    print(told(found))
-
-
-def _train(parsed: argparse.Namespace) -> None:
-    study = _study(parsed)
-    from seelike.flows.train import train
-
-    result = train(study)
-    print(*result.checkpoints, result.report, sep="\n")
-
-
-def _plan(parsed: argparse.Namespace) -> None:
-    from seelike.flows.commands.plan import plan
-
-    print(plan(_study(parsed)))
-
-
-def _report(parsed: argparse.Namespace) -> None:
-    if parsed.trace is not None:
-        from seelike.flows.commands.trace import trace
-
-        print(trace(_study(parsed).report_folder, parsed.trace))
-        return
-    from seelike.flows.compare import redraw
-
-    print(redraw(_study(parsed)).report)
-
-
-def _deploy(parsed: argparse.Namespace) -> None:
-    study = _study(parsed)
-    from seelike.flows.server.deploy import deploy
-
-    print(deploy(study, cron=parsed.cron, pool=parsed.pool, queue=parsed.queue))
-
-
-def _layers(parsed: argparse.Namespace) -> None:
-    from seelike.flows.commands.plan import layers
-
-    print(layers(parsed.model, parsed.taps, reduction=parsed.reduction))
-
-
-def _serve(parsed: argparse.Namespace) -> None:
-    from seelike.flows.server.serve import serve
-
-    serve(port=parsed.port, deployments=parsed.deployments)
-
-
-def _store(parsed: argparse.Namespace) -> None:
-    from seelike.flows.commands import store
-
-    if parsed.action == "ls":
-        print(store.listing(parsed.store))
-    elif parsed.action == "verify":
-        print(store.verified(parsed.store, mend=parsed.mend))
-    else:
-        print(store.removed(parsed.store, parsed.what))
-
-
-VERBS: dict[str, Callable[[argparse.Namespace], None]] = {
-    "compare": _compare,
-    "anatomy": _anatomy,
-    "reproduce": _reproduce,
-    "probe": _probe,
-    "map": _map,
-    "sketch": _sketch,
-    "train": _train,
-    "plan": _plan,
-    "report": _report,
-    "deploy": _deploy,
-    "layers": _layers,
-    "nearest": _nearest,
-    "export": _export,
-    "import": _import,
-    "serve": _serve,
-    "store": _store,
-}
+def _usage(error: typer.TyperException) -> str:
+    """One line for a command that cannot be read, with where its help is."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    end = "" if message.endswith("?") else ";"
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "seelike"
+    return f"{message[:1].lower()}{message[1:]}{end} `{path} -h` shows what it takes"
 
 
 if __name__ == "__main__":
-    logging.captureWarnings(True)
     sys.exit(main())

@@ -12,7 +12,7 @@ from seelike.storage.exchange import archive, transfer
 from seelike.storage.exchange.parcels import ExchangeVolume, parcel
 from seelike.storage.store import Store, make_store, open_store
 from seelike.tasks.planning.plans import ModelPlan
-from seelike.tasks.planning.resources import megabytes
+from seelike.tasks.planning.resources import format_bytes
 
 # What says on which images and how a study's models are signed.
 SAME = ("batch", "reduction")
@@ -38,7 +38,7 @@ def export(study: Study, path: Path) -> str:
     sent = list(parcels.values())
     transfer.send(store, sent, images, path)
     lines = [f"{one.kind} of {one.attributes['model']}, {len(one.taps)} taps" for one in sent]
-    told = f"{path}, {megabytes(path.stat().st_size)}, SHA-256 {archive.sha256(path)}"
+    told = f"{path}, {format_bytes(path.stat().st_size)}, SHA-256 {archive.sha256(path)}"
     return "\n".join([*lines, told])
 
 

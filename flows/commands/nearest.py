@@ -1,9 +1,9 @@
-"""Which layers of a store are most like one layer, found and told."""
+"""The layers of a store most similar to one layer, as a table and as CSV."""
 
 from typing import Literal
 
 from seelike.analysis.similarity.nearest.sketches import DIMENSION, Projection
-from seelike.flows.commands.plan import table
+from seelike.flows.commands.text import format_table as columns
 from seelike.storage.store import open_store
 from seelike.tasks.nearest.by_signatures import by_signatures
 from seelike.tasks.nearest.by_sketches import by_index, by_sketches
@@ -21,11 +21,24 @@ def nearest(
     seed: int = 0,
     other_models: bool = False,
 ) -> Neighbours:
-    """The ``count`` layers of ``store`` that are most like ``layer``, written MODEL:TAP.
+    """Find the layers of a store most similar to one layer, by CKA on the same images.
 
-    By ``signatures`` exactly, with intervals over batches; by ``sketches`` of ``dimension`` numbers
-    with their error bars; by an ``index`` of those. Raises ``AnalysisError`` for a layer that is
-    not there, with the nearest name, ``StorageError`` where there is no store.
+    Args:
+        layer: MODEL:TAP, such as ``vit:blocks.3``.
+        store: A folder, or a bucket's URL.
+        count: How many layers to find.
+        way: ``signatures``, exact CKA with intervals over batches; ``sketches``, estimates with
+            their errors; ``index``, the same for candidates from a FAISS index.
+        dimension: Numbers per sketch.
+        seed: Seed of the sketches' projection.
+        other_models: Whether to leave out the layers of the model itself.
+
+    Returns:
+        The neighbours, the most similar first.
+
+    Raises:
+        AnalysisError: The layer is not in the store.
+        StorageError: There is no store.
     """
     opened = open_store(store)
     if way == "signatures":
@@ -35,22 +48,22 @@ def nearest(
     return found(opened, layer, count=count, projection=projection, other_models=other_models)
 
 
-def told(neighbours: Neighbours) -> str:
-    """The neighbours as a table, with how they were found and what was left out."""
-    rows: list[tuple[str, ...]] = [("model", "tap", "depth", "rank", "CKA", "low", "high")]
+def format_table(neighbours: Neighbours) -> str:
+    """The neighbours as a table, with the method and what was left out."""
+    rows: list[tuple[str, ...]] = [("model", "layer", "depth", "rank", "CKA", "low", "high")]
     rows += [_cells(rank, one) for rank, one in enumerate(neighbours.found, 1)]
     bounds = neighbours.bounds if neighbours.found[0].low is not None else "no interval, one batch"
     lines = [
         f"nearest to {neighbours.of.volume.model}:{neighbours.of.tap}, among {neighbours.among} "
         f"layers, by {neighbours.method}; low, high: {bounds}",
-        table(rows),
+        columns(rows, left=(0, 1)),
         *(f"left out: {one}" for one in neighbours.left_out),
     ]
     return "\n".join(lines)
 
 
-def lines(neighbours: Neighbours) -> str:
-    """The neighbours as CSV: a line each, with all digits."""
+def format_csv(neighbours: Neighbours) -> str:
+    """The neighbours as CSV, one per line, with all digits."""
     rows = [
         (
             *(rank, one.layer.volume.model, one.layer.tap, one.layer.depth),

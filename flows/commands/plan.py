@@ -1,32 +1,36 @@
-"""Looking before computing: the taps of a model, and what a study would cost."""
+"""The layers of a model, and what a study would cost, before anything is computed."""
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.networks.loading.models import ModelSpec
 from seelike.analysis.networks.recording.reduction import reduced_shape
 from seelike.analysis.networks.speed import IMAGES, multiplications_a_second, seconds_an_image
+from seelike.flows.commands.text import format_duration, format_table
 from seelike.flows.run.study_run import images_of, subjects_of, surveyed
 from seelike.flows.study.study import Study
 from seelike.storage.images import ImageSet
 from seelike.storage.store import Store, locate
 from seelike.tasks.planning.plans import ModelPlan, StudyModel
-from seelike.tasks.planning.resources import bytes_left, fits, megabytes
+from seelike.tasks.planning.resources import bytes_left, fits, format_bytes
 from seelike.tasks.planning.survey import chosen_taps, network_of
 
 
 def plan(study: Study) -> str:
-    """A table of what `compare` would record: models, taps, images, bytes and time.
+    """Estimate what `compare` would record: layers, images, bytes and time of every model.
 
-    Errors are those of the flow itself, save those for space and for pretrained weights that
-    can't be had here: this says what is missing.
+    Returns:
+        A table with a row per model, then the totals and whether they fit into the store.
+
+    Raises:
+        StudyError, AnalysisError, StorageError: As the flow itself would, except for missing
+            space and pretrained weights that are not here yet: the text says what is missing.
     """
     images = images_of(study)
     store = locate(study.store)
-    rows = [("model", "taps", "images", "activations", "signatures", "still to write", "time")]
+    rows = [("model", "layers", "images", "activations", "signatures", "still to write", "time")]
     needed = passes = 0
     seconds = 0.0
     rates: dict[str, float] = {}
@@ -46,19 +50,19 @@ def plan(study: Study) -> str:
                 one.name,
                 str(len(one.taps)),
                 str(one.images),
-                megabytes(one.activation_bytes) if study.keep == "activations" else "not kept",
-                "not kept" if study.keep == "sketches" else megabytes(one.signature_bytes),
-                megabytes(left),
-                duration(lasts),
+                format_bytes(one.activation_bytes) if study.keep == "activations" else "not kept",
+                "not kept" if study.keep == "sketches" else format_bytes(one.signature_bytes),
+                format_bytes(left),
+                format_duration(lasts),
             )
         )
     weights = f"; not here yet: the weights of {', '.join(absent)}" if absent else ""
     return (
-        f"{table(rows)}\ntime: {IMAGES} images through each architecture, and a product of "
-        f"matrices, timed here just now ({products / 1e9:.0f} billion multiply-adds a second); "
+        f"{format_table(rows)}\ntime: {IMAGES} images through each architecture, and a product of "
+        f"matrices, timed here just now ({products / 1e9:.0f} billion multiply-adds per second); "
         f"without reading images and writing{weights}\n"
-        f"{passes} passes over {len(images)} images, about {duration(seconds)}, "
-        f"{megabytes(needed)} to write, {_room(needed, store)}"
+        f"{passes} passes over {len(images)} images, about {format_duration(seconds)}, "
+        f"{format_bytes(needed)} to write, {_room(needed, store)}"
     )
 
 
@@ -86,13 +90,6 @@ def _seconds(
     return plan.images * rates[kind] + grams / products
 
 
-def duration(seconds: float) -> str:
-    """A time as a person reads it."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
-
-
 def _room(needed: int, store: Store) -> str:
     """Whether ``needed`` bytes go into ``store``."""
     free = store.free_bytes()
@@ -100,36 +97,31 @@ def _room(needed: int, store: Store) -> str:
         return f"no limit known in {store.url}"
     fit = fits(needed, free=free)
     verdict = "fits" if fit else "DOES NOT FIT; set keep: signatures, or fewer images"
-    return f"{megabytes(free)} free in {store.url}: {verdict}"
+    return f"{format_bytes(free)} free in {store.url}: {verdict}"
 
 
 def layers(model: str, patterns: list[str], *, reduction: str) -> str:
-    """A table of the taps that ``patterns`` choose in ``model`` (a timm name, or ``zoo:NAME``).
+    """List the layers that ``patterns`` choose in a model.
 
-    timm models are built without weights: their taps do not depend on them.
+    Args:
+        model: A timm name, or ``zoo:NAME``. timm models are built without weights, on which the
+            layers do not depend.
+        patterns: ``blocks``, ``paper``, or glob patterns over the names of modules.
+        reduction: What of a layer is kept: ``flatten``, ``cls``, ``mean`` or ``tokens``.
+
+    Returns:
+        A table with a row per layer, in the order in which they run, then their number.
+
+    Raises:
+        AnalysisError: The model or a pattern is unknown.
     """
     zoo = model.removeprefix("zoo:") if model.startswith("zoo:") else None
     spec = ModelSpec(name=model, timm=None if zoo else model, zoo=zoo)
     subject = StudyModel(spec, tuple(patterns), trained=zoo is not None)
     network = network_of(subject)
-    rows = [("tap", "shape", "bytes an image", "depth")]
+    rows = [("layer", "shape", "bytes per image", "depth")]
     for tap in chosen_taps(network, subject):
         shape = reduced_shape(tap, reduction)
-        size = 4
-        for n in shape:
-            size *= n
+        size = 4 * math.prod(shape)
         rows.append((tap.name, " x ".join(map(str, shape)), f"{size:,}", f"{tap.depth:.2f}"))
-    return f"{table(rows)}\n{len(rows) - 1} taps, input {network.input_size}"
-
-
-def table(rows: Sequence[tuple[str, ...]]) -> str:
-    """Rows of text in columns; the first column to the left, the others to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    return "\n".join(line.rstrip() for line in lines)
+    return f"{format_table(rows)}\n{len(rows) - 1} layers, input {network.input_size}"

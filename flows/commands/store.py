@@ -1,21 +1,34 @@
-"""What `seelike store` says of a store: its content, its faults, what was removed."""
+"""The verbs of `seelike store`: list entries, verify checksums, remove entries."""
 
+from seelike.flows.commands.text import format_table
 from seelike.storage import maintenance
 from seelike.storage.errors import StorageError
 from seelike.storage.store import open_store
-from seelike.tasks.planning.resources import megabytes
+from seelike.tasks.planning.resources import format_bytes
 
 
 def listing(url: str) -> str:
-    """A line for everything in the store at ``url``."""
+    """List the entries of the store at ``url``: kind, digest, size, content; then the totals."""
     entries = list(maintenance.entries(open_store(url)))
-    lines = [f"{e.kind:<12} {e.name[:12]}  {megabytes(e.size):>10}  {e.about}" for e in entries]
-    total = megabytes(sum(entry.size for entry in entries))
-    return "\n".join([*lines, f"{len(entries)} things, {total}"])
+    rows = [("kind", "digest", "size", "content")]
+    rows += [(e.kind, e.name[:12], format_bytes(e.size), e.about) for e in entries]
+    total = f"{_count(len(entries))}, {format_bytes(sum(entry.size for entry in entries))}"
+    return f"{format_table(rows, left=(0, 1, 3))}\n{total}" if entries else total
 
 
-def verified(url: str, *, mend: bool) -> str:
-    """Check every checksum of the store at ``url``; ``StorageError`` for faults not mended."""
+def verify(url: str, *, mend: bool) -> str:
+    """Check every checksum of the store at ``url``.
+
+    Args:
+        url: A folder, or a bucket's URL.
+        mend: Whether to mark damaged batches as missing, so that the next run redoes them.
+
+    Returns:
+        One line on the outcome.
+
+    Raises:
+        StorageError: Batches are damaged, and ``mend`` is false.
+    """
     store = open_store(url)
     faults = list(maintenance.faults(store))
     if faults and not mend:
@@ -25,11 +38,15 @@ def verified(url: str, *, mend: bool) -> str:
     for fault in faults:
         maintenance.mend(store, fault)
     if faults:
-        return f"{len(faults)} damaged batches marked as missing: the next run does them again"
-    return "every complete batch is what its checksum says"
+        return f"{len(faults)} damaged batches marked as missing: the next run redoes them"
+    return "every complete batch matches its checksum"
 
 
-def removed(url: str, what: str) -> str:
-    """Remove ``what`` from the store at ``url``; what went."""
+def remove(url: str, what: str) -> str:
+    """Remove from the store at ``url`` the entry with digest ``what``, or all entries of a kind."""
     gone = maintenance.remove(open_store(url), what)
-    return f"removed {len(gone)} things, {megabytes(sum(entry.size for entry in gone))}"
+    return f"removed {_count(len(gone))}, {format_bytes(sum(entry.size for entry in gone))}"
+
+
+def _count(entries: int) -> str:
+    return "1 entry" if entries == 1 else f"{entries} entries"

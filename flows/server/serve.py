@@ -1,4 +1,4 @@
-"""Everything on this machine that runs studies by Prefect: a server, the deployments, a worker."""
+"""`seelike serve`: a Prefect server, the deployments and a worker on this machine."""
 
 import os
 import socket
@@ -20,6 +20,9 @@ from seelike.flows.server.processes import ending_children, running, until_told_
 from seelike.flows.server.work_pool import POOL, ensure_automations, ensure_pool
 
 HOST = "127.0.0.1"
+# They come with the package; in the repository they are links to the files at its root.
+PACKAGED = Path(__file__).with_name("deployment.yaml")
+AUTOMATIONS = Path(__file__).with_name("automations.yaml")
 # Runs at once: one that trains and one that compares; each takes every core it gets.
 RUNS = 2
 START_SECONDS = 120
@@ -32,18 +35,57 @@ _TERMINAL = (
 )
 
 
-def serve(*, port: int, deployments: Path) -> None:
-    """Serve the deployments of a file until Ctrl-C or SIGTERM, then end all that was started.
+@dataclass(frozen=True)
+class Deployments:
+    """What to deploy: a file of deployments, and the folder in which their runs start."""
 
-    The server's data stay in PREFECT_HOME. Where it is served already, say so and return.
-    Raises ``StudyError`` for a port that something else has, or deployments that are not right,
-    ``ChildProcessError`` where server or worker end by themselves.
+    file: Path
+    folder: Path
+
+    @property
+    def automations(self) -> Path:
+        """The file of automations beside it."""
+        return self.file.parent / AUTOMATIONS.name
+
+
+def find_deployments(named: Path | None) -> Deployments:
+    """Find the file of deployments to serve.
+
+    Args:
+        named: The file; if left out, ``deployment.yaml`` of the current folder, or else the one
+            that comes with seelike.
+
+    Returns:
+        The file, and its own folder; for the one that comes with seelike the current folder.
+
+    Raises:
+        StudyError: ``named`` does not exist.
     """
-    if not deployments.is_file():
+    own = named or Path(PACKAGED.name)
+    if own.is_file():
+        return Deployments(own.absolute(), own.absolute().parent)
+    if named is not None:
         raise StudyError(
-            f"{deployments} does not exist; run this at the root of seelike's repository, "
-            "or name the file with --deployments"
+            f"--deployments {named} does not exist; name another file, or leave the option out to "
+            "serve the deployments that come with seelike"
         )
+    return Deployments(PACKAGED, Path.cwd())
+
+
+def serve(*, port: int, deployments: Path | None = None) -> None:
+    """Serve deployments by Prefect until Ctrl-C or SIGTERM, then end all that was started.
+
+    The server's data stay in PREFECT_HOME. If seelike is served at ``port`` already, print where.
+
+    Args:
+        port: The port of the Prefect server.
+        deployments: A file of deployments, see ``find_deployments``.
+
+    Raises:
+        StudyError: Another program has the port, or the deployments are invalid.
+        ChildProcessError: The server or the worker ended by itself.
+    """
+    found = find_deployments(deployments)
     service = Service(port, _home() / "seelike" / str(port))
     if answers(port):
         print(f"already served: {service.url}")
@@ -52,30 +94,30 @@ def serve(*, port: int, deployments: Path) -> None:
     service.logs.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(service.logs / "lock", timeout=0), until_told_to_end():
-            _serve(service, deployments)
+            _serve(service, found)
     except Timeout:
         print(f"another `seelike serve` is starting or ending: {service.url}")
 
 
 @dataclass(frozen=True)
 class Service:
-    """Where it is served, and the folder of its logs."""
+    """A served port, and the folder of its logs."""
 
     port: int
     logs: Path
 
     @property
     def url(self) -> str:
-        """Of the page."""
+        """The address of the Prefect UI."""
         return f"http://{HOST}:{self.port}"
 
     @property
     def api(self) -> str:
-        """What PREFECT_API_URL has to be."""
+        """The value for PREFECT_API_URL."""
         return f"{self.url}/api"
 
     def log(self, name: str) -> Path:
-        """Where ``name`` writes."""
+        """The log file of the process ``name``."""
         return self.logs / f"{name}.log"
 
     def command(self, *arguments: str) -> list[str]:
@@ -83,25 +125,25 @@ class Service:
         return [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
 
     def environment(self) -> dict[str, str]:
-        """What Prefect's processes are told."""
+        """The environment variables of Prefect's processes."""
         kept = {name: value for name, value in os.environ.items() if name not in _TERMINAL}
         # The worker asks for work this often, so that a run begins when its button is pressed.
         kept.setdefault("PREFECT_WORKER_QUERY_SECONDS", "2")
         return kept | {"PREFECT_API_URL": self.api, "PREFECT_UI_API_URL": self.api}
 
 
-def _serve(service: Service, deployments: Path) -> None:
+def _serve(service: Service, deployments: Deployments) -> None:
     say(f"starting {service.url}, logs in {service.logs}")
     start = service.command("server", "start", "--host", HOST, "--port", str(service.port))
     with running(start, service.environment(), log=service.log("server")) as server:
         _wait_for(service, server)
         ensure_pool(service.api)
-        ensure_automations(service.api, deployments.parent / "automations.yaml")
+        ensure_automations(service.api, deployments.automations)
         for restart in count():
             with _worker(service) as worker:
                 if not restart:
-                    _deploy(service, deployments)
-                    say(f"serving {deployments}: {service.url}")
+                    deploy(service, deployments)
+                    say(f"serving {deployments.file}: {service.url}")
                     say("Ctrl-C ends it, and the runs that are going on")
                 status = _until_ended(service, server, worker)
             say(f"the worker ended with status {status}, another one starts; what ran goes on")
@@ -192,12 +234,12 @@ def _check_alive(service: Service, name: str, process: subprocess.Popen[bytes]) 
         )
 
 
-def _deploy(service: Service, deployments: Path) -> None:
-    """Deploy all of ``deployments``: its folder becomes where its runs start."""
+def deploy(service: Service, deployments: Deployments) -> None:
+    """Deploy all of ``deployments``: Prefect lets runs start in the folder it is called in."""
     with service.log("deploy").open("wb") as log:
         done = subprocess.run(
-            service.command("deploy", "--all", "--prefect-file", deployments.name),
-            cwd=deployments.parent.absolute(),
+            service.command("deploy", "--all", "--prefect-file", str(deployments.file)),
+            cwd=deployments.folder,
             env=service.environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -206,5 +248,5 @@ def _deploy(service: Service, deployments: Path) -> None:
         )
     if done.returncode:
         raise StudyError(
-            f"{deployments} cannot be deployed: mend what {service.log('deploy')} says"
+            f"{deployments.file} cannot be deployed: mend what {service.log('deploy')} says"
         )

@@ -26,7 +26,7 @@ from seelike.tasks.comparison.taps import labels, varying
 from seelike.tasks.model_map.factors import FACTORS, levels_of
 from seelike.tasks.model_map.layer_similarity import LayerSimilarity, layer_similarity
 from seelike.tasks.planning.plans import ModelPlan
-from seelike.tasks.planning.resources import megabytes
+from seelike.tasks.planning.resources import format_bytes
 from seelike.tasks.planning.settings import MapDesign
 from seelike.tasks.results import MapResult, PairsResult
 from seelike.tasks.runtime.retries import RETRIED
@@ -142,8 +142,8 @@ def _test(dataset: xr.Dataset, read: LayerSimilarity, batches: Batches, design: 
     needed = BYTES_A_PAIR * taps**2 * (1 + cores())
     if needed > design.memory:
         dataset.attrs["left_out"] |= {
-            "p values": f"shuffles of {taps} layers hold {megabytes(needed)}, compute.memory is "
-            f"{megabytes(design.memory)}"
+            "p values": f"shuffles of {taps} layers hold {format_bytes(needed)}, compute.memory is "
+            f"{format_bytes(design.memory)}"
         }
         return
     observed = np.asarray(read.rows(0, taps), np.float64)

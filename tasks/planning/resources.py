@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import humanize
 import psutil
 
 from seelike.analysis.cores import cores
@@ -49,8 +50,8 @@ def _check_pairs(plans: Sequence[ModelPlan]) -> None:
     free = psutil.virtual_memory().available
     if needed > free:
         raise AnalysisError(
-            f"all pairs of {taps} taps in {batches} batches at once take {megabytes(needed)} of "
-            f"memory, {megabytes(free)} are free; compare them in blocks with `seelike map`, or "
+            f"all pairs of {taps} taps in {batches} batches at once take {format_bytes(needed)} of "
+            f"memory, {format_bytes(free)} are free; compare them in blocks with `seelike map`, or "
             "take fewer models, taps or batches"
         )
 
@@ -116,8 +117,8 @@ def check_space(
     needed = sum(bytes_left(plan, store=store, keep=keep, projection=projection) for plan in plans)
     if not fits(needed, free=free):
         raise StorageError(
-            f"the plan needs {megabytes(needed + MARGIN_BYTES)} in {store.url}, "
-            f"{megabytes(free)} are free; set keep: signatures, fewer images or taps, "
+            f"the plan needs {format_bytes(needed + MARGIN_BYTES)} in {store.url}, "
+            f"{format_bytes(free)} are free; set keep: signatures, fewer images or taps, "
             "or another store"
         )
 
@@ -127,6 +128,6 @@ def fits(needed: int, *, free: int) -> bool:
     return not needed or needed + MARGIN_BYTES <= free
 
 
-def megabytes(size: int) -> str:
-    """A number of bytes as a person reads it."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+def format_bytes(size: int) -> str:
+    """A number of bytes with a decimal unit, such as ``1.5 MB``."""
+    return humanize.naturalsize(size, format="%.1f")

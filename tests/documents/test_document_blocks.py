@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import prefect.settings
 import pytest
+import typer
 import xarray as xr
 import yaml
 from distributed.cli.dask_scheduler import main as dask_scheduler
@@ -25,7 +26,7 @@ from prefect.client.schemas.schedules import CronSchedule
 import seelike.flows.compare
 import seelike.flows.map
 from seelike.analysis.similarity.measures import value
-from seelike.flows.cli.arguments import parser
+from seelike.flows.cli.main import parse
 from seelike.flows.study.reading import read_study
 from seelike.flows.study.study import Study
 
@@ -245,14 +246,14 @@ def check_command(words: list[str], folder: Path) -> None:
 
 def check_seelike(words: list[str], folder: Path) -> None:
     try:
-        parsed = parser().parse_args(words)
-    except SystemExit as end:
-        assert end.code == 0, f"seelike {' '.join(words)}"
+        given = parse(words).params
+    except typer.Exit as end:
+        assert end.exit_code == 0, f"seelike {' '.join(words)}"
         return
-    if "study" in parsed and parsed.study.name != "STUDY":
-        read_study(folder / parsed.study, settings=parsed.set)
-    if getattr(parsed, "cron", None):
-        CronSchedule(cron=parsed.cron)
+    if "study" in given and given["study"].name != "STUDY":
+        read_study(folder / given["study"], settings=given["settings"] or ())
+    if given.get("cron"):
+        CronSchedule(cron=given["cron"])
 
 
 @cache

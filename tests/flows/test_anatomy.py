@@ -241,7 +241,7 @@ def test_a_second_run_computes_nothing_and_the_command_line_says_so(
     file.write_text(yaml.safe_dump(study(folder, anatomy=["attention", "residuals"])))
     assert main(["anatomy", str(file), "--set", f"report={tmp_path}/report"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "computed nothing: all there"
+    assert lines[0] == "nothing to compute: everything is already in the store"
     assert "left out: Mixer (zoo/mixer) has no attention; give a transformer" in lines
     assert lines[-1] == f"{tmp_path}/report/anatomy/index.html"
 

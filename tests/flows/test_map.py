@@ -180,7 +180,10 @@ def test_what_is_there_is_not_computed_again(
 
     monkeypatch.setattr(seelike.tasks.model_map.map_models, "aggregated", refuse)
     assert main(["map", str(file)]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == "computed nothing: all there"
+    assert (
+        capsys.readouterr().out.splitlines()[0]
+        == "nothing to compute: everything is already in the store"
+    )
 
 
 def test_too_few_models_are_named_and_a_failed_one_leaves_the_others(

@@ -90,8 +90,8 @@ def test_a_bucket_gives_what_a_folder_gives(
     for action in (["verify"], ["rm", "--what", "recordings"], ["ls"]):
         assert main(["store", *action, f"{bucket.url}/store"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "every complete batch is what its checksum says"
-    assert said[1].startswith("removed 2 things")
+    assert said[0] == "every complete batch matches its checksum"
+    assert said[1].startswith("removed 2 entries")
     kinds = [line.split()[0] for line in said[2:-1]]
     assert kinds == ["signatures", "signatures", "measures", "comparisons"]
     assert bucket.objects("store/recordings/") == {}

@@ -114,12 +114,13 @@ def test_a_port_that_cannot_be_served_at_is_refused_in_one_line(
     assert said.count("\n") == 1
 
 
-def test_a_folder_without_deployments_is_refused(
+def test_a_file_of_deployments_that_is_not_there_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["serve"]) == 2
-    assert "deployment.yaml does not exist; run this at the root" in capsys.readouterr().err
+    assert main(["serve", "--deployments", "mine.yaml"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--deployments mine.yaml does not exist" in line
 
 
 def test_ctrl_c_ends_the_server_the_worker_and_what_runs(

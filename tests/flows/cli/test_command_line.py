@@ -34,6 +34,7 @@ from seelike.storage.images import from_sample
 
 TINY = {"img_size": 32, "patch_size": 16, "embed_dim": 24, "depth": 3, "num_heads": 2}
 VIT = {"name": "colour ViT", "timm": "vit_tiny_patch16_224", "arguments": TINY}
+NOTHING_NEW = "nothing to record: everything is already in the store"
 RESNET = {"name": "ResNet", "zoo": "resnet", "taps": ["layer*.1"]}
 
 
@@ -81,10 +82,7 @@ def seelike(capsys: pytest.CaptureFixture[str]) -> Seelike:
 
     def run(*arguments: object) -> Said:
         capsys.readouterr()
-        try:
-            status = main([str(argument) for argument in arguments])
-        except SystemExit as leaving:  # argparse leaves by itself.
-            status = int(leaving.code or 0)
+        status = main([str(argument) for argument in arguments])
         printed = capsys.readouterr()
         return Said(status, printed.out, printed.err)
 
@@ -213,7 +211,7 @@ def test_a_second_run_makes_no_forward_pass_and_the_same_report(
         seelike.tasks.recording.forward_passes, "summarise", mock.Mock(side_effect=AssertionError)
     )
     said = seelike("compare", copy / "study.yaml")
-    assert said.lines[0] == "recorded nothing: all there"
+    assert said.lines[0] == NOTHING_NEW
     assert said.lines[-1] == str(copy / "report" / "index.html")
     assert said.err == ""
     assert files(copy) == before
@@ -225,7 +223,7 @@ def test_settings_change_the_study(tmp_path: Path, seelike: Seelike) -> None:
     said = seelike("plan", study, *(word for change in changes for word in ("--set", change)))
     header, row, timing, total = said.lines
     assert timing.startswith("time: ")
-    assert header.split()[:3] == ["model", "taps", "images"]
+    assert header.split()[:3] == ["model", "layers", "images"]
     assert row.split()[:3] == ["other", "1", "20"]
     assert total.startswith("1 passes over 20 images, ")
 
@@ -254,7 +252,7 @@ def test_plan_says_what_does_not_fit_and_compare_refuses_it(
     verdict = seelike("plan", study).lines[-1]
     assert verdict.endswith("DOES NOT FIT; set keep: signatures, or fewer images")
     refusal = seelike("compare", study).refusal
-    assert re.search(r"needs [\d.]+ MB in .*store, 0\.0 MB are free; set keep: signatures", refusal)
+    assert re.search(r"needs [\d.]+ MB in .*, 10\.0 kB are free; set keep: signatures", refusal)
     assert files(tmp_path) == before
 
 
@@ -265,7 +263,7 @@ def test_layers_lists_taps_of_the_zoo_and_of_timm(seelike: Seelike) -> None:
     assert rows[1][1:3] == ["50 x 96", f"{4 * 50 * 96:,}"]
     depths = [float(row[3]) for row in rows]
     assert depths == sorted(depths)
-    assert total == "9 taps, input (1, 28, 28)"
+    assert total == "9 layers, input (1, 28, 28)"
     said = seelike("layers", "resnet10t", "--taps", "layer*.0", "bn1:input", "--reduction", "mean")
     rows = [re.split(r"\s{2,}", line) for line in said.lines[1:-1]]
     # In the order they fire, whatever the order they were asked for.
@@ -334,7 +332,7 @@ def without_folds(page: bytes) -> bytes:
 
 def test_store_ls_lists_everything_and_rm_removes_it(copy: Path, seelike: Seelike) -> None:
     store = copy / "store"
-    *things, total = seelike("store", "ls", store).lines
+    _, *things, total = seelike("store", "ls", store).lines
     assert [thing.split()[0] for thing in things] == [
         "recordings",
         "signatures",
@@ -345,21 +343,21 @@ def test_store_ls_lists_everything_and_rm_removes_it(copy: Path, seelike: Seelik
     assert "colour ViT, cka, complete" in things[1]
     assert things[2].endswith("cka")
     assert things[3].endswith("tiny")
-    assert total.startswith("4 things, ")
+    assert total.startswith("4 entries, ")
 
     digest = things[1].split()[1]
     before = files(store)
     assert "means 0 things" in seelike("store", "rm", "--what", "00000000", store).refusal
     assert "8 or more digits" in seelike("store", "rm", "--what", digest[:7], store).refusal
     assert files(store) == before
-    assert seelike("store", "rm", "--what", digest, store).lines[0].startswith("removed 1 things")
-    assert [line.split()[0] for line in seelike("store", "ls", store).lines[:-1]] == [
+    assert seelike("store", "rm", "--what", digest, store).lines[0].startswith("removed 1 entry, ")
+    assert [line.split()[0] for line in seelike("store", "ls", store).lines[1:-1]] == [
         "recordings",
         "measures",
         "comparisons",
     ]
     seelike("store", "rm", "--what", "recordings", store)
-    assert seelike("store", "ls", store).lines[-1].startswith("2 things, ")
+    assert seelike("store", "ls", store).lines[-1].startswith("2 entries, ")
     nowhere = copy / "nowhere"
     for action in (["ls"], ["verify"], ["rm", "--what", "recordings"]):
         assert "does not exist" in seelike("store", *action, nowhere).refusal
@@ -376,14 +374,19 @@ def flip(chunk: Path) -> None:
     ("kind", "array", "chunk", "recorded"),
     [
         ("recordings", "blocks.1", "1/0/0", "recorded 1 batches"),
-        ("signatures", "direction", "0/1/0", "recorded nothing: all there"),
+        (
+            "signatures",
+            "direction",
+            "0/1/0",
+            NOTHING_NEW,
+        ),
     ],
 )
 def test_a_flipped_bit_is_named_mended_and_healed(
     copy: Path, seelike: Seelike, kind: str, array: str, chunk: str, recorded: str
 ) -> None:
     store, whole = copy / "store", files(copy / "store")
-    fine = "every complete batch is what its checksum says"
+    fine = "every complete batch matches its checksum"
     assert seelike("store", "verify", store).lines == [fine]
     (thing,) = (store / kind).iterdir()
     flip(thing / array / "c" / chunk)
@@ -446,7 +449,7 @@ def test_a_constant_tap_is_refused_or_left_out_and_listed(tmp_path: Path, seelik
     assert not (tmp_path / "report").exists()
 
     said = seelike("compare", study, "--skip-degenerate")
-    assert said.lines[0] == "recorded nothing: all there"
+    assert said.lines[0] == NOTHING_NEW
     page = (tmp_path / "report" / "index.html").read_text()
     assert "Constant over the images, so left out: half dead: blocks.1.mlp." in page
     rows = (tmp_path / "report" / "data" / "cka.csv").read_text().splitlines()
@@ -609,17 +612,15 @@ ACTIONS = [["store", action] for action in ("ls", "verify", "rm")]
 @pytest.mark.parametrize("verb", [[], *VERBS, *ACTIONS], ids=" ".join)
 def test_every_verb_explains_itself(seelike: Seelike, verb: list[str]) -> None:
     said = seelike(*verb, "-h")
-    assert said.lines[0].startswith(f"usage: {' '.join(['seelike', *verb])} [-h]")
+    assert said.lines[0].startswith(f"Usage: {' '.join(['seelike', *verb])} [OPTIONS]")
     assert said.err == ""
 
 
 @pytest.mark.parametrize("arguments", [[], ["comprae", "a.yaml"], *VERBS, ["store", "rm", "s"]])
-def test_a_command_that_lacks_something_shows_its_usage(
+def test_a_command_that_lacks_something_says_what_and_where_its_help_is(
     seelike: Seelike, arguments: list[str]
 ) -> None:
-    said = seelike(*arguments)
-    assert (said.status, said.out) == (2, "")
-    assert said.err.startswith("usage: seelike")
+    assert re.search(r"`seelike.* -h` shows what it takes", seelike(*arguments).refusal)
 
 
 def test_an_interruption_and_a_fault_have_a_status_of_their_own(
@@ -638,7 +639,7 @@ def test_a_process_of_its_own_says_one_line_for_a_mistake_inside_the_flow(tmp_pa
     study = write_study(tmp_path, taps=["blocks.*.mlpp"])
     environment = {k: v for k, v in os.environ.items() if k not in QUIET}
     done = subprocess.run(
-        [sys.executable, "-m", "seelike.flows.cli.main", "compare", str(study)],
+        [sys.executable, "-m", "seelike", "compare", str(study)],
         capture_output=True,
         text=True,
         env=environment | {"PREFECT_API_URL": PREFECT_API_URL.value(), "OMP_NUM_THREADS": "1"},

@@ -51,7 +51,7 @@ def test_nearest_tells_a_table_and_writes_it_as_csv(
     assert main([*asked, *how]) == 0
     head, names, *rows = capsys.readouterr().out.splitlines()
     assert head.startswith("nearest to one:blocks.3, among 9 layers, by sketches of 1024 numbers")
-    assert names.split() == ["model", "tap", "depth", "rank", "CKA", "low", "high"]
+    assert names.split() == ["model", "layer", "depth", "rank", "CKA", "low", "high"]
     lines = list(csv.DictReader((tmp_path / "n.csv").read_text().splitlines()))
     assert len(rows) == len(lines) == 4
     for row, line in zip(rows, lines, strict=True):
