@@ -28,13 +28,13 @@ class Recipe:
     """What all members of the zoo share in training."""
 
     epochs: int = _setting(12, "passes over the training images", ge=1)
-    batch: int = _setting(256, "images a step", ge=1)
-    peak_rate: float = _setting(2e-3, "learning rate where it is highest", gt=0)
-    weight_decay: float = _setting(0.05, "of AdamW", ge=0)
+    batch: int = _setting(256, "images per step", ge=1)
+    peak_rate: float = _setting(2e-3, "highest learning rate", gt=0)
+    weight_decay: float = _setting(0.05, "weight decay of AdamW", ge=0)
     label_smoothing: float = _setting(0.1, "share of a label given to all classes", ge=0, lt=1)
     warm_up: float = _setting(0.2, "share of the steps before the peak rate", ge=0, lt=1)
     precision: Literal["bfloat16", "float32"] = _setting(
-        "bfloat16", "of the forward pass: bfloat16 or float32"
+        "bfloat16", "precision of the forward pass: bfloat16 or float32"
     )
 
 

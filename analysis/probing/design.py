@@ -37,7 +37,7 @@ class Probing:
         "at which taps single tokens are probed, with the largest of shots: all, last or none",
     )
     test: float = _setting(0.25, "share of the images of each class kept for testing", gt=0, lt=1)
-    seed: int = _setting(0, "which images are for what", ge=0)
+    seed: int = _setting(0, "seed of the choice of training and test images", ge=0)
 
     def __post_init__(self) -> None:
         if any(k < 1 for k in self.shots):

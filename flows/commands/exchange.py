@@ -1,4 +1,4 @@
-"""Giving what a study signed to another group, and taking in what they signed."""
+"""Export a study's signatures and sketches, and import those of another group."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,18 +14,25 @@ from seelike.storage.store import Store, make_store, open_store
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.planning.resources import format_bytes
 
-# What says on which images and how a study's models are signed.
+# Settings of a study that signatures depend on, beside images and models.
 SAME = ("batch", "reduction")
 
 
 def export(study: Study, path: Path) -> str:
-    """Write the signatures and sketches of all models of ``study`` into an archive at ``path``.
+    """Write the signatures and sketches of all models of a study into an archive.
 
-    Neither images nor weights are in it. What was written is told. Raises ``StudyError`` for a
-    model of which nothing complete is in the store.
+    Args:
+        study: The study; its store has to hold complete signatures or sketches of every model.
+        path: The archive to write. It holds neither images nor weights.
+
+    Returns:
+        A line per entry, then the path, size and SHA-256 of the archive.
+
+    Raises:
+        StudyError: The store holds nothing complete of a model.
     """
     images, store = images_of(study), open_store(study.store)
-    # Models that are one network, as untrained twins of two are, go once.
+    # Models that are one network, as untrained baselines of two may be, go once.
     parcels: dict[tuple[str, str], ExchangeVolume] = {}
     for subject in subjects_of(study):
         found = list(_parcels(surveyed(subject, study, images), store))
@@ -37,17 +44,26 @@ def export(study: Study, path: Path) -> str:
         parcels |= {(one.kind, one.name): one for one in found}
     sent = list(parcels.values())
     transfer.send(store, sent, images, path)
-    lines = [f"{one.kind} of {one.attributes['model']}, {len(one.taps)} taps" for one in sent]
+    lines = [f"{one.kind} of {one.attributes['model']}, {len(one.taps)} layers" for one in sent]
     told = f"{path}, {format_bytes(path.stat().st_size)}, SHA-256 {archive.sha256(path)}"
     return "\n".join([*lines, told])
 
 
 def receive(study: Study, path: Path) -> str:
-    """Take the archive at ``path`` into the store of ``study``, which has the same images.
+    """Import an archive of another group into the store of a study on the same images.
 
-    All of it is checked before anything is written. What was taken is told. Raises
-    ``StorageError`` for what is damaged, altered or made on other images, ``StudyError`` for
-    what was made in other batches, or reduced otherwise.
+    All of it is checked before anything is written.
+
+    Args:
+        study: The study; its images, batch and reduction have to be those of the archive.
+        path: The archive.
+
+    Returns:
+        A line per entry.
+
+    Raises:
+        StorageError: The archive is damaged, altered, or made on other images.
+        StudyError: Its entries have another batch or reduction.
     """
     images = images_of(study)
     with archive.opened(path) as opened:
@@ -58,14 +74,14 @@ def receive(study: Study, path: Path) -> str:
         transfer.check_room(store, opened)
         new = {one.name: transfer.keep(store, one, opened) for one in parcels}
     return "\n".join(
-        f"{one.attributes['model']}: {one.kind} of {len(one.taps)} taps "
+        f"{one.attributes['model']}: {one.kind} of {len(one.taps)} layers "
         f"{'taken in' if new[one.name] else 'were there already'}"
         for one in parcels
     )
 
 
 def _parcels(plan: ModelPlan, store: Store) -> Iterator[ExchangeVolume]:
-    """What is complete of one model: signatures for every measure, sketches of any dimension."""
+    """Complete signatures, for every measure, and sketches, of any dimension, of one model."""
     for measure in plan.measures:
         found = parcel(store, "signatures", plan.signatures(measure))
         if found is not None:

@@ -1,4 +1,4 @@
-"""A model of a study: which network, with which weights, and how it came by them."""
+"""A model of a study: the network, its weights, and how it was trained."""
 
 from typing import Any, Literal
 
@@ -12,56 +12,67 @@ from seelike.tasks.planning.plans import TrainingOrigin
 
 
 class About(Part):
-    """How a model of yours came by its weights; networks of the zoo have it on their cards."""
+    """How a model of your own was trained; networks of the zoo have cards that say it."""
 
-    data: str | None = Field(None, description="what it was trained on, such as ImageNet-21k")
+    data: str | None = Field(None, description="name of its training data, such as ImageNet-21k")
     fraction: float | None = Field(
-        None, gt=0, le=1, description="the part of its training images that it was trained on"
+        None, gt=0, le=1, description="fraction of the training images that were used"
     )
     start: str | None = Field(
-        None, description="the model of the study that it was fine-tuned from, by its name"
+        None, description="name of the model in this study that it was fine-tuned from"
     )
-    seed: int | None = Field(None, ge=0, description="the seed of its training")
+    seed: int | None = Field(None, ge=0, description="seed of its training")
 
 
 class Own(Part):
-    """How `seelike train` trains one network where that differs from the others."""
+    """Training of one network by `seelike train`, where it differs from the others."""
 
     data: Literal["fashion-mnist", "digits"] = Field(
-        "fashion-mnist", description="what it is trained on; `digits` are shipped"
+        "fashion-mnist", description="training data; `digits` are shipped"
     )
     fraction: float = Field(
-        1.0, gt=0, le=1, description="of the training images, in as many steps as all would take"
+        1.0,
+        gt=0,
+        le=1,
+        description="fraction of the training images, in as many steps as all would take",
     )
     start: str | None = Field(
         None,
-        description="the network of the zoo, or trained before it, whose weights it begins with",
+        description="network whose weights it starts from: of the zoo, or trained before it",
     )
-    recipe: Recipe | None = Field(None, description="steps and rates of its own")
+    recipe: Recipe | None = Field(None, description="epochs, batch and rates of this network")
 
 
 class Model(Part):
-    """One network: a timm architecture with its weights, one of the zoo, or an imported one."""
+    """One network: a timm architecture, one of the reference zoo, or an imported one."""
 
     name: str = Field(description="its label in figures and tables")
     timm: str | None = Field(None, description="a timm model name, such as vit_small_patch16_224")
     zoo: str | None = Field(None, description="a network of the reference zoo, such as vit")
     imported: str | None = Field(
         None,
-        description="a network of which another group's signatures were imported, as they "
-        "call it, or the beginning of a digest; to be compared, not run",
+        description="a model whose signatures were imported from another group, by their name or "
+        "the beginning of its digest; it is compared, not run",
     )
-    pretrained: bool = Field(False, description="timm's own weights, downloaded once")
-    checkpoint: str | None = Field(None, description="weights: .safetensors or a state dict")
-    seed: int | None = Field(None, ge=0, description="initial weights, where none are loaded")
+    pretrained: bool = Field(
+        False, description="whether to load timm's pretrained weights, downloaded once"
+    )
+    checkpoint: str | None = Field(
+        None, description="file of weights: .safetensors, or a PyTorch state dict"
+    )
+    seed: int | None = Field(
+        None, ge=0, description="seed of the initial weights, where none are loaded"
+    )
     arguments: dict[str, Any] = Field(
         {},
         description="passed to timm.create_model; skip_free: N builds a ViT without the skip "
         "connections of block N",
     )
-    taps: str | list[str] | None = Field(None, description="taps of its own")
-    about: About = Field(About(), description="what it was trained on, and from where")
-    training: Own = Field(Own(), description="for the flow `train` alone")
+    taps: str | list[str] | None = Field(
+        None, description="layers of this model, in place of those of the study"
+    )
+    about: About = Field(About(), description="how it was trained")
+    training: Own = Field(Own(), description="used by `seelike train` only")
 
     @model_validator(mode="after")
     def _one_source(self) -> "Model":
@@ -86,10 +97,10 @@ class Model(Part):
         return self
 
     def spec(self) -> ModelSpec:
-        """The same, as the network room takes it."""
+        """The network and its weights, as ``seelike.analysis.networks.load`` takes them."""
         return ModelSpec(**self.model_dump(exclude={"taps", "about", "training"}))
 
     @property
     def origin(self) -> TrainingOrigin:
-        """What it was trained on, as steps take it."""
+        """Its training data and start, as tasks take them."""
         return TrainingOrigin(**self.about.model_dump())

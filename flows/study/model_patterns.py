@@ -1,4 +1,4 @@
-"""Many networks of a study by one pattern, resolved to models when the study is read."""
+"""Patterns over network names, expanded to models when a study is read."""
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -18,26 +18,32 @@ NAME = "{name}"
 
 
 class Several(Part):
-    """Networks by a pattern, each under its own name: an entry of `models` with `*`, `?` or `[`."""
+    """Several networks by one pattern: an entry of `models` whose name has `*`, `?` or `[`."""
 
-    timm: str | None = Field(None, description="a pattern over timm's names, such as vit_*_224*")
-    zoo: str | None = Field(None, description="a pattern over the reference zoo, such as *-seed1")
-    pretrained: bool = Field(False, description="those with weights, each with every one of its")
-    exclude: list[str] = Field([], description="patterns of what is left out")
-    limit: int | None = Field(
-        None, ge=1, description="take the first so many, in timm's order; needed above 100"
+    timm: str | None = Field(
+        None, description="pattern over timm's model names, such as vit_*_224*"
     )
-    name: str = Field(NAME, description="what each is called; {name} stands for its own")
-    seed: int | None = Field(None, ge=0, description="as of one model")
-    arguments: dict[str, Any] = Field({}, description="as of one model")
-    taps: str | list[str] | None = Field(None, description="as of one model")
+    zoo: str | None = Field(
+        None, description="pattern over the networks of the reference zoo, such as *-seed1"
+    )
+    pretrained: bool = Field(
+        False, description="only models with pretrained weights; one entry per set of weights"
+    )
+    exclude: list[str] = Field([], description="patterns of names to leave out")
+    limit: int | None = Field(
+        None, ge=1, description="number of networks to take, in timm's order; required above 100"
+    )
+    name: str = Field(NAME, description="label of each; {name} stands for the network's own name")
+    seed: int | None = Field(None, ge=0, description="as for a single model")
+    arguments: dict[str, Any] = Field({}, description="as for a single model")
+    taps: str | list[str] | None = Field(None, description="as for a single model")
 
     def models(self) -> Iterator[dict[str, Any]]:
-        """The models it means; ``AnalysisError`` where it means none, or too many."""
+        """Expand the pattern; ``AnalysisError`` where it matches no network, or too many."""
         if (self.timm is None) == (self.zoo is None):
             raise AnalysisError("a pattern of networks needs exactly one of timm and zoo")
         if NAME not in self.name:
-            raise AnalysisError(f"name {self.name!r} of several networks lacks {NAME}")
+            raise AnalysisError(f"name {self.name!r} of several networks lacks {NAME}; add it")
         kind = "timm" if self.timm is not None else "zoo"
         given = self.model_fields_set & {"pretrained", "seed", "arguments", "taps"}
         changed = {key: getattr(self, key) for key in given}
@@ -65,7 +71,7 @@ class Several(Part):
 
 
 def expanded(value: Any) -> Any:
-    """A list of models with each pattern in it replaced by what it means."""
+    """A list of models in which every pattern is replaced by the networks it matches."""
     if not isinstance(value, list):
         return value
     return [model for entry in value for model in _models(entry)]
@@ -89,18 +95,18 @@ def _models(entry: Any) -> list[Any]:
 
 
 class Expanded:
-    """Beside the type of a list of models: patterns in it are resolved as it is read."""
+    """Annotation of a list of models that expands its patterns before validation."""
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        """Resolve, then validate as models."""
+        """Expand, then validate as models."""
         return core_schema.no_info_before_validator_function(expanded, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """What a form, and Prefect's server, take: a model, with what a pattern has beside it.
+        """The schema for forms and the Prefect server: the keys of a model and of a pattern.
 
         One schema of both: of two alternatives the server would not say what is wrong where.
         """

@@ -1,4 +1,4 @@
-"""Reading a study file: settings put on top, and mistakes answered in one line."""
+"""Read a study file, apply ``--set`` to it, and word its mistakes in one line."""
 
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
@@ -15,9 +15,17 @@ from seelike.storage.errors import suggest
 
 
 def read_study(path: Path, *, settings: Sequence[str] = ()) -> Study:
-    """The study in a YAML file with ``settings`` such as ``images.count=512`` put on top.
+    """Read the study in a YAML file.
 
-    Raises ``StudyError`` in one line that names the key, what was expected and what is near.
+    Args:
+        path: The file.
+        settings: Changes to it, such as ``images.count=512``, applied in order.
+
+    Returns:
+        The validated study.
+
+    Raises:
+        StudyError: One line that names the key, what was expected, and similar names.
     """
     content = read_yaml(path)
     for setting in settings:
@@ -39,11 +47,13 @@ def _apply(content: dict[str, Any], setting: str) -> None:
             here = here[int(name)] if isinstance(here, list) else here.setdefault(name, {})
         here[int(last) if isinstance(here, list) else last] = yaml.safe_load(text)
     except (ValueError, IndexError, AttributeError, TypeError, yaml.YAMLError) as error:
-        raise StudyError(f"--set {setting!r}: the study has no place {key!r}") from error
+        raise StudyError(
+            f"--set {setting!r}: the study has no key {key!r}, or the value is not YAML"
+        ) from error
 
 
 def explain(error: ValidationError) -> str:
-    """The first mistakes of a validation, in one line a person can act on."""
+    """Word at most three mistakes of a validation in one line."""
     lines = []
     for item in error.errors(include_url=False)[:3]:
         where = ".".join(str(part) for part in item["loc"])
@@ -60,7 +70,7 @@ def explain(error: ValidationError) -> str:
 
 
 def _keys(parents: list[int | str]) -> list[str]:
-    """The keys that a study has at one place."""
+    """The keys of a study below ``parents``."""
     here: Any = Study
     for part in parents:
         if part == "models":

@@ -1,4 +1,4 @@
-"""The reference of the study file, made from the models that read it: `make docs` writes it."""
+"""Reference page of the study file, generated from its models: `make docs` writes it."""
 
 import types
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ from seelike.flows.study.study import Study
 
 HEAD = """# The study file
 
-Every key of a study, made from the models that read it by `make docs`. Unknown keys are errors that
-offer the nearest one. `--set images.count=512` changes one key from the command line, and
-`studies/` has whole examples.
+Every key of a study file. `make docs` writes this page from the models that read the file. An
+unknown key is an error that suggests similar ones. `--set images.count=512` changes one key from
+the command line. `studies/` has complete examples.
 """
 
 
@@ -33,7 +33,7 @@ def _tables(place: str, part: type, seen: dict[type, str]) -> Iterator[str]:
     seen[part] = place
     first = (part.__doc__ or "").split("\n\n")[0]
     yield f"{' '.join(first.split())}\n"
-    yield "| key | what it is | kind | if left out |"
+    yield "| key | meaning | type | default |"
     yield "|---|---|---|---|"
     below = []
     for name, annotation, words, default in _keys(part):
@@ -47,7 +47,7 @@ def _tables(place: str, part: type, seen: dict[type, str]) -> Iterator[str]:
 
 
 def _keys(part: Any) -> Iterator[tuple[str, Any, str, str]]:
-    """Of every key its name, annotation, description, and what counts without it."""
+    """Yield name, annotation, description and default of every key."""
     if issubclass(part, BaseModel):
         for name, field in part.model_fields.items():
             yield name, field.annotation, field.description or "", _left(field.default)
@@ -74,7 +74,7 @@ def _is_part(annotation: Any) -> bool:
 
 
 def _kind(annotation: Any) -> str:
-    """An annotation as a reader of YAML says it."""
+    """Name the type of a key as YAML has it."""
     inside = get_args(annotation)
     if get_origin(annotation) in (Union, types.UnionType):
         return " or ".join(_kind(one) for one in inside if one is not type(None))
@@ -89,7 +89,7 @@ def _kind(annotation: Any) -> str:
 
 
 def _left(value: Any) -> str:
-    """What counts where the key is not there, ``value`` being its default."""
+    """Format the default of a key."""
     if value is None:
         return ""
     if value in (PydanticUndefined, MISSING):

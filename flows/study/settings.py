@@ -1,4 +1,4 @@
-"""The parts of a study that are not its models: images, computing, training, reproduction."""
+"""Parts of a study other than its models: images, computing, training, map, reproduction."""
 
 import re
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ from seelike.storage.images.image_set import MINIMUM
 
 
 class Part(BaseModel):
-    """A part of a study: unknown keys are errors, nothing changes after it was read."""
+    """Base of all parts of a study: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -20,7 +20,7 @@ Place = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_len
 
 
 class Images(Part):
-    """Which images all models see, and in which order."""
+    """The images that all models see, in one order."""
 
     source: str = Field(
         "sample",
@@ -28,11 +28,11 @@ class Images(Part):
         "timm.data.create_dataset reads it, such as `timm:torch/cifar10`",
     )
     count: int | None = Field(
-        None, ge=MINIMUM, description="how many images; all of them if left out"
+        None, ge=MINIMUM, description="number of images; all of them if left out"
     )
-    seed: int = Field(0, ge=0, description="which images, and their order")
-    split: str = Field("validation", description="the split, for `timm:` sources")
-    root: str = Field("downloads", description="where `timm:` sources keep their files")
+    seed: int = Field(0, ge=0, description="seed of the selection and order of the images")
+    split: str = Field("validation", description="split of a `timm:` source")
+    root: str = Field("downloads", description="folder in which `timm:` sources keep their files")
 
 
 # `local`, or a scheduler's address as Dask writes it.
@@ -40,22 +40,22 @@ CLUSTER = r"^(local|(tcp|tls|ws|wss|ucx)://.+)$"
 
 
 class Compute(Part):
-    """Where and in which pieces it is computed; none of it changes a result."""
+    """Devices, batch sizes and workers; none of it changes a result."""
 
     device: str = Field("auto", description="`auto`, `cpu`, `cuda`, `cuda:1`")
     forward_batch: int | None = Field(
         None,
         ge=1,
-        description="images a forward pass; if left out 64, or the batch where only signatures "
-        "are kept, so that the activations of one tap at a time are in memory",
+        description="images per forward pass; if left out 64, or `batch` where only signatures are "
+        "kept, so that the activations of one layer at a time are in memory",
     )
-    shard: int = Field(4096, ge=4, description="images a recording task")
-    memory: float = Field(4.0, gt=0, description="GB that an exact measure may use")
+    shard: int = Field(4096, ge=4, description="images per recording task")
+    memory: float = Field(4.0, gt=0, description="GB of memory that an exact measure may use")
     dask: str | None = Field(
         None,
         json_schema_extra={"pattern": CLUSTER},
-        description="where recording and signing run: `local`, worker processes of this machine, "
-        "or a Dask scheduler's address, tcp://HOST:PORT; threads if left out",
+        description="Dask workers for recording and signatures: `local` (processes on this "
+        "machine), or the address of a scheduler, tcp://HOST:PORT; threads if left out",
     )
 
     @field_validator("dask")
@@ -67,32 +67,39 @@ class Compute(Part):
 
 
 class Training(Part):
-    """How `seelike train` trains: the recipe all networks share, and where they go."""
+    """Training by `seelike train`: the recipe of all networks, and the folders."""
 
-    recipe: Recipe = Field(Recipe(), description="steps and rates, the same for all")
-    output: str = Field("checkpoints", description="folder of the checkpoints and their cards")
-    downloads: str = Field("downloads", description="where Fashion-MNIST is put if downloaded")
+    recipe: Recipe = Field(
+        Recipe(), description="epochs, batch and rates, the same for all networks"
+    )
+    output: str = Field("checkpoints", description="folder for checkpoints and their cards")
+    downloads: str = Field(
+        "downloads", description="folder for Fashion-MNIST where it is downloaded"
+    )
 
 
 class Map(Part):
-    """How the flow `map` goes from layers to models and to a map."""
+    """Similarity of models and the map of layers, by `seelike map`."""
 
     method: Literal["mds", "umap"] = Field(
         "mds",
-        description="the map: `mds`, classical scaling of angles, or `umap`, which needs the "
-        "extra of that name",
+        description="embedding of the layers: `mds` (classical scaling of angles between layers), "
+        "or `umap`, which needs the extra `seelike[umap]`",
     )
     window: float = Field(
-        0.25, ge=0, le=1, description="how far in depth best matches of layers may be"
+        0.25,
+        ge=0,
+        le=1,
+        description="largest difference in depth (0 to 1) of two layers that are matched",
     )
 
 
 class Reproduction(Part):
-    """What the flow `reproduce` does beside the others."""
+    """Image sets that only `seelike reproduce` uses."""
 
     probes: Images | None = Field(
-        None, description="images that layers are probed on; those of the study if left out"
+        None, description="images for the probes; those of the study if left out"
     )
     transfer: Images | None = Field(
-        None, description="a second image set with labels, to which the layers are transferred"
+        None, description="a second image set with labels, for probes of transfer"
     )

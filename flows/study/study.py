@@ -1,4 +1,4 @@
-"""A study: what a person asks for, in one YAML file, the parameter of every flow."""
+"""A study: images, models, layers and analyses in one YAML file, the parameter of every flow."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,35 +22,40 @@ from seelike.tasks.planning.settings import Statistics
 
 
 class Study(Part):
-    """What is asked: images, models, taps, measures."""
+    """Images, models, layers, measures and analyses of one study."""
 
-    name: str = Field("study", description="its label in runs, reports and artifacts")
+    name: str = Field("study", description="label of the study in runs, reports and artifacts")
     store: str = Field(
         "store",
-        description="what keeps recordings and comparisons: a folder, or s3://, gs://, az://",
+        description="where recordings and results are stored: a folder, or s3://, gs://, az://",
     )
-    images: Images = Field(Images(), description="which images all models see")
+    images: Images = Field(Images(), description="the images that all models see")
     models: Annotated[list[Model], Expanded()] = Field(
-        min_length=1, description="the networks to be compared: each, or several by a pattern"
+        min_length=1, description="the networks: one entry per network, or one pattern for several"
     )
-    taps: str | list[str] = Field("blocks", description="`blocks`, `paper`, or glob patterns")
+    taps: str | list[str] = Field(
+        "blocks", description="the layers: `blocks`, `paper`, or glob patterns over module names"
+    )
     reduction: Literal["flatten", "cls", "mean", "tokens"] = Field(
-        "flatten", description="what of a tap is compared; flatten, all of it, is the paper's"
+        "flatten",
+        description="reduction of a layer's output before it is compared; `flatten`, as in the "
+        "paper, keeps all of it",
     )
     keep: Literal["activations", "signatures", "sketches"] = Field(
         "activations",
-        description="what stays in the store; signatures are small, CKA needs them; sketches are "
-        "smaller, and for `seelike sketch` and `seelike nearest` alone",
+        description="what stays in the store: activations; or signatures, which are small and "
+        "suffice for CKA; or sketches, smaller still, for `seelike sketch` and `nearest` only",
     )
-    sketch: Projection = Field(USUAL, description="how signatures are sketched")
-    batch: int = Field(256, ge=4, description="images a Gram; the statistical batch")
+    sketch: Projection = Field(USUAL, description="dimension and seed of the sketches")
+    batch: int = Field(256, ge=4, description="images per batch for HSIC (statistical batch)")
     similarity: list[str] = Field(
         ["cka"],
-        description="measures: cka, which is always there, cka_exact, cka_biased, cka_rbf (or "
+        description="measures: cka (always computed), cka_exact, cka_biased, cka_rbf (or "
         "cka_rbf:WIDTH), cka_deconfounded, rsa, mutual_knn, procrustes, svcca, pwcca, predictivity",
     )
     sweep: bool = Field(
-        False, description="how CKA depends on the number of images and the batch; adds cka_exact"
+        False,
+        description="show how CKA depends on the number of images and the batch; adds cka_exact",
     )
     permutations: int = Field(
         200, ge=0, description="permutations of the images for p values; 0 leaves them out"
@@ -58,35 +63,46 @@ class Study(Part):
     fit_permutations: int = Field(
         20,
         ge=0,
-        description="the same for measures that fit one layer to another (procrustes, svcca; twice "
-        "as many for pwcca, predictivity); one costs twice what such a measure itself does",
+        description="permutations for measures that fit one layer to another (procrustes, svcca; "
+        "twice as many for pwcca, predictivity); each costs twice as much as the measure itself",
     )
     anatomy: list[str] = Field(
         ["attention", "heads", "receptive_fields", "residuals", "localization"],
         min_length=1,
-        description="what `seelike anatomy` looks into: attention, heads, receptive_fields, "
-        "residuals, localization, ablation, which takes a forward pass a block",
+        description="analyses of `seelike anatomy`: attention, heads, receptive_fields, residuals, "
+        "localization, ablation (one forward pass per block)",
     )
     head_block: int = Field(
-        0, ge=0, description="the attention, from 0, whose heads are compared with a ResNet"
+        0, ge=0, description="index (from 0) of the block whose heads are compared with a ResNet"
     )
     localization_tokens: list[Place] = Field(
-        [], description="tokens of the last layer to be drawn; some over its grid if left out"
+        [],
+        description="tokens of the last layer to draw, [row, column]; a few if left out",
     )
     receptive_field_images: int = Field(
-        32, ge=4, description="images a receptive field is averaged over: the first of the set"
+        32,
+        ge=4,
+        description="images over which receptive fields are averaged: the first of the set",
     )
-    reproduction: Reproduction = Field(Reproduction(), description="for the flow `reproduce` alone")
-    map: Map = Field(Map(), description="for the flow `map` alone")
-    probing: Probing = Field(Probing(), description="for the flow `probe` alone")
-    baseline: bool = Field(True, description="compare untrained twins of the models as well")
+    reproduction: Reproduction = Field(
+        Reproduction(), description="used by `seelike reproduce` only"
+    )
+    map: Map = Field(Map(), description="used by `seelike map` only")
+    probing: Probing = Field(
+        Probing(), description="used by `seelike probe` and `seelike reproduce` only"
+    )
+    baseline: bool = Field(True, description="also compare an untrained baseline of every model")
     skip_bad_images: bool = Field(False, description="leave out images that cannot be read")
-    skip_degenerate: bool = Field(False, description="leave out taps constant over the images")
-    compute: Compute = Field(Compute(), description="where it is computed; changes no result")
-    training: Training = Field(Training(), description="for the flow `train` alone")
+    skip_degenerate: bool = Field(
+        False, description="leave out layers that are constant over the images"
+    )
+    compute: Compute = Field(
+        Compute(), description="devices, batch sizes and workers; changes no result"
+    )
+    training: Training = Field(Training(), description="used by `seelike train` only")
     report: str | None = Field(
         None,
-        description="where the report goes, a folder or a bucket's URL; reports/NAME if left out",
+        description="folder or bucket's URL for the report; reports/NAME if left out",
     )
 
     @model_validator(mode="before")
@@ -126,8 +142,8 @@ class Study(Part):
         reading = [name for name in self.measures if measure(name).reads_activations]
         if reading and self.keep != "activations":
             raise ValueError(
-                f"{', '.join(reading)} needs activations, which keep: {self.keep} does not keep; "
-                "set keep: activations, or leave it out"
+                f"{', '.join(reading)} needs activations, which keep: {self.keep} does not store; "
+                "set keep: activations, or leave the measure out"
             )
         return self
 
@@ -140,8 +156,7 @@ class Study(Part):
         doubled = sorted({n for n in names if names.count(n) > 1})
         if doubled:
             raise ValueError(
-                f"two models are named {doubled[0]!r}, untrained twins included; names have to "
-                "differ"
+                f"two models are named {doubled[0]!r}, untrained baselines included; rename one"
             )
         return self
 
@@ -160,18 +175,18 @@ class Study(Part):
 
     @property
     def forward_batch(self) -> int:
-        """Images a forward pass: asked for, or what suits the way of keeping."""
+        """Images per forward pass: as set, or as suits `keep`."""
         own = 64 if self.keep == "activations" else self.batch
         return self.compute.forward_batch or own
 
     @property
     def measures(self) -> list[str]:
-        """The measures asked for, and the one that a sweep needs."""
+        """The measures of the study, and the one that a sweep needs."""
         return list(dict.fromkeys([*self.similarity, *(["cka_exact"] if self.sweep else [])]))
 
     @property
     def statistics(self) -> Statistics:
-        """What is computed beside the similarities."""
+        """Permutations, memory and degenerate layers, as tasks take them."""
         return Statistics(
             skip_degenerate=self.skip_degenerate,
             permutations=self.permutations,
@@ -181,12 +196,12 @@ class Study(Part):
 
     @property
     def report_folder(self) -> str:
-        """Where the report goes: a path, or a bucket's URL."""
+        """The folder or bucket's URL of the report."""
         return self.report or f"reports/{self.name}"
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file; ``StudyError`` where there is none."""
+    """The keys of a study file; ``StudyError`` where it cannot be read or has none."""
     try:
         content = yaml.safe_load(path.read_text())
     except FileNotFoundError as error:

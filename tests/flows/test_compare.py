@@ -236,7 +236,7 @@ def test_a_killed_recording_goes_on_and_ends_with_the_same_bytes(tmp_path: Path)
         (
             {"models": [{"name": "a", "zoo": "vit"}, {"name": "a untrained", "zoo": "vit"}]},
             ParameterTypeError,
-            "two models are named 'a untrained', untrained twins included",
+            "two models are named 'a untrained', untrained baselines included",
         ),
         ({"taps": ["layer*.*.bn9"]}, AnalysisError, "matched nothing"),
         ({"images": {"source": "folder:absent"}}, StorageError, "does not exist"),

@@ -48,11 +48,13 @@ class Projection:
     dimension: int = field(
         default=DIMENSION,
         metadata={
-            "description": "numbers a tap, a multiple of 4; the error of CKA falls with its root"
+            "description": "numbers per layer, a multiple of 4; the error of CKA falls with "
+            "its root"
         },
     )
     seed: int = field(
-        default=0, metadata={"description": "which random map; the same for all to be compared"}
+        default=0,
+        metadata={"description": "seed of the random projection; equal for all that is compared"},
     )
 
     def __post_init__(self) -> None:

@@ -27,10 +27,10 @@ from prefect.settings import (
 from prefect.testing.utilities import prefect_test_harness
 from safetensors.torch import save_file
 
-import seelike.tasks.recording.forward_passes
 from seelike.analysis.networks.loading.models import ModelSpec, load
 from seelike.flows.cli.main import QUIET, main
 from seelike.storage.images import from_sample
+from seelike.tasks.recording import forward_passes
 
 TINY = {"img_size": 32, "patch_size": 16, "embed_dim": 24, "depth": 3, "num_heads": 2}
 VIT = {"name": "colour ViT", "timm": "vit_tiny_patch16_224", "arguments": TINY}
@@ -207,9 +207,7 @@ def test_a_second_run_makes_no_forward_pass_and_the_same_report(
 ) -> None:
     before = files(copy)
     shutil.rmtree(copy / "report")
-    monkeypatch.setattr(
-        seelike.tasks.recording.forward_passes, "summarise", mock.Mock(side_effect=AssertionError)
-    )
+    monkeypatch.setattr(forward_passes, "summarise", mock.Mock(side_effect=AssertionError))
     said = seelike("compare", copy / "study.yaml")
     assert said.lines[0] == NOTHING_NEW
     assert said.lines[-1] == str(copy / "report" / "index.html")
@@ -304,9 +302,7 @@ def test_report_is_drawn_again_from_a_finished_comparison_alone(
     shutil.rmtree(copy / "report")
     shutil.rmtree(copy / "store" / "recordings")
     shutil.rmtree(copy / "store" / "signatures")
-    monkeypatch.setattr(
-        seelike.tasks.recording.forward_passes, "summarise", mock.Mock(side_effect=AssertionError)
-    )
+    monkeypatch.setattr(forward_passes, "summarise", mock.Mock(side_effect=AssertionError))
     said = seelike("report", study)
     assert said.lines == [str(copy / "report" / "index.html")]
     drawn = {
@@ -592,8 +588,8 @@ def test_a_file_that_is_no_study_is_one_line(
         ("images", "expected key=value, such as images.count=512"),
         ("=3", "expected key=value"),
         ("images.cuont=3", "unknown key 'images.cuont'; nearest: 'count'"),
-        ("models.4.name=a", "the study has no place 'models.4.name'"),
-        ("batch=[1", "the study has no place 'batch'"),
+        ("models.4.name=a", "the study has no key 'models.4.name'"),
+        ("batch=[1", "'batch', or the value is not YAML"),
         ("batch=many", "batch: Input should be a valid integer"),
     ],
 )

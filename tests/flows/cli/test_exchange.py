@@ -97,8 +97,8 @@ def test_what_was_exported_comes_in_byte_for_byte_once(theirs: Path, tmp_path: P
     asked = study(tmp_path / "mine")
     told = receive(asked, theirs / "out.zip")
     assert told.splitlines() == [
-        "theirs: signatures of 2 taps taken in",
-        "theirs: sketches of 2 taps taken in",
+        "theirs: signatures of 2 layers taken in",
+        "theirs: sketches of 2 layers taken in",
     ]
     whole = files(theirs / "store")
     assert files(tmp_path / "mine") == whole
@@ -200,7 +200,7 @@ def test_a_batch_that_an_earlier_import_did_not_reach_is_taken_in(
     receive(asked, theirs / "out.zip")
     mark = next((tmp_path / "mine" / "signatures").glob("*/digest/c/1/0"))
     mark.unlink()
-    assert "signatures of 2 taps taken in" in receive(asked, theirs / "out.zip")
+    assert "signatures of 2 layers taken in" in receive(asked, theirs / "out.zip")
     assert files(tmp_path / "mine") == files(theirs / "store")
 
 

@@ -98,8 +98,8 @@ def test_sketches_go_to_another_group(study: Path, tmp_path: Path, capsys: Captu
     assert main(["export", str(study), archive]) == 0
     assert main(["import", str(study), archive, "--set", f"store={mine}"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[:2] == ["sketches of one, 9 taps", "sketches of two, 9 taps"]
-    assert said[3:] == [f"{model}: sketches of 9 taps taken in" for model in ("one", "two")]
+    assert said[:2] == ["sketches of one, 9 layers", "sketches of two, 9 layers"]
+    assert said[3:] == [f"{model}: sketches of 9 layers taken in" for model in ("one", "two")]
     asked = ["nearest", "two:blocks.1", "--store", str(mine), "--sketches", "--dimension", "1024"]
     assert main(asked) == 0
     other = ["import", str(study), archive, "--set", "images.seed=3"]
