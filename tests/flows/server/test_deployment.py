@@ -26,8 +26,8 @@ DEPLOYMENTS = yaml.safe_load((ROOT / "deployment.yaml").read_text())["deployment
 def test_the_server_accepts_the_parameters_of_a_flow_that_is_there(
     deployment: dict[str, Any],
 ) -> None:
-    path, name = deployment["entrypoint"].split(":")
-    flow = getattr(importlib.import_module(path.removesuffix(".py").replace("/", ".")), name)
+    module, _, name = deployment["entrypoint"].rpartition(".")
+    flow = getattr(importlib.import_module(module), name)
     # By JSON schema, as the server does it before any of our code sees them.
     validate(
         deployment["parameters"],
