@@ -4,7 +4,7 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from seelike.analysis.networks.devices import device
-from seelike.analysis.similarity.models.umap_embedding import require
+from seelike.analysis.similarity.models.umap_embedding import require_umap
 from seelike.flows.compare import signed
 from seelike.flows.run.model_failures import ModelFailures
 from seelike.flows.run.study_run import (
@@ -48,7 +48,7 @@ def map_study(study: Study) -> MapResult:
     check_comparable(study)
     store = locate(study.store)
     if study.map.method == "umap":
-        require()
+        require_umap()
     # A map is of CKA: other measures of the study are not its business.
     study = study.model_copy(update={"store": store.url, "similarity": ["cka"], "sweep": False})
     folder = map_folder(study)

@@ -39,52 +39,56 @@ class Requirement:
     met: Callable[[AvailableModels], bool]
 
 
-def plain(facts: Facts) -> bool:
+def is_unmodified(facts: Facts) -> bool:
     """Whether it is a network as such: all data, all skips, not fine-tuned."""
-    return facts.get("skip_free") is None and not partial(facts) and not fine_tuned(facts)
+    return (
+        facts.get("skip_free") is None and not trained_on_part(facts) and not is_fine_tuned(facts)
+    )
 
 
-def partial(facts: Facts) -> bool:
+def trained_on_part(facts: Facts) -> bool:
     """Whether it was trained on a part of the data."""
     return facts.get("origin", {}).get("fraction") not in (None, 1.0)
 
 
-def fine_tuned(facts: Facts) -> bool:
+def is_fine_tuned(facts: Facts) -> bool:
     """Whether its training began with another network's weights."""
     return facts.get("origin", {}).get("start") is not None
 
 
-def pooled(facts: Facts) -> bool:
+def is_pooled(facts: Facts) -> bool:
     """Whether it is classified by the average of its tokens."""
     return facts.get("pooling") == "GAP"
 
 
-def of_family(family: str) -> Callable[[Facts], bool]:
+def is_of_family(family: str) -> Callable[[Facts], bool]:
     """The networks as such of that family; of ViTs those not classified by an average."""
     return lambda facts: (
-        facts["family"] == family and plain(facts) and not (family == "vit" and pooled(facts))
+        facts["family"] == family
+        and is_unmodified(facts)
+        and not (family == "vit" and is_pooled(facts))
     )
 
 
 def _pooled_vit(facts: Facts) -> bool:
-    return facts["family"] == "vit" and plain(facts) and pooled(facts)
+    return facts["family"] == "vit" and is_unmodified(facts) and is_pooled(facts)
 
 
 def _any(kind: Callable[[Facts], bool]) -> Callable[[AvailableModels], bool]:
     return lambda available: bool(available.where(kind))
 
 
-VIT = Requirement("a ViT", "a trained ViT, such as {zoo: vit}", _any(of_family("vit")))
+VIT = Requirement("a ViT", "a trained ViT, such as {zoo: vit}", _any(is_of_family("vit")))
 RESNET = Requirement(
-    "a ResNet", "a trained ResNet, such as {zoo: resnet}", _any(of_family("resnet"))
+    "a ResNet", "a trained ResNet, such as {zoo: resnet}", _any(is_of_family("resnet"))
 )
 MIXER = Requirement(
-    "an MLP-Mixer", "a trained MLP-Mixer, such as {zoo: mixer}", _any(of_family("mixer"))
+    "an MLP-Mixer", "a trained MLP-Mixer, such as {zoo: mixer}", _any(is_of_family("mixer"))
 )
 CLASS_TOKEN = Requirement(
     "a ViT with a class token",
     "a trained ViT classified by a class token, such as {zoo: vit}",
-    _any(of_family("vit")),
+    _any(is_of_family("vit")),
 )
 POOLED = Requirement(
     "a ViT classified by average pooling",
@@ -94,7 +98,7 @@ POOLED = Requirement(
 FRACTION = Requirement(
     "a ViT trained on part of the data",
     "the same ViT trained on a fraction of the data, such as {zoo: vit-10-percent}",
-    _any(lambda facts: facts["family"] == "vit" and partial(facts)),
+    _any(lambda facts: facts["family"] == "vit" and trained_on_part(facts)),
 )
 SKIP_FREE = Requirement(
     "a ViT trained without the skips of one block",
@@ -104,7 +108,7 @@ SKIP_FREE = Requirement(
 FINE_TUNED = Requirement(
     "a network fine-tuned from another one",
     "a network and what it was fine-tuned to, such as {zoo: vit} and {zoo: vit-digits}",
-    _any(fine_tuned),
+    _any(is_fine_tuned),
 )
 LABELS = Requirement(
     "images with labels, enough of every class",

@@ -1,4 +1,4 @@
-"""CKA of a block of pairs of layers, with intervals: for blocks of many pairs."""
+"""CKA of a block of pairs of layers, with intervals, for comparisons of very many layers."""
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +22,14 @@ def block_parts(
     *,
     out: Float32,
 ) -> None:
-    """What one batch adds to the CKA of every pair (T_a, T_b), written to ``out``.
+    """Compute what one batch adds to the CKA of every pair: over all batches this sums to CKA.
 
-    ``directions`` (T, pairs) are unit signatures of the batch, ``weights`` (T,) those of the
-    taps in it (``batch_weights``): over all batches the parts sum to CKA.
+    Args:
+        directions_a: Unit signatures of the batch, (T_a, pairs) float32.
+        directions_b: Unit signatures of the batch, (T_b, pairs) float32.
+        weights_a: Weights of the layers in the batch (``batch_weights``), (T_a,).
+        weights_b: Weights of the layers in the batch, (T_b,).
+        out: Written to, (T_a, T_b) float32.
     """
     np.matmul(directions_a, directions_b.T, out=out)
     out *= weights_a.astype(np.float32)[:, None]
@@ -40,22 +44,24 @@ def block_cka(
     images: npt.ArrayLike | None = None,
     level: float = LEVEL,
 ) -> tuple[Float32, tuple[Float32, Float32] | None]:
-    """CKA (T_a, T_b) float32 and its interval (low, high), from the ``parts`` of all batches.
+    """Compute CKA and its jackknife interval from the parts of all batches.
+
+    Without batch j, CKA is (Σ z - zⱼ) / √((1 - xⱼ)(1 - yⱼ)), x and y the shares of the batch in
+    a layer's own HSIC.
 
     Args:
-        parts: (B, T_a, T_b), what each batch adds to CKA.
-        weights_a: (B, T_a), weights of the taps in the batches, of length one per tap.
-        weights_b: (B, T_b), likewise.
-        images: (B,), images of each batch; alike where left out.
-        level: of the interval.
+        parts: What each batch adds to CKA (``block_parts``), (B, T_a, T_b).
+        weights_a: Weights of the layers in the batches, of length one per layer, (B, T_a).
+        weights_b: Weights of the layers in the batches, (B, T_b).
+        images: Images per batch, (B,); the same for all where left out.
+        level: Confidence level of the interval.
 
     Returns:
-        CKA and its interval as ``intervals.cell_interval`` has it: without batch j it is
-        (Σ z - zⱼ) / √((1 - xⱼ)(1 - yⱼ)), x and y the shares of the batch in a tap's own HSIC.
-        None for it where nothing can be left out.
+        CKA, (T_a, T_b) float32, and the bounds (low, high) of its interval, all in [-1, 1]; None
+        for the bounds where a single batch is nearly all there is.
 
     Raises:
-        AnalysisError: For weights that do not belong to the parts.
+        AnalysisError: The weights do not belong to the parts.
     """
     batches = len(parts)
     for weights, taps in ((weights_a, parts.shape[1]), (weights_b, parts.shape[2])):

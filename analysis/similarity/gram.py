@@ -11,7 +11,7 @@ from seelike.analysis.cores import cores
 from seelike.analysis.errors import AnalysisError
 
 Array = npt.NDArray[np.float64]
-# Of features (n, p): their product (n, n), up to a shift, and the energy of the mean taken out.
+# Maps features (n, p) to their product (n, n), up to a shift, and the energy of the removed mean.
 Product = Callable[[npt.NDArray[np.floating]], tuple[Array, float]]
 
 # Energy of features that differ by no more than four units in float32's last place.
@@ -49,13 +49,28 @@ def check_finite(x: npt.NDArray[np.float32]) -> None:
 
 
 def gram(x: npt.ArrayLike, *, product: Product | None = None) -> Array:
-    """The Gram matrix (n, n) of ``x`` (n, ...), features flattened and centred over n; float64.
+    """Compute the centred Gram matrix of a layer's activations.
 
-    Blocks of features are multiplied by themselves in float32 (float64 for float64 input),
-    summed and centred in float64. Features that are constant over the images give exactly zero.
-    Raises ``NonFinite`` for NaN and infinity, ``AnalysisError`` for fewer than 4 images or no
-    features. Uses every core, best with BLAS limited to one thread; ``product`` may multiply
-    elsewhere.
+    Features are flattened and centred over the images (Kornblith et al. 2019, section 3). Blocks
+    of features are multiplied in float32 (float64 for float64 input), summed and centred in
+    float64. Uses every core; BLAS is best limited to one thread.
+
+    Args:
+        x: Activations, (n, ...) with n >= 4 images.
+        product: Multiplies the features elsewhere, such as on a GPU.
+
+    Returns:
+        The Gram matrix, (n, n) float64; exactly zero for constant features.
+
+    Raises:
+        NonFinite: An activation is NaN or infinite.
+        AnalysisError: There are fewer than 4 images, or no features.
+
+    Example:
+        >>> import numpy as np
+        >>> from seelike.analysis.similarity import gram
+        >>> gram(np.random.default_rng(0).normal(size=(32, 8, 4))).shape
+        (32, 32)
     """
     flat = _flat(x)
     total, mean_energy = (product or _product)(flat)
@@ -70,10 +85,15 @@ def gram(x: npt.ArrayLike, *, product: Product | None = None) -> Array:
 
 
 def gram_of_product(product: npt.ArrayLike, *, mean_energy: float) -> Array:
-    """The Gram matrix from the product (n, n) of features, with whatever is left of their mean.
+    """Compute the Gram matrix from a product of features.
 
-    ``mean_energy`` is n times the squared length of the mean: where the features differ by its
-    rounding alone they are constant, and their Gram matrix is exactly zero.
+    Args:
+        product: The product (n, n) of features, whatever is left of their mean.
+        mean_energy: n times the squared length of the mean. Features that differ by its rounding
+            alone are constant.
+
+    Returns:
+        The Gram matrix, (n, n) float64; exactly zero for constant features.
     """
     centred = centre(np.asarray(product, np.float64))
     spread = float(np.trace(centred))
@@ -83,13 +103,13 @@ def gram_of_product(product: npt.ArrayLike, *, mean_energy: float) -> Array:
 
 
 def centre(kernel: Array) -> Array:
-    """``kernel`` (n, n) with the mean of its rows and columns taken out: H K H."""
+    """Centre the rows and columns of ``kernel`` (n, n): H K H."""
     rows = kernel.mean(axis=0)
     return np.asarray(kernel - rows - rows[:, None] + rows.mean())
 
 
 def u_centre(kernel: Array) -> Array:
-    """The U-centred ``kernel`` (n, n), n >= 4 (Székely & Rizzo 2014, eq. 2.1)."""
+    """U-centre ``kernel`` (n, n), n >= 4 (Székely & Rizzo 2014, eq. 2.1)."""
     n = len(kernel)
     off = kernel.copy()
     np.fill_diagonal(off, 0.0)
@@ -111,10 +131,7 @@ def _flat(x: npt.ArrayLike) -> npt.NDArray[np.floating]:
 
 
 def _product(flat: npt.NDArray[np.floating]) -> tuple[Array, float]:
-    """The product of ``flat`` (n, p) up to a shift of the features, and the energy of their mean.
-
-    By blocks of features that stay in the cache: products of one long operand do not.
-    """
+    """The product of ``flat`` (n, p) up to a shift, and the energy of the removed mean."""
     width = max(256, BLOCK // len(flat))
     starts = range(0, flat.shape[1], width)
     count = min(SHARES, len(starts)) if len(flat) <= MANY else 1
@@ -134,11 +151,9 @@ def _product(flat: npt.NDArray[np.floating]) -> tuple[Array, float]:
 
 
 def _block_product(block: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.floating], float]:
-    """The product of a block (n, width), its mean taken out where it would cost digits.
-
-    A shift that all images share changes nothing once the product is centred. The mean is not
-    taken out where a single image makes it: the others would lose digits to it.
-    """
+    """The product of a block (n, width), its mean removed where it would cost digits."""
+    # A shift that all images share changes nothing once the product is centred. The mean is kept
+    # where a single image makes it: the others would lose digits.
     # NumPy computes a matrix times its own transpose as a symmetric product.
     product = block @ block.T
     energy = float(product.sum(dtype=np.float64)) / len(block)
@@ -151,5 +166,5 @@ def _block_product(block: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.floa
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    """Shared by all callers, so that several at a time do not take more than every core."""
+    """The threads of all callers together, one per core."""
     return ThreadPoolExecutor(cores(), thread_name_prefix="gram")

@@ -1,4 +1,4 @@
-"""Over which pairs of images a vector runs, and where shuffled images send its numbers."""
+"""Index layouts of image pairs, and their permutation when images are shuffled."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,11 +14,13 @@ Places = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Pairs:
-    """The pairs (i, j) of n images, in a vector's order.
+    """A layout of the pairs (i, j) of n images in a vector.
 
-    ``length``: n to the number of pairs m; ``images``: m back to n, the next smaller where m is
-    none. ``places``: an order (n,) of the images to where each pair's number stood (m,), so that
-    ``vector(x)[places(order)]`` is ``vector(x[order])``.
+    Attributes:
+        length: Maps n to the number of pairs m.
+        images: Maps m back to n, the next smaller n where m is no number of pairs.
+        places: Maps an order (n,) of the images to the former places (m,) of the pairs, so that
+            ``vector(x)[places(order)]`` is ``vector(x[order])``.
     """
 
     length: Callable[[int], int]

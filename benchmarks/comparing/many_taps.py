@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.harness import markdown
 from benchmarks.harness.clock import interleaved, spread, timed
 from benchmarks.harness.item import Goal, Result
-from seelike.analysis.similarity.nearest.faiss_index import Index, built
+from seelike.analysis.similarity.nearest.faiss_index import Index, build_index
 from seelike.analysis.similarity.nearest.nearest import nearest
 
 FULL_SIZE: dict[str, int] = {"networks": 10_000, "taps": 100, "dimension": 1024, "queries": 20}
@@ -101,7 +101,7 @@ def _index(rows: np.ndarray, dimension: int) -> Index:
         for number, block in enumerate(_blocks(rows)):
             yield number * BLOCK + np.arange(len(block), dtype=np.int64), block
 
-    return built(numbered, count=len(rows), dimension=dimension)
+    return build_index(numbered, count=len(rows), dimension=dimension)
 
 
 def _by_index(index: Index, rows: np.ndarray, asked: np.ndarray) -> list[np.ndarray]:

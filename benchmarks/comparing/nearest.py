@@ -15,8 +15,8 @@ from benchmarks.harness.item import Goal, Item, Result
 from benchmarks.harness.networks import TOY_RESNET, TOY_VIT
 from seelike.analysis.networks.loading.models import ModelSpec
 from seelike.analysis.similarity import cka_from_hsic
-from seelike.analysis.similarity.nearest.nearest import best, nearest
-from seelike.analysis.similarity.nearest.sketches import Projection, folded, sketched
+from seelike.analysis.similarity.nearest.nearest import largest_places, nearest
+from seelike.analysis.similarity.nearest.sketches import Projection, combine_batches, sketch_batch
 from seelike.storage.arrays.signatures import Signatures, open_signatures
 from seelike.storage.images import ImageSet
 from seelike.storage.networks import zoo
@@ -147,8 +147,8 @@ def _sketches(kept: Sequence[Signatures], projection: Projection) -> np.ndarray:
         for batch, (start, stop) in enumerate(one.bounds):
             images = stop - start
             directions = one.read(batch)[0][:, : images * (images - 1) // 2]
-            parts.append(sketched(directions, batch=batch, projection=projection))
-        rows.append(folded(parts, one.lengths().T))
+            parts.append(sketch_batch(directions, batch=batch, projection=projection))
+        rows.append(combine_batches(parts, one.lengths().T))
     return np.concatenate(rows)
 
 
@@ -161,7 +161,7 @@ def _matrix(rows: np.ndarray) -> np.ndarray:
 
 def _nearest(matrix: np.ndarray) -> list[np.ndarray]:
     alone = matrix - 9 * np.eye(len(matrix))
-    return [best(row, COUNT) for row in alone]
+    return [largest_places(row, COUNT) for row in alone]
 
 
 def _recall(exact: np.ndarray, estimated: np.ndarray) -> float:

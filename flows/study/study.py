@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from seelike.analysis.networks.loading.models import twin_name
 from seelike.analysis.probing import Probing
 from seelike.analysis.similarity.measures import measure
-from seelike.analysis.similarity.nearest.sketches import USUAL, Projection
+from seelike.analysis.similarity.nearest.sketches import DEFAULT_PROJECTION, Projection
 from seelike.analysis.similarity.significance.permutation_tests import FEWEST, LEVEL
 from seelike.flows.errors import StudyError
 from seelike.flows.study.model import Model
@@ -46,7 +46,7 @@ class Study(Part):
         description="what stays in the store: activations; or signatures, which are small and "
         "suffice for CKA; or sketches, smaller still, for `seelike sketch` and `nearest` only",
     )
-    sketch: Projection = Field(USUAL, description="dimension and seed of the sketches")
+    sketch: Projection = Field(DEFAULT_PROJECTION, description="dimension and seed of the sketches")
     batch: int = Field(256, ge=4, description="images per batch for HSIC (statistical batch)")
     similarity: list[str] = Field(
         ["cka"],

@@ -27,7 +27,7 @@ from seelike.analysis.similarity.parts.localization import (
     Hsics,
     Signatures,
     batch_hsics,
-    joined,
+    concatenate,
     signatures,
 )
 from seelike.analysis.similarity.parts.localization_scores import scores
@@ -91,7 +91,7 @@ def localization(seen: AnalysisInput) -> xr.Dataset:
     by_name = {layer.tap.name: layer for layer in layers}
     for (tap, patches), parts in sorted(found.items(), key=lambda item: item[0][1] != PIXELS):
         try:
-            rows.append(_scored(by_name[tap], patches, joined([*parts.values()])))
+            rows.append(_scored(by_name[tap], patches, concatenate([*parts.values()])))
         except AnalysisError as error:
             why_not[f"{tap} against {patches}"] = " ".join(str(error).split())
     if not rows:

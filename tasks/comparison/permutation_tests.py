@@ -16,7 +16,7 @@ from seelike.analysis.similarity.significance.permutation_tests import (
     PermutationTest,
     ShuffleTest,
 )
-from seelike.analysis.similarity.significance.permutations import batch_weights, unpadded
+from seelike.analysis.similarity.significance.permutations import batch_weights, remove_padding
 from seelike.analysis.similarity.significance.tails import Tail
 from seelike.storage.arrays.signatures import Signatures
 from seelike.tasks.runtime.threads import computed
@@ -80,7 +80,7 @@ def signed(
                 one.prefetch(batch + 1)
             if len(present) < len(read):
                 read = read[present]
-            read = unpadded(read, images=stop - start, pairs=pairs)
+            read = remove_padding(read, images=stop - start, pairs=pairs)
             yield read * weight[:, None].astype(np.float32)
 
     return batches

@@ -13,9 +13,9 @@ from prefect.cache_policies import NO_CACHE
 from seelike.analysis.cores import cores
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.models import classical_mds, permanova
-from seelike.analysis.similarity.models.aggregates import AGGREGATES, aggregated
-from seelike.analysis.similarity.models.dendrograms import clustered, distances_of
-from seelike.analysis.similarity.models.umap_embedding import neighbour_map
+from seelike.analysis.similarity.models.aggregates import AGGREGATES, aggregate_models
+from seelike.analysis.similarity.models.dendrograms import cluster_models, model_distances
+from seelike.analysis.similarity.models.umap_embedding import embed_layers
 from seelike.analysis.similarity.significance.model_tests import ModelTest
 from seelike.storage.arrays import xarray_datasets
 from seelike.storage.arrays.signatures import open_signatures
@@ -100,7 +100,7 @@ def _dataset(
     read = layer_similarity(pairs.blocks(), known)
     models, facts = read.layers.models, provenance["models"]
     first = [start for start, _ in read.layers.ranges.values()]
-    similarity = aggregated(read.rows, read.layers, window=design.window)
+    similarity = aggregate_models(read.rows, read.layers, window=design.window)
     dataset = xr.Dataset(
         {"similarity": (SQUARE, similarity)},
         coords={
@@ -130,7 +130,7 @@ def _dataset(
 
 
 def _cluster(dataset: xr.Dataset) -> None:
-    found = [clustered(one) for one in dataset["similarity"].values]
+    found = [cluster_models(one) for one in dataset["similarity"].values]
     dataset["merges"] = ("aggregate", "merge", "part"), np.stack([one.merges for one in found])
     dataset["order"] = ("aggregate", "leaf"), np.stack([one.order for one in found])
     dataset.attrs["cophenetic"] = [one.cophenetic for one in found]
@@ -171,7 +171,7 @@ def _batches(store: Store, plans: Sequence[ModelPlan], present: np.ndarray) -> B
 def _explain(dataset: xr.Dataset) -> None:
     """Each factor by itself, for both aggregates; those that can't be tested are left out."""
     names = [str(name) for name in dataset["model"].values]
-    rows: dict[str, list[permanova.Explained]] = {}
+    rows: dict[str, list[permanova.PermanovaResult]] = {}
     for factor in FACTORS:
         known = levels_of(dataset.attrs["models"], factor)
         own = [name for name in names if name in known]
@@ -179,7 +179,7 @@ def _explain(dataset: xr.Dataset) -> None:
         try:
             rows[factor] = [
                 permanova.permanova(
-                    distances_of(one)[np.ix_(places, places)], [known[name] for name in own]
+                    model_distances(one)[np.ix_(places, places)], [known[name] for name in own]
                 )
                 for one in dataset["similarity"].values
             ]
@@ -201,13 +201,13 @@ def _number(value: Any) -> Any:
 def _place(dataset: xr.Dataset, read: LayerSimilarity, design: MapDesign) -> None:
     """Where every layer lies on the map."""
     try:
-        found = classical_mds.scaled(read.rows, read.layers.depth, step=read.step)
+        found = classical_mds.classical_mds(read.rows, read.layers.depth, step=read.step)
     except AnalysisError as error:
         dataset.attrs["left_out"] |= {"map": str(error).partition(";")[0]}
         return
     places = found.coordinates
     if design.method == "umap":
-        places = neighbour_map(read.rows, places, memory=design.memory, step=read.step)
+        places = embed_layers(read.rows, places, memory=design.memory, step=read.step)
     dataset["place"] = ("tap", "axis"), places
     dataset.attrs |= {
         "shares": found.shares.tolist(),

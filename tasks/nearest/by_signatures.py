@@ -7,7 +7,7 @@ import numpy as np
 from dask.delayed import delayed
 
 from seelike.analysis.errors import AnalysisError
-from seelike.analysis.similarity.nearest.nearest import best, query
+from seelike.analysis.similarity.nearest.nearest import largest_places, query
 from seelike.storage.arrays import signatures, sketches
 from seelike.storage.arrays.signatures import Signatures, open_signatures
 from seelike.storage.catalogue import volumes
@@ -52,7 +52,7 @@ def by_signatures(store: Store, name: str, *, count: int, other_models: bool = F
     if not len(present):
         raise AnalysisError(f"{store.url} holds no other layers on the images of {name}")
     asked = query(found[:, present], own_lengths, lengths[:, present])
-    first = best(asked.cka, count)
+    first = largest_places(asked.cka, count)
     nearer = asked.of(first)
     images = [stop - start for start, stop in own.bounds]
     low, high = nearer.interval(images=images) or ([None] * len(first), [None] * len(first))

@@ -8,8 +8,8 @@ import numpy as np
 
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.nearest import faiss_index
-from seelike.analysis.similarity.nearest.nearest import best, nearest
-from seelike.analysis.similarity.nearest.sketches import Projection, cosines, standard_error
+from seelike.analysis.similarity.nearest.nearest import largest_places, nearest
+from seelike.analysis.similarity.nearest.sketches import Projection, estimate_cka, standard_error
 from seelike.storage.arrays import signatures, sketch_indexes, sketches
 from seelike.storage.arrays.signatures import open_signatures
 from seelike.storage.arrays.sketches import open_sketches
@@ -100,7 +100,9 @@ def by_index(
     every = layers(shelf.volumes)
     names = [volume.name for volume in shelf.volumes]
     make = partial(_index, store, shelf.volumes, projection)
-    index = faiss_index.opened(sketch_indexes.kept(store, names, way=faiss_index.WAY, make=make))
+    index = faiss_index.load_index(
+        sketch_indexes.kept(store, names, way=faiss_index.INDEX_FORMAT, make=make)
+    )
     allowed = comparable(shelf.layer, shelf.volumes, other_models=other_models)
     own = {one.name for one in shelf.volumes} - {one.name for one in allowed}
     spare = 1 + sum(len(one.taps) for one in shelf.volumes if one.name in own)
@@ -110,8 +112,8 @@ def by_index(
         [i for i in numbers.tolist() if once[i] and every[i].volume.name not in own], np.intp
     )
     again = _sketches_of(shelf, [every[i] for i in numbers])
-    values = cosines(shelf.sketch, again)
-    first = best(values, count)
+    values = estimate_cka(shelf.sketch, again)
+    first = largest_places(values, count)
     return _told(
         shelf,
         [every[i] for i in numbers[first]],
@@ -172,7 +174,7 @@ def shelved(store: Store, name: str, *, projection: Projection) -> SketchSet:
 def _index(store: Store, among: Sequence[ModelSignatures], projection: Projection) -> np.ndarray:
     """The index of all sketches of ``among``, numbered one after the other."""
 
-    def blocks() -> Iterator[faiss_index.Numbered]:
+    def blocks() -> Iterator[faiss_index.NumberedSketches]:
         first = 0
         for volume in among:
             rows = open_sketches(store, volume.name).read()
@@ -181,7 +183,7 @@ def _index(store: Store, among: Sequence[ModelSignatures], projection: Projectio
             first += len(rows)
 
     count = sum(len(volume.taps) for volume in among)
-    return faiss_index.built(blocks, count=count, dimension=projection.dimension).content()
+    return faiss_index.build_index(blocks, count=count, dimension=projection.dimension).content()
 
 
 def _sketches_of(shelf: SketchSet, chosen: Sequence[Layer]) -> np.ndarray:

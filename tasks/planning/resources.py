@@ -12,7 +12,7 @@ from seelike.analysis.similarity.exact import exact
 from seelike.analysis.similarity.exact.image_blocks import layout
 from seelike.analysis.similarity.exact.shuffles import Shuffles
 from seelike.analysis.similarity.measures import ExactMeasure, measure
-from seelike.analysis.similarity.nearest.sketches import USUAL, Projection
+from seelike.analysis.similarity.nearest.sketches import DEFAULT_PROJECTION, Projection
 from seelike.storage.arrays import batched, recordings, signatures, sketches
 from seelike.storage.errors import StorageError
 from seelike.storage.store import Store
@@ -60,7 +60,9 @@ def _check_pairs(plans: Sequence[ModelPlan]) -> None:
 MARGIN_BYTES = 64 * 2**20
 
 
-def bytes_left(plan: ModelPlan, *, store: Store, keep: str, projection: Projection = USUAL) -> int:
+def bytes_left(
+    plan: ModelPlan, *, store: Store, keep: str, projection: Projection = DEFAULT_PROJECTION
+) -> int:
     """Bytes that recording and signing ``plan``, or sketching it, will still write."""
     if keep == "sketches":
         return _sketch_bytes_left(plan, store=store, projection=projection)
@@ -108,7 +110,11 @@ def _share_missing(store: Store, kind: str, name: str) -> float:
 
 
 def check_space(
-    plans: Sequence[ModelPlan], *, store: Store, keep: str, projection: Projection = USUAL
+    plans: Sequence[ModelPlan],
+    *,
+    store: Store,
+    keep: str,
+    projection: Projection = DEFAULT_PROJECTION,
 ) -> None:
     """Refuse what does not fit: ``StorageError`` with both numbers and the remedy."""
     free = store.free_bytes()

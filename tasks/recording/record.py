@@ -9,7 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.networks.network import Network
 from seelike.analysis.networks.out_of_memory import out_of_memory, release
-from seelike.analysis.similarity.nearest.sketches import USUAL, Projection
+from seelike.analysis.similarity.nearest.sketches import DEFAULT_PROJECTION, Projection
 from seelike.storage.arrays import recordings
 from seelike.storage.images import ImageSet
 from seelike.storage.store import Store, open_store
@@ -36,7 +36,7 @@ def record_shard(
     shard: range,
     device: str,
     forward_batch: int,
-    projection: Projection = USUAL,
+    projection: Projection = DEFAULT_PROJECTION,
     dask: str | None = None,
 ) -> int:
     """Record the batches of ``shard`` that are missing, here or on a worker; how many that were.
@@ -59,7 +59,7 @@ class Shard:
     keep: str
     number: int
     batches: range
-    projection: Projection = USUAL
+    projection: Projection = DEFAULT_PROJECTION
 
     @property
     def name(self) -> str:
@@ -125,7 +125,9 @@ def _in_memory(
         )
 
 
-def prepare(plan: ModelPlan, *, store: Store, keep: str, projection: Projection = USUAL) -> Kept:
+def prepare(
+    plan: ModelPlan, *, store: Store, keep: str, projection: Projection = DEFAULT_PROJECTION
+) -> Kept:
     """What the batches of ``plan`` are written to, made with its metadata if it is new."""
     if keep == "sketches":
         return create_sketches(plan, store=store, projection=projection)

@@ -10,8 +10,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from seelike.analysis.similarity.image_pairs import TRIANGLE
-from seelike.analysis.similarity.nearest.sketches import Projection, folded, sketched
-from seelike.analysis.similarity.significance.permutations import unpadded
+from seelike.analysis.similarity.nearest.sketches import Projection, combine_batches, sketch_batch
+from seelike.analysis.similarity.significance.permutations import remove_padding
 from seelike.storage.arrays import sketches
 from seelike.storage.arrays.signatures import Signatures, open_signatures
 from seelike.storage.arrays.sketches import Sketches
@@ -47,7 +47,7 @@ class SketchSink:
 
     def add(self, batch: int, directions: np.ndarray, lengths: np.ndarray) -> None:
         """The same of directions (taps, pairs) float32 and lengths (taps,) of signatures."""
-        parts = sketched(directions, batch=batch, projection=self.projection)
+        parts = sketch_batch(directions, batch=batch, projection=self.projection)
         self.kept.write(batch, parts, lengths)
 
     def finish(self, store: Store) -> None:
@@ -58,7 +58,7 @@ class SketchSink:
                 kept.clear()  # What a run left that was killed here.
                 return
             parts = (kept.part(batch) for batch in range(len(kept.bounds)))
-            kept.finish(folded(parts, kept.lengths().T))
+            kept.finish(combine_batches(parts, kept.lengths().T))
 
 
 def create_sketches(plan: ModelPlan, *, store: Store, projection: Projection) -> SketchSink:
@@ -96,7 +96,7 @@ def sketch_signatures(signed: Signatures, *, store: Store, projection: Projectio
 def _sketch(signed: Signatures, made: SketchSink, batch: int) -> None:
     directions, lengths = signed.read(batch)
     start, stop = signed.bounds[batch]
-    own = unpadded(directions, images=stop - start, pairs=TRIANGLE)
+    own = remove_padding(directions, images=stop - start, pairs=TRIANGLE)
     made.add(batch, own, lengths)
 
 

@@ -13,7 +13,7 @@ import yaml
 
 import seelike.tasks.model_map.map_models
 from seelike.analysis.similarity.models.aggregates import aligned, best_match
-from seelike.analysis.similarity.models.dendrograms import distances_of
+from seelike.analysis.similarity.models.dendrograms import model_distances
 from seelike.analysis.similarity.models.permanova import permanova
 from seelike.flows.cli.main import main
 from seelike.flows.map import map_study
@@ -107,7 +107,7 @@ def test_what_explains_it_is_asked_of_each_network_once(finished: MapResult) -> 
     mapped = finished.open().load()
     assert mapped["factor"].values.tolist() == ["architecture", "seed"]
     assert (mapped["factor_models"].values == 4).all()
-    distances = distances_of(mapped["similarity"].sel(aggregate="aligned").values)
+    distances = model_distances(mapped["similarity"].sel(aggregate="aligned").values)
     chosen = [0, 2, 3, 4]
     expected = permanova(distances[np.ix_(chosen, chosen)], ["vit", "vit", "resnet", "resnet"])
     found = mapped.sel(aggregate="aligned", factor="architecture")

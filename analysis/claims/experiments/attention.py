@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from seelike.analysis.claims.evidence import Case, Measurement, undecided_case
-from seelike.analysis.claims.requirements import partial
+from seelike.analysis.claims.requirements import trained_on_part
 from seelike.analysis.claims.results import (
     ModelResult,
     Rows,
@@ -92,7 +92,7 @@ def _less_data(each: Sequence[ModelResult]) -> Iterator[Case]:
         if one.facts.get("trained") and one.family == "vit" and ends(one.own)[0].any()
     }
     known = relations(list(able.values()))
-    parts = [name for name, one in able.items() if partial(one.facts) and known.full(name)]
+    parts = [name for name, one in able.items() if trained_on_part(one.facts) and known.full(name)]
     for part in (able[name] for name in known.least(parts)):
         for full in (able[name] for name in known.full(part.model)):
             if uniform(full.own, "plain") is None or ends(full.own)[0].sum() < HEADS_NEED:

@@ -17,8 +17,8 @@ from seelike.analysis.similarity.exact.image_blocks import (
     Read,
     Run,
     Sums,
-    best,
     centred_images,
+    cheapest_plan,
     squares,
 )
 from seelike.analysis.similarity.gram import Array
@@ -46,7 +46,7 @@ def plan(of: Layout, *, memory: int = 4 * 10**9) -> Plan:
         for size in sizes
         for workers in range(1, of.workers + 1)
     ]
-    return best(plans, memory=memory)
+    return cheapest_plan(plans, memory=memory)
 
 
 def _sets(features: Sequence[int], size: int) -> list[range]:

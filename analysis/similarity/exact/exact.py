@@ -23,7 +23,13 @@ from seelike.analysis.similarity.cka import (
 )
 from seelike.analysis.similarity.exact import cross_products, gram_blocks
 from seelike.analysis.similarity.exact.gram_blocks import NONE
-from seelike.analysis.similarity.exact.image_blocks import Float32, Layout, Plan, Sums, best
+from seelike.analysis.similarity.exact.image_blocks import (
+    Float32,
+    Layout,
+    Plan,
+    Sums,
+    cheapest_plan,
+)
 from seelike.analysis.similarity.exact.shuffles import Shuffles
 from seelike.analysis.similarity.gram import Array
 from seelike.analysis.similarity.image_pairs import Order
@@ -51,7 +57,7 @@ def plan(
     plans = [gram_blocks.plan(of, kernel=kernel, width=width, memory=memory, shuffles=shuffles)]
     if kernel == "linear" and not shuffles.count:
         plans.append(cross_products.plan(of, memory=memory))
-    chosen = best(plans, memory=memory)
+    chosen = cheapest_plan(plans, memory=memory)
     if chosen.peak > memory:
         raise AnalysisError(
             f"exact CKA of these taps needs at least {chosen.peak / 1e9:.2f} GB of memory, "

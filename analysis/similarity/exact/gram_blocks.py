@@ -20,8 +20,8 @@ from seelike.analysis.similarity.exact.image_blocks import (
     Read,
     Run,
     Sums,
-    best,
     centred_images,
+    cheapest_plan,
 )
 from seelike.analysis.similarity.exact.kernels import Distances, Gaussian, Kernel, Linear
 from seelike.analysis.similarity.exact.shuffles import Shuffles, add_shuffled
@@ -67,7 +67,7 @@ def plan(
         for side in sorted({ceil(count / cuts) for cuts in (*range(1, CUTS + 1), count)})
         for workers in range(1, of.workers + 1)
     ]
-    return best(plans, memory=memory)
+    return cheapest_plan(plans, memory=memory)
 
 
 def _plan(

@@ -158,7 +158,7 @@ class Plan:
         return (self.multiply_adds + MULTIPLY_ADDS_A_BYTE * self.bytes_read) / self.workers
 
 
-def best(plans: Sequence[Plan], *, memory: int) -> Plan:
+def cheapest_plan(plans: Sequence[Plan], *, memory: int) -> Plan:
     """The plan of least cost within ``memory`` bytes, or the one of least peak if none is."""
     fitting = [plan for plan in plans if plan.peak <= memory]
     if not fitting:

@@ -14,7 +14,7 @@ from seelike.analysis.similarity.image_pairs import Order, Places
 from seelike.analysis.similarity.significance.permutations import (
     GATHERED,
     order_of,
-    permuted_products,
+    shuffled_products,
 )
 
 # Gathering a kernel entry takes as long as so many multiply-adds.
@@ -64,7 +64,7 @@ def add_shuffled(
         # Of a pair of images both orders count, and cells hold one of them unless i is j.
         weight = np.float32(1 + (i != j))
         moved = (_places(of, shuffles, number, i, j) for number in numbers)
-        for number, product in zip(numbers, permuted_products(entries, moved), strict=True):
+        for number, product in zip(numbers, shuffled_products(entries, moved), strict=True):
             total[number] += weight * product
 
 

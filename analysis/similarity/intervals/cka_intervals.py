@@ -24,17 +24,18 @@ Bounds = tuple[Array, Array]
 def cell_interval(
     parts: npt.ArrayLike, *, images: npt.ArrayLike | None = None, rounding: float = ROUNDING
 ) -> Bounds | None:
-    """95 % interval (low, high), each (T, T), of every cell of CKA, by leaving out each batch.
+    """Compute the 95 % jackknife interval of every cell of minibatch CKA.
+
+    Memory: 256 MB beside ``parts``.
 
     Args:
-        parts: (B, T, T), HSICs of the batches, of any scale common to a tap.
-        images: (B,), images of each batch; alike where left out.
+        parts: HSICs of the batches, of any scale common to a layer, (B, T, T).
+        images: Images per batch, (B,); the same for all where left out.
         rounding: As for ``cka_from_hsic``.
 
     Returns:
-        The bounds, within [-1, 1]; a tap that varies in one batch alone has that whole interval.
-        None where there is a single batch, or one is nearly all there is. Memory: 256 MB beside
-        ``parts``.
+        The bounds (low, high), each (T, T) in [-1, 1]. A layer that varies in one batch alone has
+        that whole interval. None where there is a single batch, or one is nearly all there is.
     """
     hsic = np.asarray(parts, np.float64)
     groups = batch_groups(len(hsic), images)
@@ -60,9 +61,9 @@ def cell_interval(
 
 
 def mean_interval(values: npt.ArrayLike, *, images: npt.ArrayLike | None = None) -> Bounds | None:
-    """95 % interval (low, high), each (T, T), of the mean of ``values`` (B, T, T) over batches.
+    """Compute the 95 % jackknife interval of the mean over batches of ``values`` (B, T, T).
 
-    ``images`` and None as in ``cell_interval``.
+    ``images`` and the result as for ``cell_interval``, but not cut to [-1, 1].
     """
     measured = np.asarray(values, np.float64)
     groups = batch_groups(len(measured), images)
@@ -84,10 +85,19 @@ def jackknifed_cka(
     *,
     images: npt.ArrayLike | None = None,
 ) -> Jackknifed:
-    """``number`` of the CKA matrix (T, T), and of the same without each batch.
+    """Jackknife a number of the CKA matrix over batches.
 
-    ``parts`` and ``images`` as in ``cell_interval``. Without an interval where a tap varies in
-    one batch alone. Raises ``DegenerateTaps`` for a tap that varies in none.
+    Args:
+        parts: HSICs of the batches, of any scale common to a layer, (B, T, T).
+        number: Maps the CKA matrix (T, T) to a number.
+        images: Images per batch, (B,); the same for all where left out.
+
+    Returns:
+        The number with and without each batch; without groups where a layer varies in one batch
+        alone.
+
+    Raises:
+        DegenerateTaps: A layer varies in no batch.
     """
     hsic = np.asarray(parts, np.float64)
     total = hsic.sum(axis=0)
@@ -103,7 +113,7 @@ def jackknifed_cka(
 
 
 def batch_groups(batches: int, images: npt.ArrayLike | None) -> Groups | None:
-    """The batches as groups to leave out; None where an interval can't be had of them."""
+    """The batches as jackknife groups; None where they give no interval."""
     groups = Groups.alike(np.ones(batches) if images is None else images)
     return groups if batches > 1 and groups.freedom(0) >= LEAST_FREEDOM else None
 

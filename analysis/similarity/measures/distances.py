@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seelike.analysis.similarity.gram import CONSTANT, Array
-from seelike.analysis.similarity.measures.features import Features, blocks, flattened
+from seelike.analysis.similarity.measures.features import Features, blocks, flatten
 from seelike.analysis.similarity.measures.measure import Undefined
 
 # Rounding of a float64 product of many terms, as a share of the energies that it cancels.
@@ -31,7 +31,7 @@ def cosine_distances(x: npt.ArrayLike) -> Distances:
     Raises as ``flattened``, and ``Undefined`` for an image that is zero at all features or for
     a single feature.
     """
-    flat = flattened(x)
+    flat = flatten(x)
     if flat.shape[1] < 2:
         raise Undefined(
             "cosines between images need at least 2 features, the tap has 1: use another "
@@ -55,7 +55,7 @@ def correlation_distances(x: npt.ArrayLike) -> Distances:
     Raises as ``flattened``, and ``Undefined`` for an image whose features are all equal or for
     fewer than 3 features, whose correlations can only be 1 and -1.
     """
-    flat = flattened(x)
+    flat = flatten(x)
     if flat.shape[1] < 3:
         raise Undefined(
             f"correlations between images need at least 3 features, the tap has {flat.shape[1]}: "

@@ -15,7 +15,7 @@ Features = npt.NDArray[np.floating]
 HELD = 2**22
 
 
-def flattened(x: npt.ArrayLike) -> Features:
+def flatten(x: npt.ArrayLike) -> Features:
     """``x`` (n, ...) as (n, p), float64 where ``x`` is, float32 otherwise.
 
     Raises ``NonFinite`` for NaN and infinity, ``AnalysisError`` for fewer than 4 images or no
@@ -52,7 +52,7 @@ def dual_gram(x: npt.ArrayLike) -> Array:
     For measures that don't depend on the scale and read small eigenvalues, which the float32
     product of ``gram`` does not hold. Raises as ``flattened``, and ``Constant``.
     """
-    flat = flattened(x)
+    flat = flatten(x)
     total = np.zeros((len(flat), len(flat)))
     energy = 0.0
     for block in blocks(flat):

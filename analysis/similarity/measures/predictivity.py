@@ -71,7 +71,7 @@ def permuted_target(y: Halves, order: Order) -> Halves:
     return replace(y, gram=_about_the_fitted(y.gram[np.ix_(order, order)]))
 
 
-def explained(x: Halves, y: Halves) -> float:
+def held_out_r2(x: Halves, y: Halves) -> float:
     """R² on the held-out images of a ridge regression from ``x`` to ``y``: 1 - SS_res / SS_tot.
 
     Sums over all features of ``y``, so that each counts by its variance (Yamins et al. 2014;
@@ -106,7 +106,7 @@ PREDICTIVITY = FitMeasure(
     source="Yamins et al. (2014); Kornblith et al. (2019), section 4; penalty by generalised "
     "cross-validation, Golub, Heath & Wahba (1979)",
     prepare=halves,
-    compare=explained,
+    compare=held_out_r2,
     permute=permuted_target,
     symmetric=False,
 )

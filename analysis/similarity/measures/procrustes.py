@@ -37,7 +37,7 @@ def quick_cosine(a: Array, b: Array) -> float:
     return float(np.sqrt(np.maximum(np.linalg.eigvalsh(squares), 0.0)).sum())
 
 
-def permuted(a: Array, order: Order) -> Array:
+def permute_shape(a: Array, order: Order) -> Array:
     """The shape of the images in another order."""
     return np.asarray(a[order])
 
@@ -64,7 +64,7 @@ PROCRUSTES = FitMeasure(
     source="Williams, Kunz, Kornblith & Linderman (2021)",
     prepare=shape,
     compare=cosine,
-    permute=permuted,
+    permute=permute_shape,
     symmetric=True,
     quick=quick_cosine,
 )

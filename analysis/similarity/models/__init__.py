@@ -1,1 +1,1 @@
-"""From layers to models: aggregates, clustering, PERMANOVA, classical scaling."""
+"""Similarity of whole models: aggregates, clustering, PERMANOVA, classical scaling."""

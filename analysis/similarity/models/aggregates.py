@@ -1,4 +1,4 @@
-"""From the similarity of layers to that of models: two aggregates, symmetric, 1 of a model itself.
+"""Similarity of two models from that of their layers: two aggregates, symmetric, 1 on itself.
 
 Both give every layer a partner in the other model, and both models the same weight, however
 many layers each has: the mean over the layers of either model of their similarity to their
@@ -26,10 +26,17 @@ ModelPair = tuple[int, int]
 def best_match(
     similarity: npt.ArrayLike, depth_a: npt.ArrayLike, depth_b: npt.ArrayLike, *, window: float
 ) -> Array:
-    """Mean similarity (...) of layers with their best match about as deep in the other model.
+    """Compute the mean similarity of layers with their best match at about the same depth.
 
-    ``similarity`` (..., A, B), depths (..., A) and (..., B). The partner of a layer is the most
-    similar layer at most ``window`` of depth away, or where there is none, of those nearest.
+    Args:
+        similarity: Similarities of the layers of two models, (..., A, B).
+        depth_a: Depths of A's layers, 0 to 1, (..., A).
+        depth_b: Depths of B's layers, 0 to 1, (..., B).
+        window: The largest difference in depth to a partner; where no layer is so near, the
+            nearest ones are.
+
+    Returns:
+        The mean over both directions, (...) float64.
     """
     values = np.asarray(similarity, np.float64)
     apart = np.abs(np.asarray(depth_a)[..., :, None] - np.asarray(depth_b)[..., None, :])
@@ -41,9 +48,9 @@ def best_match(
 
 
 def aligned(similarity: npt.ArrayLike) -> Array:
-    """Mean similarity (...) of layers with their partners on the best monotone path over depth.
+    """Compute the mean similarity of layers with partners on the best monotone path over depth.
 
-    ``similarity`` (..., A, B). Over paths from the first layers of both models to the last ones,
+    Over paths from the first layers of both models to the last ones,
     in steps of one layer of one model or of both, the largest weighted mean, by
 
         D(i, j) = max(D(i - 1, j) + B s, D(i, j - 1) + A s, D(i - 1, j - 1) + (A + B) s),
@@ -52,6 +59,12 @@ def aligned(similarity: npt.ArrayLike) -> Array:
     partner of a layer is that with which a path reaches it. This is dynamic time warping with
     the symmetric weights of Sakoe and Chiba (1978), eq. 20, but that steps are shares of a
     model's depth, not layers: the weights of any path sum to 2AB, half for each model.
+
+    Args:
+        similarity: Similarities s of the layers of two models, input first, (..., A, B).
+
+    Returns:
+        The weighted mean, (...) float64.
     """
     values = np.asarray(similarity, np.float64)
     rows, columns = values.shape[-2:]
@@ -75,10 +88,19 @@ def aligned(similarity: npt.ArrayLike) -> Array:
     return np.asarray(last[..., -1] / (2 * rows * columns))
 
 
-def aggregated(rows: Rows, layers: Layers, *, window: float) -> Array:
-    """Every aggregate of every two models, (``AGGREGATES``, M, M) float64, symmetric.
+def aggregate_models(rows: Rows, layers: Layers, *, window: float) -> Array:
+    """Compute every aggregate of every two models; rows are read once, model by model.
 
-    ``rows`` are read once, those of one model at a time. Errors as ``layers.blocks``.
+    Args:
+        rows: Reads similarities of layers.
+        layers: The layers of all models.
+        window: As for ``best_match``.
+
+    Returns:
+        Similarities, (``AGGREGATES``, M, M) float64, symmetric.
+
+    Raises:
+        AnalysisError: As ``layers.blocks``.
     """
     count = len(layers.models)
     result = np.empty((len(AGGREGATES), count, count))

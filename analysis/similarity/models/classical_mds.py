@@ -10,7 +10,7 @@ from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.gram import Array
 from seelike.analysis.similarity.models.layers import Rows, angular, blocks
 
-# Vectors a pass multiplies; passes at most; and how far an eigenpair may be from one.
+# Vectors per pass, the most passes, and the relative residual of an eigenpair.
 WIDTH, PASSES, TOLERANCE = 8, 60, 1e-9
 SEED = 0
 # A direction of which rounding leaves as little as this is no new one.
@@ -18,12 +18,15 @@ _NOTHING = 1e-10
 
 
 @dataclass(frozen=True)
-class Scaled:
-    """``coordinates`` (T, dimensions) of the layers, their distances as near as may be.
+class ClassicalScaling:
+    """A map of layers by classical scaling.
 
-    ``shares`` (dimensions,): of the sum of all squared distances, what each axis shows.
-    ``negative``: bounds (low, high) of the weight of negative eigenvalues, of the sum of all
-    squared eigenvalues: what no Euclidean map shows. ``passes``: how often rows were read.
+    Attributes:
+        coordinates: Places of the layers, (T, dimensions) float64.
+        shares: Share of the sum of squared distances that each axis shows, (dimensions,).
+        negative: Bounds (low, high) of the weight of negative eigenvalues in the sum of all
+            squared eigenvalues, which no Euclidean map shows.
+        passes: How often the rows were read.
     """
 
     coordinates: Array
@@ -32,17 +35,27 @@ class Scaled:
     passes: int
 
 
-def scaled(
+def classical_mds(
     rows: Rows, depth: npt.ArrayLike, *, dimensions: int = 2, step: int | None = None
-) -> Scaled:
-    """Classical scaling (Torgerson 1952, Gower 1966) of the angles between T layers.
+) -> ClassicalScaling:
+    """Map layers by classical scaling of the angles between them (Torgerson 1952; Gower 1966).
 
     The leading eigenvectors of B = -J D² J / 2, D the angles of the similarities ``rows`` and J
     the centring, times the roots of their eigenvalues. B is not held: a block Krylov space with
     full orthogonalisation (Golub and Underwood 1977) grows by ``WIDTH`` vectors each time rows
-    are read, in blocks of ``step``, until the eigenpairs hold to ``TOLERANCE``. Every axis
-    points to where layers of larger ``depth`` (T,) lie. Memory: 2 x ``WIDTH`` x passes x T.
-    Raises ``AnalysisError`` where there are fewer dimensions, and as ``layers.blocks``.
+    are read, until the eigenpairs hold to ``TOLERANCE``. Memory: 2 x ``WIDTH`` x passes x T.
+
+    Args:
+        rows: Reads similarities of layers.
+        depth: Depths of the layers, (T,); every axis points to where deeper layers lie.
+        dimensions: Dimensions of the map.
+        step: Rows per read; as many as 64 MB hold by default.
+
+    Returns:
+        The map.
+
+    Raises:
+        AnalysisError: The angles have fewer dimensions, or as ``layers.blocks``.
     """
     deep = np.asarray(depth, np.float64)
     sums = _Sums(np.zeros(len(deep)), np.zeros(len(deep)))
@@ -132,7 +145,7 @@ def _found(
     *,
     dimensions: int,
     passes: int,
-) -> Scaled:
+) -> ClassicalScaling:
     """The leading ``dimensions`` of the space that was found."""
     order = np.argsort(values)[::-1][:dimensions]
     largest = float(np.abs(values).max(initial=0.0))
@@ -147,7 +160,7 @@ def _found(
     squares = sums.squares
     negative = float((values[values < 0] ** 2).sum()) / squares
     positive = float((values[values > 0] ** 2).sum()) / squares
-    return Scaled(
+    return ClassicalScaling(
         coordinates * signs,
         values[order] / sums.trace,
         # Those not found may be of either sign.

@@ -1,4 +1,4 @@
-"""Which models are alike: hierarchical clustering of the angles between them."""
+"""Hierarchical clustering of models by the angles between them."""
 
 from dataclasses import dataclass
 
@@ -14,10 +14,13 @@ from seelike.analysis.similarity.models.layers import angular
 
 @dataclass(frozen=True)
 class Dendrogram:
-    """``merges`` (M - 1, 4) as SciPy has them, and the ``order`` (M,) of the leaves.
+    """A clustering of M models.
 
-    ``cophenetic`` is the correlation of the distances with the heights at which pairs meet,
-    None where all are the same.
+    Attributes:
+        merges: SciPy's linkage matrix, (M - 1, 4) float64.
+        order: Order of the leaves, (M,) int.
+        cophenetic: Correlation of the distances with the heights at which pairs meet; None where
+            all are the same.
     """
 
     merges: Array
@@ -25,16 +28,24 @@ class Dendrogram:
     cophenetic: float | None
 
 
-def clustered(similarity: npt.ArrayLike) -> Dendrogram:
-    """Average linkage (UPGMA) of the angles of ``similarity`` (M, M), leaves in optimal order.
+def cluster_models(similarity: npt.ArrayLike) -> Dendrogram:
+    """Cluster models by average linkage (UPGMA) of the angles between them.
 
-    Bar-Joseph, Gifford and Jaakkola (2001): neighbours are as alike as the tree allows. Raises
-    ``AnalysisError`` for fewer than 2 models.
+    Leaves come in the optimal order of Bar-Joseph, Gifford and Jaakkola (2001).
+
+    Args:
+        similarity: Similarities of the models, (M, M).
+
+    Returns:
+        The dendrogram.
+
+    Raises:
+        AnalysisError: There are fewer than 2 models.
     """
     values = np.asarray(similarity, np.float64)
     if len(values) < 2:
         raise AnalysisError(f"{len(values)} models, a dendrogram takes 2 or more")
-    distances = squareform(distances_of(values))
+    distances = squareform(model_distances(values))
     merges = hierarchy.linkage(distances, "average", optimal_ordering=True)
     heights = hierarchy.cophenet(merges)
     varies = min(np.ptp(distances), np.ptp(heights)) > 0
@@ -45,15 +56,15 @@ def clustered(similarity: npt.ArrayLike) -> Dendrogram:
     )
 
 
-def distances_of(similarity: npt.ArrayLike) -> Array:
-    """Angles (M, M) between models, 0 of each with itself, the same both ways."""
+def model_distances(similarity: npt.ArrayLike) -> Array:
+    """Angles between models in radians, (M, M): symmetric, 0 on the diagonal."""
     angles = angular(similarity)
     angles = (angles + angles.T) / 2
     np.fill_diagonal(angles, 0.0)
     return angles
 
 
-def groups(merges: npt.ArrayLike, count: int) -> list[int]:
-    """Which of at most ``count`` clusters each leaf (M,) is of, where the tree is cut so high."""
+def cut_tree(merges: npt.ArrayLike, count: int) -> list[int]:
+    """Cut the tree into at most ``count`` clusters; the cluster of each leaf, (M,)."""
     found = hierarchy.fcluster(np.asarray(merges, np.float64), count, "maxclust")
     return [int(one) for one in found]

@@ -1,4 +1,4 @@
-"""All layers of all models as one list, and their similarities as rows that are read by blocks."""
+"""The layers of all models in one list, and their similarities, read by blocks of rows."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,11 +19,15 @@ HELD = 2**23
 
 @dataclass(frozen=True)
 class Layers:
-    """The layers of all models, (T,): each model's stand together, from input to output.
+    """The layers of all models, those of one model together, from input to output.
 
-    ``model`` names each layer's model, ``depth`` is 0 at the input and 1 at the output. Raises
-    ``AnalysisError`` for lengths that differ, no layers, a model in two places, and depths
-    outside of 0 to 1 or not ascending within a model.
+    Attributes:
+        model: The model of each layer, (T,).
+        depth: The depth of each layer, 0 at the input and 1 at the output, (T,).
+
+    Raises:
+        AnalysisError: Lengths differ, there are no layers, a model stands in two places, or
+            depths are outside 0 to 1 or do not ascend within a model.
     """
 
     model: Sequence[str]
@@ -54,7 +58,7 @@ class Layers:
 
     @cached_property
     def ranges(self) -> dict[str, tuple[int, int]]:
-        """Where each model's layers stand: its first, and the one after its last."""
+        """The place of each model's first layer, and the place after its last."""
         found: dict[str, tuple[int, int]] = {}
         for place, name in enumerate(self.model):
             start, stop = found.get(name, (place, place))
@@ -72,10 +76,10 @@ class Layers:
 
 
 def blocks(rows: Rows, layers: int, *, step: int | None = None) -> Iterator[tuple[int, Array]]:
-    """All rows in blocks of ``step``, or as many as 64 MB hold: where each starts, float64.
+    """Read all rows in blocks of ``step``, or of as many as 64 MB hold.
 
-    Raises ``AnalysisError`` for a block of another shape, and for similarities that are not
-    finite or beyond -1 to 1.
+    Yields the first row of each block and the block, float64. Raises ``AnalysisError`` for a
+    block of another shape, and for similarities that are not finite or outside -1 to 1.
     """
     size = step or max(1, HELD // layers)
     for start in range(0, layers, size):
@@ -84,7 +88,7 @@ def blocks(rows: Rows, layers: int, *, step: int | None = None) -> Iterator[tupl
 
 
 def read(rows: Rows, start: int, stop: int, *, layers: int) -> Array:
-    """Rows ``start`` to ``stop`` of the similarities of so many layers; errors as ``blocks``."""
+    """Read rows ``start`` to ``stop`` of the similarities of ``layers``; errors as ``blocks``."""
     block = np.asarray(rows(start, stop), np.float64)
     if block.shape != (stop - start, layers):
         raise AnalysisError(

@@ -1,4 +1,4 @@
-"""How much of the distances between models a factor explains, by permutations of the models."""
+"""PERMANOVA: the share of the distances between models that a factor explains."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.gram import Array
 
-# As many are enumerated, or drawn where there are more.
+# The most permutations that are enumerated; so many are drawn where there are more.
 PERMUTATIONS = 9999
 SEED = 0
 FEWEST = 3
@@ -21,12 +21,17 @@ _EQUAL = 1e-10
 
 
 @dataclass(frozen=True)
-class Explained:
-    """What a factor explains of the squared distances of N models in so many ``levels``.
+class PermanovaResult:
+    """The test of one factor on the squared distances of models.
 
-    ``share`` is R², ``f`` the pseudo-F, None where models of one level do not differ at all.
-    ``p`` is the share of ``permutations`` of the models whose pseudo-F is as large, the observed
-    one among them; all that are different if ``exact``.
+    Attributes:
+        models: Number of models N.
+        levels: Number of levels of the factor.
+        share: R².
+        f: The pseudo-F; None where models of one level do not differ at all.
+        p: Share of the permutations whose pseudo-F is as large, the observed one among them.
+        permutations: Number of permutations.
+        exact: Whether these are all different permutations.
     """
 
     models: int
@@ -44,16 +49,36 @@ def permanova(
     *,
     permutations: int = PERMUTATIONS,
     seed: int = SEED,
-) -> Explained:
-    """One factor, ``levels`` (N,), of models with ``distances`` (N, N): Anderson (2001).
+) -> PermanovaResult:
+    """Test how much of the distances between models one factor explains (Anderson 2001).
 
     F = (SS_A / (a - 1)) / (SS_W / (N - a)), SS_T the sum of squared distances of all pairs over
-    N, SS_W the same within every level over its size, SS_A = SS_T - SS_W. All different
-    permutations are enumerated where there are at most ``permutations``. Raises
-    ``AnalysisError`` for what ``lacks`` names.
+    N, SS_W the same within every level over its size, SS_A = SS_T - SS_W.
+
+    Args:
+        distances: Distances between models, (N, N).
+        levels: The level of each model, (N,).
+        permutations: All different permutations are enumerated up to this number; otherwise so
+            many are drawn.
+        seed: Seed of the draws.
+
+    Returns:
+        The test.
+
+    Raises:
+        AnalysisError: The factor can't be tested (``untestable_reason``), or the models do not
+            differ.
+
+    Example:
+        >>> import numpy as np
+        >>> from seelike.analysis.similarity.models.permanova import permanova
+        >>> place = np.array([0.0, 0.1, 1.0, 1.2])
+        >>> found = permanova(abs(place - place[:, None]), ["vit", "vit", "resnet", "resnet"])
+        >>> round(found.share, 2), round(found.p, 2)
+        (0.98, 0.33)
     """
     squared = np.square(np.asarray(distances, np.float64))
-    why = lacks(levels)
+    why = untestable_reason(levels)
     if squared.shape != (len(levels),) * 2:
         why = f"distances {squared.shape} of {len(levels)} models"
     elif not why and not squared.any():
@@ -64,17 +89,17 @@ def permanova(
     numbered = np.array([names.index(level) for level in levels])
     total = squared.sum() / 2 / len(levels)
     within = float(_within(squared, numbered[None])[0])
-    exact = different(levels) <= permutations
+    exact = assignment_count(levels) <= permutations
     each = _all(numbered) if exact else _drawn(numbered, permutations, seed)
     # F falls as SS_W grows, so one is as large where the other is as small.
     as_large = sum(
         int((_within(squared, some) <= within + _EQUAL * total).sum()) for some in _stacked(each)
     )
-    count = different(levels) if exact else permutations + 1
+    count = assignment_count(levels) if exact else permutations + 1
     between, freedom = max(total - within, 0.0), len(levels) - len(names)
     # Rounding alone may be left of what is zero.
     f = None if within <= _EQUAL * total else (between / (len(names) - 1)) / (within / freedom)
-    return Explained(
+    return PermanovaResult(
         len(levels),
         len(names),
         share=float(between / total),
@@ -85,7 +110,7 @@ def permanova(
     )
 
 
-def lacks(levels: Sequence[str]) -> str:
+def untestable_reason(levels: Sequence[str]) -> str:
     """Why a factor of these ``levels`` can't be tested; empty where it can."""
     sizes = Counter(levels)
     if len(levels) < FEWEST:
@@ -97,8 +122,8 @@ def lacks(levels: Sequence[str]) -> str:
     return ""
 
 
-def different(levels: Sequence[str]) -> int:
-    """In how many ways the levels can be given to the models."""
+def assignment_count(levels: Sequence[str]) -> int:
+    """The number of different assignments of the levels to the models."""
     sizes = Counter(levels).values()
     return factorial(len(levels)) // prod(map(factorial, sizes))
 

@@ -1,4 +1,4 @@
-"""A map that keeps neighbours together, by UMAP, which is an extra."""
+"""A map of layers by UMAP, which is an optional dependency."""
 
 import importlib
 import warnings
@@ -13,7 +13,7 @@ from seelike.analysis.similarity.models.layers import Rows, angular, blocks
 NEIGHBOURS, SEED = 15, 0
 
 
-def require() -> None:
+def require_umap() -> None:
     """Raise ``AnalysisError`` where umap-learn is not installed."""
     try:
         importlib.import_module("umap")
@@ -24,13 +24,23 @@ def require() -> None:
         ) from error
 
 
-def neighbour_map(rows: Rows, start: npt.ArrayLike, *, memory: int, step: int | None) -> Array:
-    """Coordinates (T, 2) of T layers by UMAP (McInnes et al. 2018) on the angles between them.
+def embed_layers(rows: Rows, start: npt.ArrayLike, *, memory: int, step: int | None) -> Array:
+    """Map layers by UMAP (McInnes et al. 2018) of the angles between them.
 
-    ``start`` (T, 2) is where layers begin: their classical scaling, so that what it shows of the
-    whole stays. Distances on the map have no scale. Unlike classical scaling it holds all
-    angles: raises ``AnalysisError`` where they take more than ``memory`` bytes, for fewer than
-    3 layers, and as ``require``.
+    Distances on the map have no scale. Unlike classical scaling, UMAP holds all angles.
+
+    Args:
+        rows: Reads similarities of layers.
+        start: Initial places of the layers, (T, 2): their classical scaling.
+        memory: The most bytes that the angles may take.
+        step: Rows per read; as many as 64 MB hold by default.
+
+    Returns:
+        Coordinates, (T, 2) float64.
+
+    Raises:
+        AnalysisError: The angles take more than ``memory`` bytes, there are fewer than 3 layers,
+            or umap-learn is not installed.
     """
     places = np.asarray(start, np.float64)
     count = len(places)
@@ -41,7 +51,7 @@ def neighbour_map(rows: Rows, start: npt.ArrayLike, *, memory: int, step: int | 
         )
     if count < 3:
         raise AnalysisError(f"{count} layers, UMAP takes 3 or more")
-    require()
+    require_umap()
     distances = np.empty((count, count), np.float32)
     for first, block in blocks(rows, count, step=step):
         distances[first : first + len(block)] = angular(block)

@@ -16,15 +16,15 @@ import numpy.typing as npt
 from seelike.analysis.errors import AnalysisError
 
 # Another way of building is another index.
-WAY = "faiss-ivf-sq8-1"
+INDEX_FORMAT = "faiss-ivf-sq8-1"
 MOST_LISTS = 4096
 # Sketches a list that the centres are learnt from.
-TAUGHT = 64
+TRAINING_PER_LIST = 64
 # The share of the lists that a query looks into, and how many at least.
-LOOKED_INTO, FEWEST = 1 / 16, 16
+PROBED_SHARE, FEWEST = 1 / 16, 16
 
 # Numbers of some sketches, and the sketches themselves (n, d) float32.
-Numbered = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
+NumberedSketches = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Index:
         Fewer where the lists that were looked into hold fewer.
         """
         lists = int(self.faiss.nlist)
-        probes = min(lists, max(FEWEST, round(lists * LOOKED_INTO)))
+        probes = min(lists, max(FEWEST, round(lists * PROBED_SHARE)))
         asked = _library().SearchParametersIVF(nprobe=probes)
         wanted = np.asarray(query, np.float32)[None]
         _, numbers = self.faiss.search(wanted, min(count, int(self.faiss.ntotal)), params=asked)
@@ -51,19 +51,21 @@ class Index:
         return found[found >= 0]
 
 
-def built(blocks: Callable[[], Iterable[Numbered]], *, count: int, dimension: int) -> Index:
+def build_index(
+    blocks: Callable[[], Iterable[NumberedSketches]], *, count: int, dimension: int
+) -> Index:
     """The index of ``count`` sketches of ``dimension`` numbers, which ``blocks`` gives twice over.
 
     Memory: a byte a number, and the sketches that the centres are learnt from. Raises
     ``AnalysisError`` where FAISS is not installed.
     """
     library = _library()
-    lists = max(1, min(MOST_LISTS, int(np.sqrt(count)), count // TAUGHT))
+    lists = max(1, min(MOST_LISTS, int(np.sqrt(count)), count // TRAINING_PER_LIST))
     coarse = library.IndexFlatL2(dimension)
     index = library.IndexIVFScalarQuantizer(
         coarse, dimension, lists, library.ScalarQuantizer.QT_8bit
     )
-    taught = min(1.0, TAUGHT * lists / count)
+    taught = min(1.0, TRAINING_PER_LIST * lists / count)
     rng = np.random.default_rng(0)
     sample = [rows[rng.random(len(rows)) <= taught] for _, rows in blocks()]
     index.train(np.concatenate(sample))
@@ -72,7 +74,7 @@ def built(blocks: Callable[[], Iterable[Numbered]], *, count: int, dimension: in
     return Index(index)
 
 
-def opened(content: npt.NDArray[np.uint8]) -> Index:
+def load_index(content: npt.NDArray[np.uint8]) -> Index:
     """The index whose ``content`` these bytes are."""
     return Index(_library().deserialize_index(content))
 

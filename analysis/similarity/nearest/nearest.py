@@ -11,7 +11,7 @@ from seelike.analysis.similarity.cka import clip_rounding, clipped_interval
 from seelike.analysis.similarity.gram import Array
 from seelike.analysis.similarity.intervals.cka_intervals import batch_groups
 from seelike.analysis.similarity.intervals.jackknife import half_width, standard_error
-from seelike.analysis.similarity.nearest.sketches import cosines
+from seelike.analysis.similarity.nearest.sketches import estimate_cka
 from seelike.analysis.similarity.significance.permutations import batch_weights
 
 Places = npt.NDArray[np.intp]
@@ -74,7 +74,7 @@ def query(cosines: npt.ArrayLike, own: npt.ArrayLike, others: npt.ArrayLike) -> 
     )
 
 
-def best(values: npt.ArrayLike, count: int) -> Places:
+def largest_places(values: npt.ArrayLike, count: int) -> Places:
     """Where the ``count`` largest ``values`` (T,) are, the largest first, the earlier of equals.
 
     All of them where there are fewer. Raises ``AnalysisError`` for NaN, and a count below 1.
@@ -106,10 +106,10 @@ def nearest(
     for block in blocks:
         # One product a block; the few that are chosen are computed again, with all digits.
         energies = np.einsum("td,td->t", block, block, dtype=np.float32)
-        chosen = best(1 - (length + energies - 2 * (block @ wanted)) / 2, count)
+        chosen = largest_places(1 - (length + energies - 2 * (block @ wanted)) / 2, count)
         places = np.concatenate([places, first + chosen])
-        values = np.concatenate([values, cosines(wanted, block[chosen])])
-        kept = best(values, count)
+        values = np.concatenate([values, estimate_cka(wanted, block[chosen])])
+        kept = largest_places(values, count)
         places, values = places[kept], values[kept]
         first += len(block)
     return places, values

@@ -70,10 +70,10 @@ class Projection:
         return {"map": MAP, **asdict(self)}
 
 
-USUAL = Projection()
+DEFAULT_PROJECTION = Projection()
 
 
-def sketched(directions: npt.ArrayLike, *, batch: int, projection: Projection) -> Float32:
+def sketch_batch(directions: npt.ArrayLike, *, batch: int, projection: Projection) -> Float32:
     """The part of the sketch that one batch gives: (T, d) float32 of ``directions`` (T, pairs).
 
     ``pairs`` are those of the batch's own images, without padding. Linear, tap by tap the same
@@ -96,7 +96,7 @@ def sketched(directions: npt.ArrayLike, *, batch: int, projection: Projection) -
     return result
 
 
-def folded(parts: Iterable[npt.ArrayLike], norms: npt.ArrayLike) -> Float32:
+def combine_batches(parts: Iterable[npt.ArrayLike], norms: npt.ArrayLike) -> Float32:
     """The sketches (T, d) float32 of unit signatures, from every batch's part (T, d).
 
     ``norms`` (batches, T) are the lengths of the batches' signatures. A tap without any, which is
@@ -115,7 +115,7 @@ def folded(parts: Iterable[npt.ArrayLike], norms: npt.ArrayLike) -> Float32:
     return total.astype(np.float32)
 
 
-def cosines(query: npt.ArrayLike, sketches: npt.ArrayLike) -> Array:
+def estimate_cka(query: npt.ArrayLike, sketches: npt.ArrayLike) -> Array:
     """CKA of the tap sketched as ``query`` (d,) with every tap of ``sketches`` (T, d), float64.
 
     Without bias, with ``standard_error``; 1 for a tap with itself.

@@ -76,7 +76,7 @@ def localize(tokens: Iterable[npt.ArrayLike], patches: Iterable[npt.ArrayLike]) 
             missing = "tokens" if x is None else "patches"
             raise AnalysisError(f"batch {number} has no {missing}; give both of every batch")
         parts.append(batch_hsics(x, signatures(y)))
-    return joined(parts)
+    return concatenate(parts)
 
 
 def signatures(x: npt.ArrayLike) -> Signatures:
@@ -136,7 +136,7 @@ def batch_hsics(tokens: npt.ArrayLike, patches: Signatures) -> Hsics:
     return Hsics(crossed[None], (lengths**2)[None], (patches.lengths**2)[None])
 
 
-def joined(batches: Sequence[Hsics]) -> Hsics:
+def concatenate(batches: Sequence[Hsics]) -> Hsics:
     """The HSICs of several batches as one; raises ``AnalysisError`` where they do not fit."""
     shapes = {batch.crossed.shape[1:] for batch in batches}
     if len(shapes) != 1:

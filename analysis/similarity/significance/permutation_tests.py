@@ -18,7 +18,7 @@ from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.gram import Array
 from seelike.analysis.similarity.image_pairs import TRIANGLE, Pairs, Places
 from seelike.analysis.similarity.signature import Float32
-from seelike.analysis.similarity.significance.permutations import check_finite, draws
+from seelike.analysis.similarity.significance.permutations import check_finite, null_similarities
 from seelike.analysis.similarity.significance.tails import Tail, largest_of
 
 LEVEL = 0.05
@@ -130,7 +130,9 @@ class ShuffleTest(ABC):
         """
         together = self._together
         groups = (numbers[i : i + together] for i in range(0, len(numbers), together))
-        drawn = (draws(batches(), numbers=own, seed=self.seed, pairs=pairs) for own in groups)
+        drawn = (
+            null_similarities(batches(), numbers=own, seed=self.seed, pairs=pairs) for own in groups
+        )
         return reduce(Tail.joined, map(self._counted, drawn))
 
     @property

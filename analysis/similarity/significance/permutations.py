@@ -29,7 +29,7 @@ def batch_weights(norms: npt.ArrayLike) -> Array:
     return np.asarray(relative / np.sqrt((relative**2).sum(axis=0)))
 
 
-def unpadded(
+def remove_padding(
     directions: npt.NDArray[Any], *, images: int, pairs: Pairs = TRIANGLE
 ) -> npt.NDArray[Any]:
     """``directions`` (..., numbers) without the zeros that pad a short batch.
@@ -45,7 +45,7 @@ def unpadded(
     return directions[..., :length]
 
 
-def permuted(
+def permute_signatures(
     directions: npt.NDArray[Any], permutation: npt.ArrayLike, *, pairs: Pairs = TRIANGLE
 ) -> npt.NDArray[Any]:
     """``directions`` (..., numbers), any dtype, of the images in the order ``permutation`` (n,).
@@ -56,13 +56,13 @@ def permuted(
     order = np.asarray(permutation)
     if not np.array_equal(np.sort(order), np.arange(len(order))):
         raise AnalysisError(f"{order.tolist()} is no permutation of 0 to {len(order) - 1}")
-    kept = unpadded(directions, images=len(order), pairs=pairs)
+    kept = remove_padding(directions, images=len(order), pairs=pairs)
     result = np.zeros_like(directions)
     result[..., : kept.shape[-1]] = kept[..., pairs.places(order)]
     return result
 
 
-def permuted_products(directions: Float32, places: Iterable[Places]) -> Iterator[Float32]:
+def shuffled_products(directions: Float32, places: Iterable[Places]) -> Iterator[Float32]:
     """For each of ``places`` (m,) the products <d_a, d_b[places]> of all taps: (T, T) float32.
 
     ``directions`` (T, m) have no padding. Memory: a copy of ``directions``, and 1 MB.
@@ -89,7 +89,7 @@ def order_of(images: int, *, seed: int, permutation: int, batch: int) -> Order:
     return np.random.default_rng([seed, permutation, batch]).permutation(images)
 
 
-def draws(
+def null_similarities(
     batches: Iterable[Float32], *, numbers: Sequence[int], seed: int, pairs: Pairs = TRIANGLE
 ) -> Float32:
     """Null similarities (len(numbers), T, T) float32: cell (r, a, b) is the sum of <K_a, pi_r K_b>.
@@ -110,7 +110,7 @@ def draws(
         check_finite(weighted, f"directions of batch {index}")
         orders = (order_of(images, seed=seed, permutation=r, batch=index) for r in numbers)
         moved = map(pairs.places, orders)
-        for drawn, product in zip(total, permuted_products(weighted, moved), strict=True):
+        for drawn, product in zip(total, shuffled_products(weighted, moved), strict=True):
             drawn += product
     if total is None:
         raise AnalysisError("no batches were given")

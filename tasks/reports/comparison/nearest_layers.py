@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from seelike.analysis.similarity import Estimate
-from seelike.analysis.similarity.nearest.nearest import best
+from seelike.analysis.similarity.nearest.nearest import largest_places
 from seelike.storage.reports.write import Csv, Section, Table
 from seelike.tasks.reports.elements.claims import cell
 from seelike.tasks.reports.elements.tables import as_csv
@@ -75,7 +75,7 @@ def matches(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Match]:
     for own in models:
         others = np.flatnonzero(np.isin(model, models) & (model != own))
         for row in np.flatnonzero(model == own):
-            for rank, place in enumerate(others[best(cka[row, others], COUNT)], 1):
+            for rank, place in enumerate(others[largest_places(cka[row, others], COUNT)], 1):
                 yield Match(
                     own,
                     str(tap[row]),

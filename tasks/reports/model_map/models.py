@@ -8,7 +8,7 @@ import xarray as xr
 
 from seelike.analysis import figures as draw
 from seelike.analysis.figures.model_map.model_heatmap import TITLES
-from seelike.analysis.similarity.models.dendrograms import clustered, groups
+from seelike.analysis.similarity.models.dendrograms import cluster_models, cut_tree
 from seelike.analysis.similarity.significance.permutation_tests import LEVEL
 from seelike.storage.digest import slug
 from seelike.storage.reports import write
@@ -70,13 +70,13 @@ def clusters(mapped: xr.Dataset, aggregate: str) -> str:
             f"All {len(names)} {whose} are of one family, {families[0]}; by {TITLES[aggregate]} "
             f"the two most alike are {_closest(own)}."
         )
-    merges = clustered(own["similarity"].values).merges
-    each = _members(names, groups(merges, count))
+    merges = cluster_models(own["similarity"].values).merges
+    each = _members(names, cut_tree(merges, count))
     # Each model a cluster parts families, so there is such a number.
     pure = next(
         number
         for number in range(count, len(names) + 1)
-        if all(len(set(one)) == 1 for one in _members(families, groups(merges, number)))
+        if all(len(set(one)) == 1 for one in _members(families, cut_tree(merges, number)))
     )
     return (
         f"The tree of the {len(names)} {whose} by {TITLES[aggregate]}, cut into {count} clusters, "

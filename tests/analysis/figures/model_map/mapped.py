@@ -7,9 +7,9 @@ import xarray as xr
 from scipy.spatial.distance import cdist
 
 from seelike.analysis.similarity.models import permanova
-from seelike.analysis.similarity.models.aggregates import AGGREGATES, aggregated
-from seelike.analysis.similarity.models.classical_mds import scaled
-from seelike.analysis.similarity.models.dendrograms import clustered, distances_of
+from seelike.analysis.similarity.models.aggregates import AGGREGATES, aggregate_models
+from seelike.analysis.similarity.models.classical_mds import classical_mds
+from seelike.analysis.similarity.models.dendrograms import cluster_models, model_distances
 from seelike.analysis.similarity.models.layers import Layers
 
 LAYERS = 5
@@ -27,9 +27,9 @@ def make_map(models: Sequence[str] = ("vit a", "resnet a", "vit b", "mixer a")) 
     similarity = np.cos(cdist(np.concatenate(points), np.concatenate(points)))
     own = [name for name in models for _ in range(LAYERS)]
     layers = Layers(own, np.tile(depth, len(models)))
-    found = scaled(lambda start, stop: similarity[start:stop], layers.depth)
-    matrices = aggregated(lambda start, stop: similarity[start:stop], layers, window=0.25)
-    trees = [clustered(one) for one in matrices]
+    found = classical_mds(lambda start, stop: similarity[start:stop], layers.depth)
+    matrices = aggregate_models(lambda start, stop: similarity[start:stop], layers, window=0.25)
+    trees = [cluster_models(one) for one in matrices]
     families = [name.split()[0] for name in models]
     dataset = xr.Dataset(
         {
@@ -55,7 +55,7 @@ def make_map(models: Sequence[str] = ("vit a", "resnet a", "vit b", "mixer a")) 
         attrs={"method": "mds", "shares": found.shares.tolist(), "negative": [0.0, 0.0]},
     )
     if len(set(families)) < len(models) and len(set(families)) > 1:
-        each = [permanova.permanova(distances_of(one), families) for one in matrices]
+        each = [permanova.permanova(model_distances(one), families) for one in matrices]
         dataset.coords["factor"] = ["architecture"]
         for name in ("share", "p"):
             values = [[getattr(one, name) for one in each]]

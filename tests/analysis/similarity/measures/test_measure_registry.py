@@ -23,7 +23,7 @@ from seelike.analysis.similarity.measures import (
     similarity,
     svcca,
 )
-from seelike.analysis.similarity.significance.permutations import permuted
+from seelike.analysis.similarity.significance.permutations import permute_signatures
 
 NAMES = ["cka", "cka_rbf", "rsa", "mutual_knn", "procrustes", "svcca", "pwcca", "predictivity"]
 # Over all images at once: these take no batches, and are cka() on arrays.
@@ -237,8 +237,10 @@ def test_permute_does_to_vectors_what_permuted_images_do(name: str, seed: int, n
     vectors = np.stack([one.vector(x), one.vector(y)])
     assert vectors.dtype == np.float64
     expected = np.stack([one.vector(x[order]), one.vector(y[order])])
-    np.testing.assert_allclose(permuted(vectors, order, pairs=one.pairs), expected, atol=1e-10)
-    single = permuted(vectors[0].astype(np.float32), order, pairs=one.pairs)
+    np.testing.assert_allclose(
+        permute_signatures(vectors, order, pairs=one.pairs), expected, atol=1e-10
+    )
+    single = permute_signatures(vectors[0].astype(np.float32), order, pairs=one.pairs)
     np.testing.assert_allclose(single, expected[0], atol=1e-6)
     assert single.dtype == np.float32
 
@@ -249,9 +251,9 @@ def test_only_permutations_permute(name: str) -> None:
     one = measure(name)
     assert isinstance(one, PairMeasure)
     with pytest.raises(AnalysisError, match="no permutation of 0 to 19"):
-        permuted(one.vector(x), np.zeros(20, int), pairs=one.pairs)
+        permute_signatures(one.vector(x), np.zeros(20, int), pairs=one.pairs)
     with pytest.raises(AnalysisError, match="19 images"):
-        permuted(one.vector(x), np.arange(19), pairs=one.pairs)
+        permute_signatures(one.vector(x), np.arange(19), pairs=one.pairs)
 
 
 @pytest.mark.parametrize("name", FITS)

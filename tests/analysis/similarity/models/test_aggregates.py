@@ -11,13 +11,13 @@ from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity import signature
 from seelike.analysis.similarity.models.aggregates import (
     AGGREGATES,
-    aggregated,
+    aggregate_models,
     aligned,
     best_match,
 )
 from seelike.analysis.similarity.models.layers import Layers, angular, read
 from seelike.analysis.similarity.significance.model_tests import ModelTest
-from seelike.analysis.similarity.significance.permutations import draws
+from seelike.analysis.similarity.significance.permutations import null_similarities
 
 from .in_memory import rows_of
 
@@ -100,7 +100,7 @@ def zoo(seed: int, counts: tuple[int, ...] = (4, 3, 4, 1)) -> tuple[np.ndarray, 
 @given(seeds)
 def test_the_matrix_is_symmetric_and_exactly_one_of_a_model_with_itself(seed: int) -> None:
     similarity, layers = zoo(seed)
-    found = aggregated(rows_of(similarity), layers, window=0.3)
+    found = aggregate_models(rows_of(similarity), layers, window=0.3)
     assert found.shape == (len(AGGREGATES), 4, 4)
     np.testing.assert_array_equal(found, found.transpose(0, 2, 1))
     np.testing.assert_array_equal(np.diagonal(found, axis1=1, axis2=2), 1.0)
@@ -115,10 +115,10 @@ def test_the_matrix_is_symmetric_and_exactly_one_of_a_model_with_itself(seed: in
 @given(seeds, st.permutations(range(4)))
 def test_the_order_of_models_changes_nothing(seed: int, order: list[int]) -> None:
     similarity, layers = zoo(seed)
-    found = aggregated(rows_of(similarity), layers, window=0.3)
+    found = aggregate_models(rows_of(similarity), layers, window=0.3)
     places = np.concatenate([np.arange(*layers.ranges[f"m{i}"]) for i in order])
     moved = Layers([layers.model[i] for i in places], [layers.depth[i] for i in places])
-    again = aggregated(rows_of(similarity[np.ix_(places, places)]), moved, window=0.3)
+    again = aggregate_models(rows_of(similarity[np.ix_(places, places)]), moved, window=0.3)
     np.testing.assert_allclose(again, found[:, order][:, :, order], atol=1e-12)
 
 
@@ -145,15 +145,15 @@ def test_p_values_count_shuffles_that_reach_an_aggregate() -> None:
     observed = np.clip(batch @ batch.T, -1, 1).astype(np.float64)
     test = ModelTest(observed, layers.model, 30, depth=layers.depth, window=0.5)
     null = test.result(test.tail(lambda: [batch], range(30)))
-    drawn = draws([batch], numbers=range(30), seed=0).astype(np.float64)
+    drawn = null_similarities([batch], numbers=range(30), seed=0).astype(np.float64)
     each = np.stack(
         [
-            aggregated(rows_of(np.triu(one) + np.triu(one, 1).T), layers, window=0.5)
+            aggregate_models(rows_of(np.triu(one) + np.triu(one, 1).T), layers, window=0.5)
             for pair in drawn
             for one in (pair, pair.T)
         ]
     )
-    found = aggregated(rows_of(observed), layers, window=0.5)
+    found = aggregate_models(rows_of(observed), layers, window=0.5)
     off = np.triu_indices(3, 1)
     largest = each[:, :, *off].max(axis=2)
     p = (1 + (each >= found - 1e-6).sum(axis=0)) / 61

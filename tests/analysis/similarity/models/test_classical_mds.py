@@ -8,7 +8,7 @@ from scipy.spatial import procrustes
 from scipy.spatial.distance import cdist
 
 from seelike.analysis.errors import AnalysisError
-from seelike.analysis.similarity.models.classical_mds import PASSES, scaled
+from seelike.analysis.similarity.models.classical_mds import PASSES, classical_mds
 
 from .in_memory import rows_of
 
@@ -39,7 +39,7 @@ def dense(similarity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 @given(seeds, st.sampled_from([3, 4, 11, 60]))
 def test_points_in_the_plane_are_found_but_for_turning_them(seed: int, count: int) -> None:
     points = np.random.default_rng(seed).uniform(0, 1, size=(count, 2))
-    found = scaled(rows_of(of_points(points)), np.linspace(0, 1, count))
+    found = classical_mds(rows_of(of_points(points)), np.linspace(0, 1, count))
     np.testing.assert_allclose(
         cdist(found.coordinates, found.coordinates), cdist(points, points), atol=1e-6
     )
@@ -54,7 +54,7 @@ def test_it_equals_the_dense_decomposition(seed: int, count: int) -> None:
     similarity = random_cosines(seed, count)
     values, vectors = dense(similarity)
     depth = np.linspace(0, 1, count)
-    found = scaled(rows_of(similarity), depth, step=17)
+    found = classical_mds(rows_of(similarity), depth, step=17)
     expected = vectors[:, [-1, -2]] * np.sqrt(values[[-1, -2]])
     expected *= np.where((depth - 0.5) @ expected < 0, -1, 1)
     np.testing.assert_allclose(found.coordinates, expected, atol=1e-5)
@@ -69,9 +69,9 @@ def test_it_equals_the_dense_decomposition(seed: int, count: int) -> None:
 def test_blocks_change_nothing_and_few_passes_are_enough() -> None:
     similarity = random_cosines(5, 700)
     depth = np.linspace(0, 1, 700)
-    whole = scaled(rows_of(similarity), depth, step=700)
+    whole = classical_mds(rows_of(similarity), depth, step=700)
     for step in (1, 13, 699):
-        cut = scaled(rows_of(similarity), depth, step=step)
+        cut = classical_mds(rows_of(similarity), depth, step=step)
         np.testing.assert_allclose(cut.coordinates, whole.coordinates, atol=1e-9)
         np.testing.assert_allclose(cut.shares, whole.shares, rtol=1e-12)
         assert cut.passes == whole.passes
@@ -81,7 +81,7 @@ def test_blocks_change_nothing_and_few_passes_are_enough() -> None:
         asked.append(stop - start)
         return similarity[start:stop]
 
-    found = scaled(rows, depth, step=100)
+    found = classical_mds(rows, depth, step=100)
     assert sum(asked) == 700 * found.passes
     assert max(asked) == 100
     assert found.passes < 20 < PASSES
@@ -90,9 +90,9 @@ def test_blocks_change_nothing_and_few_passes_are_enough() -> None:
 def test_axes_point_to_deeper_layers() -> None:
     points = np.stack([np.linspace(1, 0, 30), np.linspace(0, 0.3, 30) ** 2], axis=1)
     depth = np.linspace(0, 1, 30)
-    found = scaled(rows_of(of_points(points)), depth).coordinates
+    found = classical_mds(rows_of(of_points(points)), depth).coordinates
     assert ((depth - depth.mean()) @ found >= -1e-12).all()
-    turned = scaled(rows_of(of_points(-points)), depth).coordinates
+    turned = classical_mds(rows_of(of_points(-points)), depth).coordinates
     np.testing.assert_allclose(turned, found, atol=1e-7)
 
 
@@ -101,4 +101,4 @@ def test_axes_point_to_deeper_layers() -> None:
 )
 def test_layers_that_differ_in_one_way_or_none_make_no_map(points: np.ndarray) -> None:
     with pytest.raises(AnalysisError, match="5 layers have fewer than 2 dimensions"):
-        scaled(rows_of(of_points(points)), np.linspace(0, 1, 5))
+        classical_mds(rows_of(of_points(points)), np.linspace(0, 1, 5))

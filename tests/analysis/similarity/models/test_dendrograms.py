@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seelike.analysis.errors import AnalysisError
-from seelike.analysis.similarity.models.dendrograms import clustered, distances_of
+from seelike.analysis.similarity.models.dendrograms import cluster_models, model_distances
 
 
 def average_linkage(d: np.ndarray) -> list[float]:
@@ -29,8 +29,10 @@ def similarity(seed: int, count: int) -> np.ndarray:
 
 
 def test_merges_are_those_of_average_linkage() -> None:
-    found = clustered(similarity(0, 9))
-    np.testing.assert_allclose(found.merges[:, 2], average_linkage(distances_of(similarity(0, 9))))
+    found = cluster_models(similarity(0, 9))
+    np.testing.assert_allclose(
+        found.merges[:, 2], average_linkage(model_distances(similarity(0, 9)))
+    )
     assert sorted(found.order) == list(range(9))
     assert found.cophenetic is not None
     assert 0 < found.cophenetic <= 1
@@ -38,14 +40,14 @@ def test_merges_are_those_of_average_linkage() -> None:
 
 def test_models_that_belong_together_stand_together() -> None:
     kind = np.array([0, 1, 2, 0, 1, 2, 0])
-    found = clustered(np.where(kind[:, None] == kind, 0.9, 0.1) + 0.1 * np.eye(7))
+    found = cluster_models(np.where(kind[:, None] == kind, 0.9, 0.1) + 0.1 * np.eye(7))
     assert np.count_nonzero(np.diff(kind[found.order])) == 2
     assert found.cophenetic == pytest.approx(1)
 
 
 def test_one_model_is_refused_and_equal_ones_are_not() -> None:
     with pytest.raises(AnalysisError, match="1 models, a dendrogram takes 2 or more"):
-        clustered(np.ones((1, 1)))
-    found = clustered(np.ones((3, 3)))
+        cluster_models(np.ones((1, 1)))
+    found = cluster_models(np.ones((3, 3)))
     assert (found.merges[:, 2] == 0).all()
     assert found.cophenetic is None

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
 from seelike.analysis.errors import AnalysisError
-from seelike.analysis.similarity.models.permanova import different, lacks, permanova
+from seelike.analysis.similarity.models.permanova import (
+    assignment_count,
+    permanova,
+    untestable_reason,
+)
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -42,7 +46,7 @@ def test_it_equals_the_reference_and_the_count_over_all_orders(seed: int) -> Non
     assert (found.share, found.f) == pytest.approx((share, f))
     every = [reference(d, [levels[i] for i in order])[1] for order in permutations(range(6))]
     assert found.p == pytest.approx(np.mean([one >= f * (1 - 1e-9) for one in every]))
-    assert (found.exact, found.permutations) == (True, different(levels)) == (True, 60)
+    assert (found.exact, found.permutations) == (True, assignment_count(levels)) == (True, 60)
 
 
 def test_many_orders_are_drawn_by_a_seed() -> None:
@@ -92,7 +96,7 @@ def test_the_scale_and_the_models_order_change_nothing(seed: int) -> None:
     ],
 )
 def test_factors_that_cannot_be_tested_say_why(levels: list[str], why: str) -> None:
-    assert lacks(levels) == why
+    assert untestable_reason(levels) == why
     with pytest.raises(AnalysisError, match=why):
         permanova(distances(0, len(levels)), levels)
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity import cell_interval, cka_matrix
-from seelike.analysis.similarity.nearest.nearest import best, nearest, query
-from seelike.analysis.similarity.nearest.sketches import cosines
+from seelike.analysis.similarity.nearest.nearest import largest_places, nearest, query
+from seelike.analysis.similarity.nearest.sketches import estimate_cka
 
 
 def signed(batches: int, taps: int, pairs: int) -> tuple[np.ndarray, np.ndarray]:
@@ -53,14 +53,14 @@ def test_a_constant_tap_is_refused() -> None:
 @given(st.lists(st.integers(-3, 3), min_size=1, max_size=30), st.integers(1, 40))
 def test_the_best_are_the_largest_and_of_equals_the_earlier(values: list[int], count: int) -> None:
     expected = sorted(range(len(values)), key=lambda i: (-values[i], i))[:count]
-    assert best(values, count).tolist() == expected
+    assert largest_places(values, count).tolist() == expected
 
 
 def test_nothing_is_best_of_nan_or_of_none() -> None:
     with pytest.raises(AnalysisError, match="NaN"):
-        best([0.0, float("nan")], 1)
+        largest_places([0.0, float("nan")], 1)
     with pytest.raises(AnalysisError, match="0 nearest layers"):
-        best([0.0], 0)
+        largest_places([0.0], 0)
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=8), st.integers(1, 12))
@@ -68,8 +68,8 @@ def test_sketches_in_any_blocks_give_the_same_neighbours(sizes: list[int], count
     rng = np.random.default_rng(len(sizes))
     rows = rng.normal(size=(sum(sizes), 16)).astype(np.float32) / 4
     asked = rng.normal(size=16).astype(np.float32) / 4
-    every = cosines(asked, rows)
-    expected = best(every, count)
+    every = estimate_cka(asked, rows)
+    expected = largest_places(every, count)
 
     places, values = nearest(asked, np.split(rows, np.cumsum(sizes)[:-1]), count=count)
     assert places.tolist() == expected.tolist()

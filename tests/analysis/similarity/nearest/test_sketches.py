@@ -9,9 +9,9 @@ from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.nearest.sketches import (
     NONZEROS,
     Projection,
-    cosines,
-    folded,
-    sketched,
+    combine_batches,
+    estimate_cka,
+    sketch_batch,
     standard_error,
 )
 
@@ -39,7 +39,7 @@ def drawn(vectors: np.ndarray) -> np.ndarray:
     """The two vectors' sketches under many draws of the map: (draws, 2, SMALL)."""
     return np.stack(
         [
-            sketched(vectors, batch=1, projection=Projection(SMALL, seed)).astype(float)
+            sketch_batch(vectors, batch=1, projection=Projection(SMALL, seed)).astype(float)
             for seed in range(DRAWS)
         ]
     )
@@ -51,7 +51,7 @@ def test_inner_products_and_cosines_are_unbiased_within_the_stated_variances(cos
     x, y = vectors.astype(float)
     sketches = drawn(vectors)
     products = np.einsum("rd,rd->r", sketches[:, 0], sketches[:, 1])
-    estimates = np.array([cosines(a, b[None])[0] for a, b in sketches])
+    estimates = np.array([estimate_cka(a, b[None])[0] for a, b in sketches])
 
     # The formula for independent rows: a batch's entries meet a little less often than it says.
     variance = ((x @ x) * (y @ y) + (x @ y) ** 2 - 2 * (x**2 * y**2).sum()) / SMALL
@@ -66,7 +66,7 @@ def test_inner_products_and_cosines_are_unbiased_within_the_stated_variances(cos
 def test_a_tap_is_exactly_like_itself_and_lengths_are_kept_on_average() -> None:
     vectors = pair_of(0.3)
     sketches = drawn(vectors)
-    assert cosines(sketches[0, 0], sketches[0, :1]).tolist() == [1.0]
+    assert estimate_cka(sketches[0, 0], sketches[0, :1]).tolist() == [1.0]
     lengths = np.einsum("rd,rd->r", sketches[:, 0], sketches[:, 0])
     assert abs(lengths.mean() - 1) < 5 * np.sqrt(2 / SMALL / DRAWS)
 
@@ -77,9 +77,9 @@ def test_every_tap_has_the_same_bytes_however_taps_are_cut(
 ) -> None:
     rows = directions(sum(cuts), pairs)
     projection = Projection(32, 5)
-    whole = sketched(rows, batch=batch, projection=projection)
+    whole = sketch_batch(rows, batch=batch, projection=projection)
     pieces = np.split(rows, np.cumsum(cuts)[:-1])
-    cut = [sketched(piece, batch=batch, projection=projection) for piece in pieces]
+    cut = [sketch_batch(piece, batch=batch, projection=projection) for piece in pieces]
     assert np.concatenate(cut).tobytes() == whole.tobytes()
 
 
@@ -87,7 +87,9 @@ def test_every_tap_has_the_same_bytes_however_taps_are_cut(
 def test_it_is_linear(a: float, b: float) -> None:
     x, y = directions(2, 210)
     projection = Projection(SMALL)
-    both = sketched(np.stack([x, y, a * x + b * y]), batch=0, projection=projection).astype(float)
+    both = sketch_batch(np.stack([x, y, a * x + b * y]), batch=0, projection=projection).astype(
+        float
+    )
     np.testing.assert_allclose(a * both[0] + b * both[1], both[2], atol=1e-6)
 
 
@@ -99,7 +101,7 @@ def test_batches_add_up_to_the_map_of_the_whole_signature() -> None:
     parts = [directions(4, length, seed) for seed, length in enumerate(pairs)]
     matrix = np.hstack(
         [
-            sketched(np.eye(length), batch=batch, projection=projection).T.astype(float)
+            sketch_batch(np.eye(length), batch=batch, projection=projection).T.astype(float)
             for batch, length in enumerate(pairs)
         ]
     )
@@ -108,19 +110,21 @@ def test_batches_add_up_to_the_map_of_the_whole_signature() -> None:
     whole = np.hstack([norm[:, None] * part for norm, part in zip(norms, parts, strict=True)])
     whole /= np.linalg.norm(whole, axis=1, keepdims=True)
 
-    made = folded((sketched(p, batch=b, projection=projection) for b, p in enumerate(parts)), norms)
+    made = combine_batches(
+        (sketch_batch(p, batch=b, projection=projection) for b, p in enumerate(parts)), norms
+    )
     np.testing.assert_allclose(made, whole @ matrix.T, atol=1e-6)
 
 
 def test_batches_and_seeds_have_maps_of_their_own_that_never_change() -> None:
     row = directions(1, 300)
     made = {
-        (seed, batch): sketched(row, batch=batch, projection=Projection(SMALL, seed)).tobytes()
+        (seed, batch): sketch_batch(row, batch=batch, projection=Projection(SMALL, seed)).tobytes()
         for seed in (0, 1)
         for batch in (0, 1)
     }
     assert len(set(made.values())) == 4
-    ones = sketched(np.ones((1, 10)), batch=0, projection=Projection(8, 0))[0]
+    ones = sketch_batch(np.ones((1, 10)), batch=0, projection=Projection(8, 0))[0]
     # Written down once: a change of the map needs another name for it.
     assert ones.tolist() == PINNED
 
@@ -130,8 +134,8 @@ PINNED = [-1.5, 1.5, -1.5, 0.5, 0.5, -1.5, 2.5, -0.5]
 
 def test_a_constant_tap_has_a_sketch_of_zeros_beside_the_others() -> None:
     projection = Projection(16)
-    parts = [sketched(directions(2, 40), batch=b, projection=projection) for b in range(2)]
-    made = folded(parts, [[0.0, 1.0], [0.0, 2.0]])
+    parts = [sketch_batch(directions(2, 40), batch=b, projection=projection) for b in range(2)]
+    made = combine_batches(parts, [[0.0, 1.0], [0.0, 2.0]])
     assert not made[0].any()
     assert made[1].any()
 

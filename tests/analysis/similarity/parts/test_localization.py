@@ -14,7 +14,7 @@ from seelike.analysis.similarity.parts import localization as localization_modul
 from seelike.analysis.similarity.parts.localization import (
     Hsics,
     batch_hsics,
-    joined,
+    concatenate,
     localize,
     signatures,
 )
@@ -179,7 +179,7 @@ def test_tokens_that_know_nothing_of_the_images_score_as_chance() -> None:
 def test_an_interval_is_that_of_all_computed_again_without_each_batch() -> None:
     hsics = localize(mixed(images()), images())
     kept = [[batch for batch in range(BATCHES) if batch != j] for j in range(BATCHES)]
-    matrices = np.stack([joined([part(hsics, batch) for batch in own]).cka() for own in kept])
+    matrices = np.stack([concatenate([part(hsics, batch) for batch in own]).cka() for own in kept])
 
     def reach(left: np.ndarray) -> np.ndarray:
         error = np.sqrt((BATCHES - 1) / BATCHES * ((left - left.mean(axis=0)) ** 2).sum(axis=0))

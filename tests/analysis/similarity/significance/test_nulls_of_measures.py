@@ -12,7 +12,7 @@ from seelike.analysis.similarity.exact.image_blocks import layout
 from seelike.analysis.similarity.exact.shuffles import Shuffles
 from seelike.analysis.similarity.measures import FitMeasure, measure, pair_measure, similarity
 from seelike.analysis.similarity.significance.permutation_tests import Null, PermutationTest
-from seelike.analysis.similarity.significance.permutations import draws, order_of
+from seelike.analysis.similarity.significance.permutations import null_similarities, order_of
 
 # Draws: half as many permutations where each gives two.
 BATCHES, IMAGES, DRAWS = 2, 16, 60
@@ -26,7 +26,7 @@ def by_vectors(name: str, taps: np.ndarray, permutations: int) -> Drawn:
     lengths = np.linalg.norm(vectors, axis=(1, 2) if one.weighted else 2, keepdims=True)
     unit = vectors / lengths / (1 if one.weighted else np.sqrt(taps.shape[1]))
     batches = list(unit.swapaxes(0, 1).astype(np.float32))
-    drawn = draws(batches, numbers=range(permutations), seed=0, pairs=one.pairs)
+    drawn = null_similarities(batches, numbers=range(permutations), seed=0, pairs=one.pairs)
     return np.einsum("abp,cbp->ac", unit, unit), drawn
 
 

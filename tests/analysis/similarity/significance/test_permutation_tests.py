@@ -20,11 +20,11 @@ from seelike.analysis.similarity.significance.corrections import (
 from seelike.analysis.similarity.significance.permutation_tests import Null, PermutationTest
 from seelike.analysis.similarity.significance.permutations import (
     batch_weights,
-    draws,
+    null_similarities,
     order_of,
-    permuted,
-    permuted_products,
-    unpadded,
+    permute_signatures,
+    remove_padding,
+    shuffled_products,
 )
 
 
@@ -57,9 +57,9 @@ def test_permuted_signatures_are_those_of_permuted_images(seed: int, n: int) -> 
     x, order = rng.normal(size=(n, 5)), rng.permutation(n)
     direct, scale = unit(signature(x[order]))
     direction, length = unit(signature(x))
-    np.testing.assert_allclose(permuted(direction[None], order)[0], direct, atol=1e-6)
+    np.testing.assert_allclose(permute_signatures(direction[None], order)[0], direct, atol=1e-6)
     assert length == pytest.approx(scale)
-    back = permuted(permuted(direction[None], order), np.argsort(order))
+    back = permute_signatures(permute_signatures(direction[None], order), np.argsort(order))
     np.testing.assert_array_equal(back[0], direction)
 
 
@@ -67,12 +67,12 @@ def test_padding_of_a_short_batch_stays() -> None:
     order = np.array([2, 0, 3, 1])
     plain = np.arange(1, 7, dtype=np.float32)[None]
     padded = np.pad(plain, ((0, 0), (0, 4)))
-    np.testing.assert_array_equal(unpadded(padded, images=4), plain)
-    found = permuted(padded, order)
-    np.testing.assert_array_equal(found[:, :6], permuted(plain, order))
+    np.testing.assert_array_equal(remove_padding(padded, images=4), plain)
+    found = permute_signatures(padded, order)
+    np.testing.assert_array_equal(found[:, :6], permute_signatures(plain, order))
     assert not found[:, 6:].any()
     with pytest.raises(AnalysisError, match=r"not those of 4 images, expected \(taps, 6\)"):
-        permuted(np.ones((1, 10), np.float32), order)
+        permute_signatures(np.ones((1, 10), np.float32), order)
 
 
 @given(st.integers(0, 10**6))
@@ -81,24 +81,26 @@ def test_products_are_those_of_permuted_directions(seed: int) -> None:
     rng = np.random.default_rng(seed)
     directions = rng.normal(size=(5, 66)).astype(np.float32)
     orders = [np.arange(12), rng.permutation(12), rng.permutation(12)]
-    found = list(permuted_products(directions, map(TRIANGLE.places, orders)))
+    found = list(shuffled_products(directions, map(TRIANGLE.places, orders)))
     np.testing.assert_allclose(found[0], batch_cosines(directions), rtol=1e-5, atol=1e-5)
     for product, order in zip(found, orders, strict=True):
-        exact = directions.astype(np.float64) @ permuted(directions, order).T
+        exact = directions.astype(np.float64) @ permute_signatures(directions, order).T
         np.testing.assert_allclose(product, exact, rtol=1e-5, atol=1e-5)
 
 
 def test_the_identity_gives_the_observed_value(monkeypatch: pytest.MonkeyPatch) -> None:
     observed, batches = signed(related(0, share=0.5))
     monkeypatch.setattr(permutations, "order_of", lambda images, **_: np.arange(images))
-    np.testing.assert_allclose(draws(batches, numbers=[0], seed=0)[0], observed, atol=1e-6)
+    np.testing.assert_allclose(
+        null_similarities(batches, numbers=[0], seed=0)[0], observed, atol=1e-6
+    )
 
 
 def test_more_permutations_begin_with_the_fewer_however_they_are_cut() -> None:
     _, batches = signed(independent(0, taps=3))
-    whole = draws(batches, numbers=range(5), seed=7)
-    np.testing.assert_array_equal(draws(batches, numbers=[3, 1], seed=7), whole[[3, 1]])
-    assert not np.array_equal(draws(batches, numbers=range(5), seed=8), whole)
+    whole = null_similarities(batches, numbers=range(5), seed=7)
+    np.testing.assert_array_equal(null_similarities(batches, numbers=[3, 1], seed=7), whole[[3, 1]])
+    assert not np.array_equal(null_similarities(batches, numbers=range(5), seed=8), whole)
     assert sorted(order_of(9, seed=7, permutation=3, batch=1)) == list(range(9))
     assert len({tuple(order_of(9, seed=7, permutation=r, batch=b)) for r in (0, 1) for b in (0, 1)})
 
@@ -114,7 +116,9 @@ def written_out(observed: np.ndarray, batches: list[np.ndarray], count: int) -> 
         for b, batch in enumerate(batches):
             images = 7 if batch.shape[1] == 21 else 16
             order = np.random.default_rng([3, r, b]).permutation(images)
-            total += batch.astype(np.float64) @ permuted(batch, order).T.astype(np.float64)
+            total += batch.astype(np.float64) @ permute_signatures(batch, order).T.astype(
+                np.float64
+            )
         drawn += [total, total.T]
     found = {}
 
@@ -316,13 +320,13 @@ def test_calibrated_is_zero_below_one_at_one_and_rises(s: float, t: float, tau: 
             "batches of 3 taps, observed similarities of 2",
         ),
         (
-            lambda: draws([np.ones((2, 6)), np.ones((3, 6))], numbers=[0], seed=0),
+            lambda: null_similarities([np.ones((2, 6)), np.ones((3, 6))], numbers=[0], seed=0),
             r"batch 1 is \(3, 6\), expected 2 taps",
         ),
-        (lambda: draws([np.ones((2, 7))], numbers=[0], seed=0), "cut the padding off"),
-        (lambda: draws([], numbers=[0], seed=0), "no batches"),
-        (lambda: permuted(np.ones((2, 3)), [0, 0, 1]), "is no permutation of 0 to 2"),
-        (lambda: permuted(np.ones((2, 3)), [0, 1, 2, 3]), "not those of 4 images"),
+        (lambda: null_similarities([np.ones((2, 7))], numbers=[0], seed=0), "cut the padding off"),
+        (lambda: null_similarities([], numbers=[0], seed=0), "no batches"),
+        (lambda: permute_signatures(np.ones((2, 3)), [0, 0, 1]), "is no permutation of 0 to 2"),
+        (lambda: permute_signatures(np.ones((2, 3)), [0, 1, 2, 3]), "not those of 4 images"),
         (
             lambda: PermutationTest(np.full((1, 1), np.nan), ["A"], permutations=10),
             "observed similarities hold NaN",
