@@ -10,11 +10,12 @@ from scipy.optimize import brentq
 
 from seelike.analysis.claims import CLAIMS
 from seelike.analysis.claims import matrix_statistics as structure
+from seelike.analysis.claims.findings import compared_models
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.intervals.proportions import difference, share
 from seelike.storage.reports.write import Case, Check, Numbers, Section
 from seelike.tasks.reports.comparison import report
-from seelike.tasks.reports.comparison.report import measured_of, page
+from seelike.tasks.reports.comparison.report import page
 from seelike.tasks.reports.comparison.single_factor import data_scale, fine_tuning, skip_free
 from seelike.tasks.reports.comparison.single_factor.sections import related_data, related_sections
 from seelike.tasks.reports.comparison.single_factor.skip_free_models import sides
@@ -30,7 +31,7 @@ def dataset() -> xr.Dataset:
 
 @pytest.fixture(scope="module")
 def sections(dataset: xr.Dataset) -> dict[str, Section]:
-    return {one.title: one for one in related_sections(dataset, measured_of(dataset))}
+    return {one.title: one for one in related_sections(dataset, compared_models(dataset))}
 
 
 def block(dataset: xr.Dataset, a: str, b: str) -> np.ndarray:
@@ -144,7 +145,7 @@ def test_fine_tuning_keeps_first_layers(dataset: xr.Dataset, sections: dict[str,
 
 
 def test_the_numbers_to_take_along_are_those_of_the_comparison(dataset: xr.Dataset) -> None:
-    kept = {one.name: one.text for one in related_data(dataset, measured_of(dataset))}
+    kept = {one.name: one.text for one in related_data(dataset, compared_models(dataset))}
     assert list(kept) == ["skip-free", "data-scale", "fine-tuning"]
     lines = list(csv.DictReader(io.StringIO(kept["data-scale"])))
     mine = [line for line in lines if (line["model"], line["with"]) == ("tenth", "full")]
@@ -190,7 +191,7 @@ def test_other_networks_have_no_such_sections() -> None:
             "c": (facts(start="zoo:vit"), towards(full, seed=4, share=0.1)),
         }
     )
-    measured = measured_of(two)
+    measured = compared_models(two)
     for one in (skip_free, data_scale, fine_tuning):
         assert one.section(two, measured) is None
         assert list(one.data(two, measured)) == []
@@ -212,7 +213,7 @@ def test_numbers_beside_a_block_leave_out_the_diagonal_and_what_crosses() -> Non
     pairs = [(0, 1), (1, 0), (3, 4), (4, 3)]
     expected = np.mean([within[i, j] for i, j in pairs])
     assert structure.beside_block(within, below=2, above=3) == expected
-    with pytest.raises(AnalysisError, match="1 taps below a block, 1 above"):
+    with pytest.raises(AnalysisError, match=r"1 layers below .* 1 above"):
         structure.beside_block(within[:2, :2], below=1, above=1)
 
 
