@@ -178,7 +178,7 @@ def test_what_is_there_is_not_computed_again(
     def refuse(*_: Any, **__: Any) -> None:
         raise AssertionError("computed although everything is there")
 
-    monkeypatch.setattr(seelike.tasks.model_map.map_models, "aggregated", refuse)
+    monkeypatch.setattr(seelike.tasks.model_map.map_models, "aggregate_models", refuse)
     assert main(["map", str(file)]) == 0
     assert (
         capsys.readouterr().out.splitlines()[0]
