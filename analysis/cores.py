@@ -1,4 +1,4 @@
-"""How many cores this process may use: all of the machine's, or a worker's share of them."""
+"""Number of cores that this process may use: the whole machine, or a worker's share of it."""
 
 import os
 
@@ -6,7 +6,7 @@ _share: int | None = None
 
 
 def cores() -> int:
-    """Cores for threads that compute: the share that was taken, or what the system allows."""
+    """Number of cores for threads that compute: the reserved share, or the system's limit."""
     if _share is not None:
         return _share
     if hasattr(os, "sched_getaffinity"):
@@ -14,10 +14,13 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def take(share: int) -> None:
+def reserve(share: int) -> None:
     """Use ``share`` cores from now on, since other processes compute on the same machine.
 
-    Before anything is computed: threads that were started stay.
+    Call it before any computation: running threads stay.
+
+    Raises:
+        ValueError: For a share below 1.
     """
     global _share
     if share < 1:

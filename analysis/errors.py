@@ -7,7 +7,7 @@ SUGGESTIONS, LISTED = 3, 8
 
 
 class AnalysisError(ValueError):
-    """A mistake in what was asked: the message names the value, what was expected, the remedy."""
+    """A mistake in the input: the message has the value, the expectation and the remedy."""
 
 
 def suggest(name: str, known: Iterable[str], *, suffix: str = "") -> str:

@@ -35,21 +35,21 @@ ITEMS = (
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure the items asked for (all), keep their results, and write the report."""
+    """Measure the chosen items (all by default), store their results, and write the report."""
     names = [item.name for item in ITEMS]
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "items",
         nargs="*",
         metavar="ITEM",
-        help=f"all if left out, else of: {', '.join(names)}; report: write the page anew",
+        help=f"default: all; one of {', '.join(names)}; or report: only write the page",
     )
-    parser.add_argument("--quick", action="store_true", help="toy sizes; nothing is kept")
+    parser.add_argument("--quick", action="store_true", help="toy sizes; nothing is stored")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     asked = parser.parse_args(arguments)
     if unknown := sorted(set(asked.items) - {*names, "report"}):
-        parser.error(f"there is no item {unknown[0]!r}; there are {', '.join(names)} and report")
-    gc.freeze()  # What is imported need not be looked through before every timed call.
+        parser.error(f"unknown item {unknown[0]!r}; items: {', '.join(names)} and report")
+    gc.freeze()  # The collector need not visit imported modules before every timed call.
     chosen = [item for item in ITEMS if not asked.items or item.name in asked.items]
     for item in chosen:
         run(item, quick=asked.quick, device=asked.device)
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(item: Item, *, quick: bool, device: str) -> None:
-    """Measure one item, keep it unless it is a quick run, and print its section."""
+    """Measure one item, store it unless the run is quick, and print its section."""
     print(f"{item.name} ...", file=sys.stderr, flush=True)
     described = machine(device)
     start = time.perf_counter()

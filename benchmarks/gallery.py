@@ -1,4 +1,4 @@
-"""docs/gallery.md: the figures of reports, light enough to be committed; `make gallery`."""
+"""docs/gallery.md: figures of reports, small enough to be committed; `make gallery`."""
 
 import html
 import re
@@ -30,7 +30,7 @@ def figures(report: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def gallery(reports: list[Path], docs: Path) -> Path:
-    """Write gallery.md and gallery/*.png into ``docs``, and take away pictures it lacks."""
+    """Write gallery.md and gallery/*.png into ``docs``, and remove other pictures."""
     folder = docs / "gallery"
     folder.mkdir(parents=True, exist_ok=True)
     lines, made = [HEAD], set()

@@ -1,4 +1,4 @@
-"""torch and timm: load a network, choose its taps, record them, train the reference zoo."""
+"""Networks in torch and timm: loading, taps, recording, anatomy, training of the zoo."""
 
 from seelike.analysis.networks.loading.torchvision_ops import define_missing_operators
 

@@ -12,10 +12,21 @@ Read = Callable[[int], tuple[Image.Image, int | None]]
 
 
 def timm_dataset(name: str, *, root: str, split: str) -> tuple[int, Read]:
-    """How many images ``timm.data.create_dataset(name)`` has, and how to read one with its label.
+    """Open a data set of ``timm.data.create_dataset``.
 
-    Data sets that can be fetched are put below ``root``. Raises ``AnalysisError`` with timm's own
-    reason where the name, the split or the files are not there.
+    Data sets that can be downloaded are put below ``root``.
+
+    Args:
+        name: timm's name, such as ``torch/cifar10`` or ``hfds/OWNER/NAME``.
+        root: The folder of its files.
+        split: The part of it, such as ``validation``.
+
+    Returns:
+        The number of images, and a function from an index to an image and its label (an integer
+        from 0, None without one).
+
+    Raises:
+        AnalysisError: With timm's own reason, where name, split or files are missing.
     """
     from timm.data.dataset_factory import create_dataset
 
@@ -25,7 +36,7 @@ def timm_dataset(name: str, *, root: str, split: str) -> tuple[int, Read]:
     try:
         dataset = create_dataset(name, **arguments)
         count = len(dataset)
-    # timm and the libraries behind it answer a wrong name or a missing file with any error.
+    # timm and the libraries below it raise any error for a wrong name or a missing file.
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise AnalysisError(
@@ -36,14 +47,16 @@ def timm_dataset(name: str, *, root: str, split: str) -> tuple[int, Read]:
     def read(index: int) -> tuple[Image.Image, int | None]:
         image, label = dataset[index]
         if not isinstance(image, Image.Image):
-            raise AnalysisError(f"data set {name!r} gives {type(image).__name__}, not images")
+            raise AnalysisError(
+                f"data set {name!r} gives {type(image).__name__}, expected images; take another one"
+            )
         return image, _label(label)
 
     return count, read
 
 
 def _label(given: Any) -> int | None:
-    """A class as a number from 0; None for what is none (-1, where timm finds no label)."""
+    """A class as a number from 0; None for a value that is no class (-1: timm found no label)."""
     try:
         number = operator.index(given)
     except TypeError:

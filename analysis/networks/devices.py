@@ -1,4 +1,4 @@
-"""The device that a study names."""
+"""Devices by name."""
 
 import torch
 
@@ -6,9 +6,13 @@ from seelike.analysis.errors import AnalysisError
 
 
 def device(name: str) -> torch.device:
-    """``auto`` (a GPU where there is one), or a torch device by name such as ``cuda:1``.
+    """Find a torch device by name.
 
-    Raises ``AnalysisError`` for a device that this machine lacks.
+    Args:
+        name: ``auto`` (a GPU where there is one), or torch's name, such as ``cuda:1``.
+
+    Raises:
+        AnalysisError: For a device that this machine lacks.
     """
     chosen = name
     if name == "auto":
@@ -17,5 +21,5 @@ def device(name: str) -> torch.device:
         found = torch.device(chosen)
         torch.empty(0, device=found)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise AnalysisError(f"device {name!r} is not there; take 'auto' or 'cpu'") from error
+        raise AnalysisError(f"this machine has no device {name!r}; take 'auto' or 'cpu'") from error
     return found

@@ -1,4 +1,4 @@
-"""A loaded network, and what tells it apart from all others."""
+"""A loaded network, and its identity."""
 
 import hashlib
 from collections.abc import Mapping
@@ -15,10 +15,15 @@ from seelike.analysis.networks import devices
 class Network:
     """A loaded network in evaluation mode, its parameters frozen.
 
-    ``input_size`` is (channels, height, width); ``data_config`` has what timm's evaluation
-    transform needs: mean, std, interpolation, crop_pct, crop_mode. ``architecture`` is timm's
-    name without a tag, or 'zoo/FAMILY'. ``configuration`` holds what timm derives from a tag
-    beside weights and preprocessing.
+    Attributes:
+        name: The user's label for it.
+        module: The network.
+        input_size: Channels, height and width of its input.
+        data_config: Settings of timm's evaluation transform: mean, std, interpolation, crop_pct,
+            crop_mode.
+        architecture: timm's name without a tag, or 'zoo/FAMILY'.
+        arguments: Arguments that it was built with.
+        configuration: Settings that timm derives from a tag, beside weights and preprocessing.
     """
 
     name: str
@@ -34,27 +39,28 @@ class Network:
 
     @property
     def device(self) -> torch.device:
-        """Where the network computes."""
+        """The device of its parameters."""
         parameter = next(self.module.parameters(), None)
         return torch.device("cpu") if parameter is None else parameter.device
 
     def to(self, device: str) -> Self:
         """Move the network to 'cpu', 'cuda', 'cuda:1', ...; 'auto' is 'cuda' if there is one.
 
-        Raises ``AnalysisError`` for a device that this machine lacks.
+        Raises:
+            AnalysisError: For a device that this machine lacks.
         """
         self.module.to(devices.device(device))
         return self
 
     def placed(self, images: Tensor) -> Tensor:
-        """``images`` on the network's device and in the type of its weights."""
+        """Move ``images`` to the network's device and to the dtype of its weights."""
         parameter = next(self.module.parameters(), images)
         return images.to(parameter.device, parameter.dtype)
 
     def identity(self) -> dict[str, Any]:
-        """What determines the activations on given inputs, writable as JSON.
+        """Describe everything that determines the activations on given inputs, writable as JSON.
 
-        The name is no part of it. Reads all weights once: about a second a gigabyte.
+        The name is no part of it. Reads all weights once: about one second per gigabyte.
         """
         return {
             "architecture": self.architecture,

@@ -1,23 +1,23 @@
-"""Running out of memory: how torch and NumPy say it, on a GPU and in main memory."""
+"""Out-of-memory errors of torch and NumPy, on a GPU and in main memory."""
 
 import gc
 
 import torch
 
-_SAYINGS = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed")
+_PHRASES = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed")
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` says that memory, main or a GPU's, did not suffice."""
+    """Whether ``error`` means that memory, main or a GPU's, did not suffice."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     # torch's allocator in main memory, and cuDNN's and cuBLAS's, raise plain RuntimeErrors.
     said = str(error).lower()
-    return isinstance(error, RuntimeError) and any(words in said for words in _SAYINGS)
+    return isinstance(error, RuntimeError) and any(words in said for words in _PHRASES)
 
 
 def release() -> None:
-    """Give memory that nothing refers to back: the next, smaller attempt needs it."""
+    """Release memory without references, for the next, smaller attempt."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

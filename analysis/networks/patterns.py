@@ -1,4 +1,4 @@
-"""Globs over the dotted names of modules: ``*`` stays within one component, ``**`` crosses."""
+"""Globs over dotted names of modules: ``*`` matches within one component, ``**`` across them."""
 
 import re
 from dataclasses import dataclass
@@ -12,7 +12,14 @@ _WILD = {"**.": r"(?:.*\.)?", "**": ".*", "*": r"[^.]*", "?": r"[^.]"}
 
 @dataclass(frozen=True)
 class Pattern:
-    """What ``MODULES[@CALL][:input]`` asks for; ``call`` None means every call of a module."""
+    """One pattern ``MODULES[@CALL][:input]``.
+
+    Attributes:
+        text: The pattern as given.
+        modules: The glob over names of modules.
+        side: Output or input of the module.
+        call: Number of the call, from 0; None for every call.
+    """
 
     text: str
     modules: str
@@ -25,7 +32,11 @@ class Pattern:
 
 
 def parse(text: str) -> Pattern:
-    """Read one pattern; raises ``AnalysisError`` for an unknown suffix."""
+    """Parse one pattern.
+
+    Raises:
+        AnalysisError: For an unknown suffix.
+    """
     head, colon, side = text.partition(":")
     if colon and side not in ("input", "output"):
         raise AnalysisError(
@@ -42,7 +53,7 @@ def parse(text: str) -> Pattern:
 
 
 def generalise(name: str) -> str:
-    """``blocks.3.mlp`` -> ``blocks.*.mlp``."""
+    """Replace numbers by wildcards: ``blocks.3.mlp`` becomes ``blocks.*.mlp``."""
     return ".".join("*" if part.isdecimal() else part for part in name.split("."))
 
 

@@ -1,4 +1,4 @@
-"""How fast this machine runs a network and multiplies matrices: for estimates, measured anew."""
+"""Speed of this machine, measured for estimates: forward passes and matrix products."""
 
 import time
 
@@ -6,28 +6,28 @@ import torch
 
 from seelike.analysis.networks.network import Network
 
-# A forward pass this wide is about as fast an image as wider ones, and takes seconds at most.
+# Images of the timed pass: more are hardly faster per image, and these take seconds at most.
 IMAGES = 4
 # The side of the matrices whose product is timed.
 SIDE = 2048
 
 
-def seconds_an_image(network: Network) -> float:
-    """Seconds that a forward pass takes for one image here, without recording anything.
+def seconds_per_image(network: Network) -> float:
+    """Measure the seconds per image of a forward pass here, without recording.
 
-    Measured on ``IMAGES`` blank images, after a pass that is not counted.
+    Timed on ``IMAGES`` blank images, after a pass that is not counted.
     """
     x = network.placed(torch.zeros(IMAGES, *network.input_size))
     with torch.inference_mode():
         network.module(x[:1])
         start = time.perf_counter()
-        # An item is a number: a GPU has to be done by then.
+        # ``item`` waits for the GPU.
         network.module(x).sum().item()
     return (time.perf_counter() - start) / IMAGES
 
 
-def multiplications_a_second() -> float:
-    """Multiply-adds a second in a product of float32 matrices here, as Grams are made of."""
+def multiplications_per_second() -> float:
+    """Measure multiply-adds per second of a float32 matrix product here."""
     x = torch.ones(SIDE, SIDE)
     x @ x
     start = time.perf_counter()

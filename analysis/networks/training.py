@@ -1,39 +1,36 @@
-"""Training a classifier with the zoo's one recipe: AdamW, one cycle, flips, label smoothing.
+"""Training a classifier with the recipe of the zoo: AdamW, one cycle, flips, label smoothing.
 
-The state between two epochs is a flat dictionary of tensors, so that it can be kept without
-pickle, and an epoch depends only on (state, seed, epoch number): a training that is cut off
-and resumed ends with the weights of one that was not.
+The state between two epochs is a flat dictionary of tensors, so that it can be stored without
+pickle, and an epoch depends only on (state, seed, epoch number): an interrupted training that is
+resumed ends with the same weights as one without interruption.
 """
 
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seelike.analysis.settings import setting
+
 State = dict[str, Tensor]
-
-
-def _setting(default: Any, description: str, **bounds: float) -> Any:
-    """A field with what a form shows of it; ``bounds`` as JSON schema's, checked by a study."""
-    return field(default=default, metadata={"description": description, **bounds})
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What all members of the zoo share in training."""
+    """Training settings that all members of the zoo share."""
 
-    epochs: int = _setting(12, "passes over the training images", ge=1)
-    batch: int = _setting(256, "images per step", ge=1)
-    peak_rate: float = _setting(2e-3, "highest learning rate", gt=0)
-    weight_decay: float = _setting(0.05, "weight decay of AdamW", ge=0)
-    label_smoothing: float = _setting(0.1, "share of a label given to all classes", ge=0, lt=1)
-    warm_up: float = _setting(0.2, "share of the steps before the peak rate", ge=0, lt=1)
-    precision: Literal["bfloat16", "float32"] = _setting(
+    epochs: int = setting(12, "passes over the training images", ge=1)
+    batch: int = setting(256, "images per step", ge=1)
+    peak_rate: float = setting(2e-3, "highest learning rate", gt=0)
+    weight_decay: float = setting(0.05, "weight decay of AdamW", ge=0)
+    label_smoothing: float = setting(0.1, "share of a label given to all classes", ge=0, lt=1)
+    warm_up: float = setting(0.2, "share of the steps before the peak rate", ge=0, lt=1)
+    precision: Literal["bfloat16", "float32"] = setting(
         "bfloat16", "precision of the forward pass: bfloat16 or float32"
     )
 
@@ -62,25 +59,36 @@ def epochs(
     *,
     recipe: Recipe,
     seed: int,
-    images_an_epoch: int | None = None,
+    images_per_epoch: int | None = None,
     state: State | None = None,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Iterator[Epoch]:
-    """Train ``network`` in place on normalised ``images`` (n, c, h, w), yielding each epoch.
+    """Train a network in place, epoch by epoch.
 
-    An epoch is one pass over ``images``, or as many passes as ``images_an_epoch`` takes, so that
-    a fraction of a data set gets as many steps as the whole. ``state`` continues a training from
-    the epoch that yielded it. Runs on the device that ``network`` and ``images`` are on.
-    ``on_step`` is told the step done and their total.
+    Runs on the device of ``network`` and ``images``.
+
+    Args:
+        network: The network.
+        images: Normalised images (n, c, h, w).
+        labels: Their classes (n,), from 0.
+        recipe: The settings.
+        seed: Seed of the order of images and of flips.
+        images_per_epoch: Length of an epoch; one pass over ``images`` if None. More are several
+            passes, so that a fraction of a data set gets as many steps as the whole.
+        state: The state of a finished epoch, to continue from.
+        on_step: Called with the number of finished steps and their total.
+
+    Yields:
+        Each finished epoch.
     """
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=recipe.weight_decay)
     first = restore(network, optimizer, state) if state is not None else 0
-    an_epoch = len(images) if images_an_epoch is None else images_an_epoch
-    batches = math.ceil(an_epoch / recipe.batch)
+    length = len(images) if images_per_epoch is None else images_per_epoch
+    batches = math.ceil(length / recipe.batch)
     for number in range(first, recipe.epochs):
         network.train()
         generator = torch.Generator().manual_seed(seed * 100_003 + number)
-        order = passes(len(images), an_epoch, generator)
+        order = passes(len(images), length, generator)
         total = 0.0
         with two_step_attention(network):
             for i, chosen in enumerate(torch.split(order, recipe.batch)):
@@ -96,11 +104,11 @@ def epochs(
                 if on_step is not None:
                     on_step(step + 1, recipe.epochs * batches)
         network.eval()
-        yield Epoch(number, total / an_epoch, snapshot(network, optimizer, number + 1))
+        yield Epoch(number, total / length, snapshot(network, optimizer, number + 1))
 
 
 def passes(count: int, length: int, generator: torch.Generator) -> Tensor:
-    """``length`` indices below ``count``: every pass over them shuffled anew, the last cut off."""
+    """Draw ``length`` indices below ``count``: shuffled passes, of which the last is cut."""
     whole = [torch.randperm(count, generator=generator) for _ in range(math.ceil(length / count))]
     return torch.cat(whole)[:length]
 
@@ -119,7 +127,7 @@ def flip(x: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def in_fast_layout(network: nn.Module) -> nn.Module:
-    """Convolutional networks with channels last, twice as fast on a CPU; others as they are."""
+    """Put a convolutional network into channels last, twice as fast on a CPU."""
     if any(isinstance(module, nn.BatchNorm2d) for module in network.modules()):
         return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
     return network
@@ -150,7 +158,7 @@ def snapshot(network: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -
 
 
 def restore(network: nn.Module, optimizer: torch.optim.Optimizer, state: State) -> int:
-    """Put a snapshot back into ``network`` and ``optimizer``; the epoch to go on with."""
+    """Put a snapshot back into ``network`` and ``optimizer``; return the next epoch's number."""
     network.load_state_dict(
         {k.removeprefix("network/"): v for k, v in state.items() if k.startswith("network/")}
     )
@@ -165,7 +173,7 @@ def restore(network: nn.Module, optimizer: torch.optim.Optimizer, state: State) 
 
 @torch.inference_mode()
 def correct(network: nn.Module, images: Tensor, labels: Tensor, *, batch: int = 500) -> int:
-    """How many of ``images`` the network puts into the class of ``labels``."""
+    """Count the images that the network puts into their class."""
     network.eval()
     right = torch.zeros((), dtype=torch.long, device=labels.device)
     for x, y in zip(torch.split(images, batch), torch.split(labels, batch), strict=True):
@@ -174,5 +182,5 @@ def correct(network: nn.Module, images: Tensor, labels: Tensor, *, batch: int = 
 
 
 def half(state: State) -> State:
-    """``state`` with floating weights rounded to float16, as the zoo ships them."""
+    """Round floating weights to float16, as the zoo ships them."""
     return {k: v.half() if v.is_floating_point() else v for k, v in state.items()}

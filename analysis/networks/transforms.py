@@ -1,4 +1,4 @@
-"""From a picture to what a network takes: timm's evaluation transform, the right channels."""
+"""Transforms of pictures into a network's input: timm's evaluation transform, right channels."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +13,7 @@ from torch import Tensor
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.networks.network import Network
 
-# How Pillow calls an image of that many channels.
+# Pillow's mode by number of channels.
 MODES = {1: "L", 3: "RGB"}
 # The white of an image of 16 bits: Pillow's modes for grey images of 16 bits.
 WHITE = 65535
@@ -21,12 +21,25 @@ SIXTEEN_BITS = ("I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
 def transform(network: Network) -> Callable[[Image.Image], Tensor]:
-    """The function that makes a picture the network's input (c, h, w), float32.
+    """Make the function that turns a picture into the network's input.
 
     Grey, palette, transparent (the alpha channel is dropped), CMYK and 16-bit pictures are
     converted to grey or RGB; then timm's evaluation transform resizes, crops and normalises.
-    The function can be pickled. Raises ``AnalysisError`` for a network that takes neither one
-    channel nor three, and the function for a picture whose values have no known white.
+
+    Args:
+        network: The network.
+
+    Returns:
+        A function from a Pillow image to (c, h, w), float32, which can be pickled. It raises
+        ``AnalysisError`` for a picture whose values have no known white.
+
+    Raises:
+        AnalysisError: For a network that takes neither one channel nor three.
+
+    Example:
+        ```python
+        images = torch.stack([transform(network)(picture) for picture in pictures])
+        ```
     """
     mode = _mode(network)
     evaluate = create_transform(
@@ -36,7 +49,7 @@ def transform(network: Network) -> Callable[[Image.Image], Tensor]:
 
 
 def preprocessing(network: Network) -> dict[str, Any]:
-    """What determines a picture's input to the network, writable as JSON."""
+    """Describe everything that determines a picture's input, writable as JSON."""
     config = {
         key: list(value) if isinstance(value, tuple) else value
         for key, value in network.data_config.items()
@@ -48,7 +61,8 @@ def _mode(network: Network) -> str:
     channels = network.input_size[0]
     if channels not in MODES:
         raise AnalysisError(
-            f"{network.name} takes {channels} channels; pictures have 1 (grey) or 3 (RGB)"
+            f"{network.name} takes {channels} channels, but pictures have 1 (grey) or 3 (RGB); "
+            "leave it out"
         )
     return MODES[channels]
 
@@ -71,7 +85,7 @@ def _converted(picture: Image.Image, mode: str) -> Image.Image:
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Scaled from 0..65535 to 0..255, where Pillow would cut everything above 255."""
+    """Scale from 0..65535 to 0..255, where Pillow would cut everything above 255."""
     values = np.asarray(picture).astype(np.int64)
     if values.size and (values.min() < 0 or values.max() > WHITE):
         raise AnalysisError(

@@ -1,4 +1,4 @@
-"""Probes: how well a linear classifier does on the features of a tap."""
+"""Probes: the accuracy of linear classifiers on the features of a layer."""
 
 from seelike.analysis.probing.accuracy import accuracies
 from seelike.analysis.probing.design import Probing, Split, split

@@ -1,4 +1,4 @@
-"""Accuracies of probes with intervals over test images and draws, alike for all of a study."""
+"""Accuracies of probes, with intervals over test images and draws of training images."""
 
 from collections.abc import Sequence
 
@@ -8,26 +8,27 @@ import numpy.typing as npt
 from seelike.analysis.similarity.intervals.groups import Groups
 from seelike.analysis.similarity.intervals.jackknife import MOST_GROUPS, Jackknifed
 
-# What is left out in turn: groups of test images, then draws of training images.
+# Factors of the jackknife: groups of test images, and draws of training images.
 IMAGES, DRAWS = 0, 1
 
 
 def accuracies(hits: Sequence[npt.NDArray[np.float32]]) -> Jackknifed:
-    """Shares of right answers of probes, without each group of test images and each draw.
+    """Compute accuracies of probes, also without each group of test images and without each draw.
+
+    Test images, in at most 64 groups, and draws are left out separately, and their variances add
+    (two-way; Owen 2007): an interval covers other test images and other few-shot training images.
+    Variation in both at once counts twice, so that intervals are rather too wide than too narrow. A
+    probe of a single draw has no variance over draws: its interval is for its training images.
 
     Args:
-        hits: For each of k probes (draws, test images), 1 where it is right, 1 / c where c
-            classes share the highest score.
+        hits: Per probe, k of them, an array (draws, test images): 1 where it is right, 1 / c where
+            c classes share the highest score.
 
     Returns:
-        ``Jackknifed`` of k shares. Test images, in at most 64 groups, and draws are left out
-        apart, and their variances add (two-way; Owen 2007): an interval tells what other test
-        images and other few-shot training images would change. What varies with both at once
-        counts twice, so that intervals are rather too wide than too narrow. A probe of a single
-        draw has no variance over draws: its interval is that of its training images.
+        ``Jackknifed`` of k accuracies, 0 to 1.
     """
     images = hits[0].shape[1]
-    # Whole sums, until the end: the same in whatever order they are added up.
+    # Plain sums until the end: equal in any order of addition.
     each = [one.astype(np.float64) for one in hits]
     value = np.array([one.mean() for one in each])
     if images < 2:
@@ -54,7 +55,7 @@ def accuracies(hits: Sequence[npt.NDArray[np.float32]]) -> Jackknifed:
 def _without_draw(
     each: Sequence[npt.NDArray[np.float64]], draw: int, value: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """All shares without one draw; those of a single draw stay as they are."""
+    """All accuracies without one draw; those of a single draw stay as they are."""
     return np.array(
         [
             np.delete(one, draw, axis=0).mean() if len(one) > 1 else whole

@@ -1,49 +1,46 @@
-"""What is asked of probes, and how images are split for them: train, held out, test."""
+"""Design of the probes, and the split of images for them: train, held out, test."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from seelike.analysis.errors import AnalysisError
+from seelike.analysis.settings import setting
 
 Indices = npt.NDArray[np.intp]
 
-# Of the images that are not for testing: those by which the penalty is chosen.
+# Share of the images outside the test set on which the penalty is chosen.
 HELD_OUT = 0.2
-
-
-def _setting(default: Any, description: str, **bounds: float) -> Any:
-    """A field with what a form shows of it; ``bounds`` as JSON schema's, checked by a study."""
-    return field(default=default, metadata={"description": description, **bounds})
 
 
 @dataclass(frozen=True)
 class Probing:
-    """Which probes there are at every tap, and how images are split for them.
+    """The probes at every layer, and how images are split for them.
 
-    Raises ``ValueError`` where no probe is asked for.
+    Raises:
+        ValueError: Without any probe.
     """
 
-    shots: tuple[int, ...] = _setting(
-        (1, 5, 10), "training images a class of the few-shot probes; none for an empty list"
+    shots: tuple[int, ...] = setting(
+        (1, 5, 10), "training images per class of the few-shot probes; an empty list for none"
     )
-    draws: int = _setting(5, "draws of the training images of a few-shot probe", ge=1)
-    full: bool = _setting(True, "also a probe that is trained on all training images")
-    tokens: Literal["all", "last", "none"] = _setting(
+    draws: int = setting(5, "draws of the training images of a few-shot probe", ge=1)
+    full: bool = setting(True, "also a probe that is trained on all training images")
+    tokens: Literal["all", "last", "none"] = setting(
         "all",
-        "at which taps single tokens are probed, with the largest of shots: all, last or none",
+        "layers at which single tokens are probed, with the largest of shots: all, last or none",
     )
-    test: float = _setting(0.25, "share of the images of each class kept for testing", gt=0, lt=1)
-    seed: int = _setting(0, "seed of the choice of training and test images", ge=0)
+    test: float = setting(0.25, "share of the images of each class kept for testing", gt=0, lt=1)
+    seed: int = setting(0, "seed of the choice of training and test images", ge=0)
 
     def __post_init__(self) -> None:
         if any(k < 1 for k in self.shots):
-            raise ValueError(f"shots {list(self.shots)}: expected 1 or more images a class")
+            raise ValueError(f"shots are {list(self.shots)}, expected at least 1 image per class")
         if not self.shots and not self.full:
-            raise ValueError("no probe is asked for; give shots, or full: true")
+            raise ValueError("no probe is chosen; give shots, or full: true")
 
     @property
     def ascending(self) -> tuple[int, ...]:
@@ -55,10 +52,14 @@ class Probing:
 class Split:
     """Three parts of the images, as ascending indices; no image is in two.
 
-    ``target`` (n,) has each image's class as a number from 0, ``classes`` its label. A probe
-    learns from ``train``, its penalty is chosen on ``held_out``, its accuracy is of ``test``.
-    ``supports`` (draws, classes x most shots) are the few-shot probes' images: of each draw the
-    first k x classes are k a class, so that draws of fewer shots are within those of more.
+    Attributes:
+        classes: Label of each class.
+        target: Each image's class as a number from 0, (n,).
+        train: Images that a probe learns from.
+        held_out: Images on which its penalty is chosen.
+        test: Images of its accuracy.
+        supports: Images of the few-shot probes, (draws, classes x most shots): the
+            first k x classes of a draw are k per class, so that fewer shots are part of more.
     """
 
     classes: tuple[int, ...]
@@ -75,26 +76,33 @@ class Split:
 
     @property
     def chance(self) -> float:
-        """The share of the test images that whoever names the most frequent class gets right."""
+        """Accuracy on the test images of always naming their most frequent class."""
         return float(np.bincount(self.target[self.test]).max() / len(self.test))
 
     def support(self, draw: int, shots: int) -> Indices:
-        """The training images of one few-shot probe: ``shots`` of each class."""
+        """Training images of one few-shot probe: ``shots`` per class."""
         return self.supports[draw, : shots * len(self.classes)]
 
 
 def split(labels: Sequence[int], design: Probing) -> Split:
-    """The images of ``labels`` (n,) split as ``design`` asks, every class by the same shares.
+    """Split images, every class by the same shares.
 
-    It depends on ``labels`` and ``design.seed`` alone. Raises ``AnalysisError`` for a single
-    class, for a class of which no image would be left in a part, and for more shots than the
-    smallest class has training images.
+    Args:
+        labels: Class of each image, (n,). The split depends on these and ``design.seed`` alone.
+        design: The shares and shots.
+
+    Returns:
+        The split.
+
+    Raises:
+        AnalysisError: For a single class, for a class without an image for a part, and for more
+            shots than the smallest class has training images.
     """
     classes, target = np.unique(np.asarray(labels), return_inverse=True)
     if len(classes) < 2:
         raise AnalysisError(
-            f"all {len(target)} images are of class {classes[0]}, and a probe tells classes apart; "
-            "take images of two classes or more"
+            f"all {len(target)} images are of class {classes[0]}, but a probe needs two classes or "
+            "more; take other images"
         )
     parts: list[list[Indices]] = [[], [], []]
     sizes = np.bincount(target)
@@ -117,7 +125,7 @@ def split(labels: Sequence[int], design: Probing) -> Split:
 
 
 def _apart(images: int, design: Probing) -> tuple[int, int]:
-    """How many of a class's images are for testing, and held out."""
+    """Numbers of a class's images for testing, and held out."""
     tested = max(1, round(design.test * images))
     return tested, max(1, round(HELD_OUT * (images - tested)))
 
@@ -133,7 +141,7 @@ def _check_smallest(label: int, images: int, design: Probing) -> None:
         )
     if left < most:
         raise AnalysisError(
-            f"{most} shots are asked for, the smallest class, {label}, has {left} training images "
+            f"shots are {most}, but the smallest class, {label}, has {left} training images "
             f"(of its {images}, {tested} are for testing and {held} held out); set probing.shots "
             f"to at most {left}, or take more images"
         )

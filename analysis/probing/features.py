@@ -1,4 +1,4 @@
-"""What is probed of a tap: its class token, the mean of its spatial tokens, each of these alone."""
+"""Features of a layer for probes: class token, mean of spatial tokens, single tokens."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,12 +14,17 @@ CLS, MEAN, TOKEN = "cls", "mean", "token"
 
 @dataclass(frozen=True)
 class Axes:
-    """How a tap's array (n, *shape) is read: which axes are tokens, and where these lie.
+    """The axes of a layer's array (n, *shape).
 
-    ``kind`` is that of a ``Layout``. The first ``prefix`` tokens are not spatial; with
-    ``class_token`` the very first one is the class token; ``spatial`` tokens follow. ``grid`` has
-    the rows and columns of these, None where they fill none; ``cells`` those that they are pooled
-    to before they are probed one by one, None where they are not.
+    Attributes:
+        kind: That of a ``Layout``.
+        prefix: Number of first tokens that are not spatial.
+        class_token: Whether the very first token is the class token.
+        spatial: Number of spatial tokens, which follow.
+        channels: Number of channels.
+        grid: Rows and columns of the spatial tokens; None where they fill no grid.
+        cells: Rows and columns that they are pooled to before single tokens are probed; None where
+            single tokens are not probed.
     """
 
     kind: str
@@ -32,21 +37,28 @@ class Axes:
 
     @property
     def pooled(self) -> tuple[str, ...]:
-        """The features that are no single tokens: ``cls``, ``mean``."""
+        """Names of the features that are no single tokens: ``cls``, ``mean``."""
         return ((CLS,) if self.class_token else ()) + ((MEAN,) if self.spatial else ())
 
     @property
     def tokens(self) -> int:
-        """How many tokens are probed one by one."""
+        """Number of tokens that are probed singly."""
         return 0 if self.cells is None else self.cells[0] * self.cells[1]
 
 
 def axes(
     kind: str, shape: tuple[int, ...], *, prefix: int, class_token: bool, aspect: float
 ) -> Axes:
-    """The axes of a tap's features of ``shape``; ``aspect`` is the input's height over its width.
+    """Find the axes of a layer's features.
 
-    Tokens fill the grid whose sides have that aspect, as patches do.
+    Tokens fill the grid whose sides have the input's aspect, as patches do.
+
+    Args:
+        kind: Kind of its ``Layout``.
+        shape: Shape of one image's features.
+        prefix: Number of first tokens that are not spatial.
+        class_token: Whether the very first token is the class token.
+        aspect: Height of the input over its width.
     """
     if kind in ("vector", "other"):
         return Axes(kind, 0, False, int(kind == "vector"), shape[-1], None)
@@ -67,9 +79,15 @@ def _grid(tokens: int, aspect: float) -> Grid | None:
 
 
 def with_cells(all_axes: Mapping[str, Axes]) -> dict[str, Axes]:
-    """The taps of one network, their tokens pooled to a common size: the smallest grid of all.
+    """Pool the tokens of one network's layers to a common size: the smallest grid of all.
 
     So single tokens of all depths stand for as much of the image. A grid of one is no map.
+
+    Args:
+        all_axes: Axes by layer.
+
+    Returns:
+        The same with ``cells``.
     """
     grids = [one.grid for one in all_axes.values() if one.grid is not None and one.grid != (1, 1)]
     if not grids:
@@ -82,7 +100,7 @@ def with_cells(all_axes: Mapping[str, Axes]) -> dict[str, Axes]:
 
 
 def pooled(x: Values, of: Axes) -> Values:
-    """The features of ``of.pooled`` of activations ``x`` (n, *shape): (n, features, channels)."""
+    """Features named ``of.pooled`` of activations ``x`` (n, *shape): (n, features, channels)."""
     if of.kind == "vector":
         return x[:, None]
     tokens = _AS_TOKENS[of.kind](x)
@@ -95,7 +113,7 @@ def pooled(x: Values, of: Axes) -> Values:
 
 
 def single(x: Values, of: Axes) -> Values:
-    """The spatial tokens of ``x`` (n, *shape) in ``of.cells``, by rows: (n, cells, channels)."""
+    """Spatial tokens of ``x`` (n, *shape) in ``of.cells``, row by row: (n, cells, channels)."""
     assert of.grid is not None and of.cells is not None
     spatial = _AS_TOKENS[of.kind](x)[:, of.prefix :]
     if of.cells == of.grid:
@@ -107,7 +125,7 @@ def single(x: Values, of: Axes) -> Values:
 
 
 def _averaging(size: int, cells: int) -> npt.NDArray[np.float64]:
-    """The matrix (cells, size) of adaptive average pooling: cells of one size, or of nearly one."""
+    """Matrix (cells, size) of adaptive average pooling: cells of equal or nearly equal size."""
     weights = np.zeros((cells, size))
     for cell in range(cells):
         start, stop = cell * size // cells, -(-(cell + 1) * size // cells)

@@ -1,4 +1,4 @@
-"""The probes of several features of one tap, learnt from blocks of images and then tested."""
+"""Probes of several features of one layer: learnt from blocks of images, then tested."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,20 +12,23 @@ from seelike.analysis.probing.moments import Moments
 from seelike.analysis.probing.ridge import GRID, Path, from_moments, from_rows
 from seelike.analysis.similarity.gram import Array
 
-# The few-shot probes' number of shots stands for how much they learn from; 0 is all there is.
+# The number of shots of a probe on all training images.
 FULL = 0
 # Scores that differ by no more are tied. They predict targets of ±1, so that this is far below
-# the differences that images make. Rounding leaves less: float64's, times up to 10^4 at the least
+# differences between images. Rounding leaves less: float64's, times up to 10^4 at the least
 # penalty of ``GRID``, times the number of examples (1e-10 for 33 of them, half of them copies).
 TIE = 1e-7
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A linear classifier: ``weights`` (draws, p, c) and ``intercept`` (draws, c) on features.
+    """Linear classifiers of one feature.
 
-    ``shots`` a class, ``FULL`` for all training images; ``penalty`` is that of ``GRID`` that was
-    best on the images held out, over all draws.
+    Attributes:
+        shots: Training images per class, or ``FULL`` for all training images.
+        weights: (draws, p, c), float64.
+        intercept: (draws, c), float64.
+        penalty: The penalty of ``GRID`` that was best on the held-out images, over all draws.
     """
 
     shots: int
@@ -34,7 +37,7 @@ class Probe:
     penalty: float
 
     def hits(self, x: npt.ArrayLike, target: Indices) -> Array:
-        """Which of ``x`` (n, p) it gives the class ``target`` (n,): (draws, n), as ``hits``."""
+        """Score features ``x`` (n, p) against classes ``target`` (n,): (draws, n), as ``hits``."""
         scores = self.weights.swapaxes(1, 2) @ np.asarray(x, np.float64).T
         return hits(scores + self.intercept[..., None], target)
 
@@ -42,8 +45,8 @@ class Probe:
 def hits(scores: Array, target: Indices) -> Array:
     """Score answers: 1 where the target has the highest score, 0 elsewhere.
 
-    Where k classes share the highest score each of them gets 1 / k, as if one were drawn:
-    features that tell nothing are right as often as chance.
+    Where k classes share the highest score each of them gets 1 / k, as if one were drawn: features
+    without information are right as often as chance.
 
     Args:
         scores: One per class and image, (..., c, n).
@@ -77,19 +80,26 @@ def sharers(scores: Array, target: Indices) -> Indices:
 
 
 def total(shared: Iterable[int]) -> Fraction:
-    """Sum hits exactly, from the ``sharers`` of each image: equal sums in whatever order."""
+    """Sum hits exactly from the ``sharers`` of each image: equal sums in any order."""
     each, counts = np.unique(np.fromiter(shared, np.intp), return_counts=True)
     terms = zip(each.tolist(), counts.tolist(), strict=True)
     return sum((Fraction(count, k) for k, count in terms if k), Fraction(0))
 
 
 class Learner:
-    """Probes of ``features`` features of ``channels`` each: first ``learn``, ``fit``, then test.
+    """Probes of several features of one layer: ``learn`` blocks, ``fit``, then test.
 
-    Few-shot probes keep their training images of all draws, and those held out; the full one
-    sums up the features' scatter, or keeps the training images where they are fewer than
-    channels. What is kept is of train and held-out images alone, those that are for testing pass
-    by. Statistics for standardising are those of all training images. Memory: ``held_bytes``.
+    Few-shot probes keep their training images of all draws, and the held-out images; the full one
+    sums up the features' scatter, or keeps the training images where they are fewer than channels.
+    Test images are never kept. Features are standardised by all training images. Memory:
+    ``held_bytes``.
+
+    Args:
+        features: Number of features.
+        channels: Channels of each.
+        split: The split of the images.
+        shots: Training images per class of each few-shot probe.
+        full: Whether there is a probe on all training images, too.
     """
 
     def __init__(
@@ -105,7 +115,7 @@ class Learner:
 
     @staticmethod
     def held_bytes(channels: int, split: Split, *, shots: Sequence[int], full: bool) -> int:
-        """Bytes for each feature, and what fitting one takes beside, at most.
+        """Bytes per feature at most, those that fitting one takes included.
 
         4 r p for the r images that are kept, 8 p (p + c) for sums, 8 p c for each of the probes.
         """
@@ -117,7 +127,7 @@ class Learner:
         return 4 * rows * channels + 8 * (sums + probes)
 
     def learn(self, start: int, x: npt.NDArray[np.float32]) -> None:
-        """Take in the block ``x`` (b, features, channels) of the images from ``start`` on."""
+        """Learn from the block ``x`` (b, features, channels) of the images from ``start`` on."""
         images = np.arange(start, start + len(x))
         train = self._train[images]
         if train.any():
@@ -129,7 +139,7 @@ class Learner:
         self.rows[:, place[here]] = x[here].swapaxes(0, 1)
 
     def fit(self) -> list[list[Probe]]:
-        """The probes of every feature, by shots, the full one last."""
+        """Fit the probes of every feature: per feature by shots, the full one last."""
         return [self._fitted(feature) for feature in range(len(self.rows))]
 
     def _fitted(self, feature: int) -> list[Probe]:
@@ -169,10 +179,10 @@ class Learner:
 def _chosen(
     shots: int, paths: Sequence[Path], held: npt.NDArray[np.float32], target: Indices
 ) -> Probe:
-    """The probes of all draws at the penalty that has most of the held-out images right.
+    """Choose the penalty that gets most of the held-out images right, over all draws.
 
-    Of several that have, it is the largest. Sums are exact: with float means the choice among
-    equal ones would depend on the order of draws and images.
+    Ties go to the largest penalty. Sums are exact: with float means the choice among equal ones
+    would depend on the order of draws and images.
     """
     shared = np.concatenate([sharers(path.scores(held), target) for path in paths], axis=1)
     right = [total(row) for row in shared]

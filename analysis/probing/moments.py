@@ -1,4 +1,4 @@
-"""Means and scatter of features that come block by block, each block about its own mean."""
+"""Means and scatter of features from blocks, each about its own mean."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,12 +7,18 @@ from seelike.analysis.similarity.gram import CONSTANT, Array
 
 
 class Moments:
-    """Of examples (n, f, p): means, squares, and where asked for scatter, about the means.
+    """Means, squares and scatter of examples (n, f, p), about the means.
 
-    Blocks are joined by Chan, Golub & LeVeque (1983) in float64, so that a large common part of
-    the features costs no digits. ``mean`` and ``squares`` are (f, p), ``level`` (c,) is the
-    targets' mean; ``scatter`` (f, p, p) and ``cross`` (f, p, c), with the targets, are there with
-    ``full``.
+    Blocks are joined by Chan, Golub & LeVeque (1983) in float64, so that a large common part of the
+    features costs no digits.
+
+    Attributes:
+        count: Number of examples.
+        mean: (f, p).
+        squares: Sums of squares about the mean, (f, p).
+        level: Mean of the targets, (c,).
+        scatter: (f, p, p), with ``full``.
+        cross: Products with the targets, (f, p, c), with ``full``.
     """
 
     def __init__(self, features: int, channels: int, classes: int, *, full: bool) -> None:
@@ -25,7 +31,7 @@ class Moments:
         self.full = full
 
     def add(self, x: npt.NDArray[np.floating], y: Array) -> None:
-        """One more block of examples ``x`` (b, f, p), whose targets are ``y`` (b, c)."""
+        """Add a block of examples ``x`` (b, f, p) with targets ``y`` (b, c)."""
         mean, level = x.mean(axis=0, dtype=np.float64), y.mean(axis=0)
         centred, aims = x - mean, y - level
         total = self.count + len(x)
@@ -44,6 +50,6 @@ class Moments:
 
     @property
     def scale(self) -> Array:
-        """The standard deviation of every feature (f, p); infinite where it is rounding."""
+        """Standard deviation of every feature (f, p); infinite where it is rounding."""
         constant = self.squares <= CONSTANT * (self.squares + self.count * self.mean**2)
         return np.where(constant, np.inf, np.sqrt(self.squares / self.count))

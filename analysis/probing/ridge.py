@@ -16,10 +16,16 @@ GRID = 10.0 ** np.arange(-4.0, 3.5, 0.5)
 class Path:
     """The ridge regressions of one problem for all penalties, each with an intercept.
 
-    The weights for penalty λ are ``basis`` (p, r) @ (``coefficients`` (r, c) / (``values`` (r,)
-    + λ)), so that min over W of ‖Y - X W‖² + λ ‖W / scale‖² is reached, X (m, p) and Y (m, c)
-    about their means ``centre`` (p,) and ``level`` (c,). ``unit`` is the mean squared length of a
-    standardised example. All float64.
+    The weights for penalty λ are ``basis`` @ (``coefficients`` / (``values`` + λ)). They minimise
+    ‖Y - X W‖² + λ ‖W / scale‖² over W, with X (m, p) and Y (m, c) about their means.
+
+    Attributes:
+        centre: Means of the features, (p,), float64 like all others.
+        level: Means of the targets, (c,).
+        basis: (p, r).
+        values: Eigenvalues, (r,).
+        coefficients: (r, c).
+        unit: Mean squared length of a standardised example.
     """
 
     centre: Array
@@ -30,24 +36,31 @@ class Path:
     unit: float
 
     def scores(self, x: npt.ArrayLike) -> Array:
-        """What all penalties of ``GRID`` predict of ``x`` (n, p): (penalties, c, n)."""
+        """Predictions of all penalties of ``GRID`` for ``x`` (n, p): (penalties, c, n)."""
         inner = self.basis.T @ (np.asarray(x, np.float64) - self.centre).T
         shrunk = self.coefficients.T / (self.values + self.unit * GRID[:, None, None])
         found = shrunk.reshape(-1, len(self.values)) @ inner
         return found.reshape(len(GRID), len(self.level), -1) + self.level[:, None]
 
     def weights(self, penalty: float) -> tuple[Array, Array]:
-        """Weights (p, c) on the features as they come, and intercept (c,), for one ``penalty``."""
+        """Weights (p, c) for unscaled features, and intercept (c,), for one ``penalty``."""
         weights = self.basis @ (self.coefficients / (self.values + penalty)[:, None])
         return weights, self.level - self.centre @ weights
 
 
 def from_rows(x: npt.ArrayLike, y: npt.ArrayLike, *, scale: npt.ArrayLike) -> Path:
-    """The regressions from ``x`` (m, p) to ``y`` (m, c), features divided by ``scale`` (p,).
+    """Solve ridge regressions from examples.
 
-    By the examples' Gram matrix where there are fewer of them than features (dual), by the
-    features' scatter matrix otherwise (primal); both give the same weights. A feature whose
-    ``scale`` is infinite counts for nothing.
+    With fewer examples than features by the examples' Gram matrix (dual), else by the features'
+    scatter matrix (primal); both give the same weights.
+
+    Args:
+        x: Features (m, p).
+        y: Targets (m, c).
+        scale: Divisor of each feature, (p,); a feature of infinite scale gets no weight.
+
+    Returns:
+        The regressions for all penalties.
     """
     values, targets = np.asarray(x, np.float64), np.asarray(y, np.float64)
     inverse = 1.0 / np.asarray(scale, np.float64)
@@ -76,9 +89,18 @@ def from_rows(x: npt.ArrayLike, y: npt.ArrayLike, *, scale: npt.ArrayLike) -> Pa
 def from_moments(
     scatter: Array, cross: Array, *, centre: Array, level: Array, inverse: Array, examples: int
 ) -> Path:
-    """The same from sums over the ``examples``, whose features were multiplied by ``inverse``.
+    """Solve ridge regressions from sums over examples.
 
-    ``scatter`` (p, p) and ``cross`` (p, c) are about the means ``centre`` and ``level``.
+    Args:
+        scatter: Scatter of the scaled features about their means, (p, p).
+        cross: Their products with the targets, (p, c).
+        centre: Means of the unscaled features, (p,).
+        level: Means of the targets, (c,).
+        inverse: Factor of each feature, (p,).
+        examples: Number of examples.
+
+    Returns:
+        The regressions for all penalties.
     """
     eigenvalues, vectors = _eigen(scatter)
     return Path(

@@ -1,4 +1,4 @@
-"""All probes of one tap, from blocks of its activations: never all of them are in memory."""
+"""All probes of one layer, from blocks of its activations, which never are in memory together."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -12,16 +12,21 @@ from seelike.analysis.probing.design import Probing, Split
 from seelike.analysis.probing.features import TOKEN, Axes, Values, pooled, single
 from seelike.analysis.probing.learner import Learner, Probe
 
-# Blocks of activations in order of images: the first one's index, and (images, *shape) float32.
+# Blocks of activations in the order of images: index of the first, and (images, *shape) float32.
 Blocks = Callable[[], Iterable[tuple[int, Values]]]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One probe's outcome: of which feature of the tap, and which test images it had right.
+    """The outcome of one probe.
 
-    ``feature`` is ``cls``, ``mean`` or ``token``; ``row`` and ``column`` are a token's place, -1
-    of the others. ``hits`` (draws, test images) as ``learner.hits``, float32.
+    Attributes:
+        feature: ``cls``, ``mean`` or ``token``.
+        row: Row of a token, -1 for other features.
+        column: Column of a token, -1 for other features.
+        shots: Training images per class, 0 for all.
+        penalty: The chosen penalty.
+        hits: Scores of the test images as in ``learner.hits``, (draws, test images), float32.
     """
 
     feature: str
@@ -34,7 +39,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Group:
-    """Features of one tap that are learnt together, and how they come out of a block."""
+    """Features of one layer that are learnt together, and the function that reads them."""
 
     names: tuple[tuple[str, int, int], ...]
     taken: Callable[[Values], Values]
@@ -45,12 +50,37 @@ class _Group:
 def probe(
     blocks: Blocks, of: Axes, split: Split, design: Probing, *, tokens: bool, memory: int
 ) -> list[Outcome]:
-    """The probes of a tap whose activations ``blocks()`` gives, read twice: to learn, and to test.
+    """Train and test all probes of one layer.
 
-    Few-shot and full ones of ``of.pooled``, and with ``tokens`` few-shot ones of every single
-    token, with the largest number of shots. Where these take more than ``memory`` bytes together
-    they are done in turns, which reads the tap again for each. Raises ``AnalysisError`` where
-    one feature alone takes more.
+    Few-shot and full probes of ``of.pooled``, and with ``tokens`` few-shot probes of every single
+    token, with the largest number of shots. Where these need more than ``memory`` bytes together
+    they are done in turns, each of which reads the activations again.
+
+    Args:
+        blocks: Gives the activations in blocks in the order of images: index of the first image,
+            and (images, *shape), float32. Read twice per turn: to learn, and to test.
+        of: The axes of the activations.
+        split: The split of the images.
+        design: The probes.
+        tokens: Whether single tokens are probed.
+        memory: Bytes for what is learnt.
+
+    Returns:
+        One outcome per probe.
+
+    Raises:
+        AnalysisError: Where one feature alone needs more memory.
+
+    Example:
+        ```python
+        x = activations["layer4.2"]  # (n, c, h, w)
+        of = axes("map", x.shape[1:], prefix=0, class_token=False, aspect=1)
+        design = Probing(shots=(5,))
+        outcomes = probe(
+            lambda: [(0, x)], of, split(labels, design), design, tokens=False, memory=2**30
+        )
+        accuracies([one.hits for one in outcomes]).value
+        ```
     """
     return [
         tested
@@ -70,16 +100,16 @@ def _groups(of: Axes, design: Probing, *, tokens: bool) -> Iterator[_Group]:
 
 
 def _turns(groups: list[_Group], of: Axes, split: Split, memory: int) -> list[list[_Group]]:
-    """The groups, cut so that what is learnt at a time fits ``memory``."""
+    """Divide the groups into turns that fit ``memory``."""
     turns: list[list[_Group]] = [[]]
     left = memory
     for group in groups:
         each = Learner.held_bytes(of.channels, split, shots=group.shots, full=group.full)
         if each > memory:
             raise AnalysisError(
-                f"a probe of {of.channels} channels takes {each / 1e6:.1f} MB of memory, "
-                f"{memory / 1e6:.1f} MB are given; set compute.memory higher, or fewer draws or "
-                "shots"
+                f"a probe of {of.channels} channels takes {each / 1e6:.1f} MB of memory, more than "
+                f"the limit of {memory / 1e6:.1f} MB; set compute.memory higher, or fewer draws "
+                "or shots"
             )
         start = 0
         while start < len(group.names):
@@ -136,7 +166,7 @@ def _test(
     hits: list[list[Values]],
     first: int,
 ) -> None:
-    """Enter which of the images ``x`` (b, features, channels) all probes have right."""
+    """Enter the hits of all probes on the images ``x`` (b, features, channels)."""
     for feature, (each, found) in enumerate(zip(probes, hits, strict=True)):
         for one, right in zip(each, found, strict=True):
             right[:, first : first + len(x)] = one.hits(x[:, feature], target)

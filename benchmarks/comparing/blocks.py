@@ -22,7 +22,7 @@ from seelike.storage.arrays.tap_pairs import Pairs
 from seelike.storage.store import Store, open_store
 from seelike.tasks.comparison.blockwise import HIGH, LOW, VALUE, complete
 
-# 200 models of 100 taps; few images, so that what is measured is not only the product.
+# 200 models of 100 taps; few images, so that not only the product is measured.
 FULL = {"models": 200, "taps": 100, "batches": 10, "batch": 128}
 SHARED = {"models": 60, "taps": 100, "batches": 10, "batch": 128}
 TOY = {"models": 3, "taps": 30, "batches": 2, "batch": 24}
@@ -134,7 +134,7 @@ def goals(result: Result) -> list[Goal]:
 
 
 def efficiency(result: Result) -> dict[int, float]:
-    """Of every number of workers: how much of the speed of so many single ones it has."""
+    """Speed of each number of workers, as a share of as many single ones."""
     alone = result["workers"]["1"]
     return {int(n): alone / (int(n) * seconds) for n, seconds in result["workers"].items()}
 

@@ -1,4 +1,4 @@
-"""Nearest layers among as many taps as a large library has: simulated, by blocks and an index."""
+"""Nearest layers among as many taps as a large store has: simulated, by blocks and an index."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ LEAST_RECALL, LEAST_GAIN = 0.95, 5.0
 
 
 def measure(*, quick: bool) -> Result:
-    """Seconds a query, recall and bytes, over all sketches by blocks and by an index of them.
+    """Seconds per query, recall and bytes, over all sketches by blocks and by an index of them.
 
     Sketches are kept in float16, 2 GB for a million of 1 024 numbers; memory in all about 4 GB.
     """
@@ -60,7 +60,7 @@ def measure(*, quick: bool) -> Result:
 def _simulated(size: dict[str, int]) -> np.ndarray:
     """Sketches (T, d) float16 of unit signatures, network after network, random directions each.
 
-    Families of networks share what their layers are along depth, halfway between which a tap may
+    Families of networks share the layers' directions along depth, halfway between which a tap may
     be; networks of one family, and taps of one network, are alike beyond that.
     """
     rng = np.random.default_rng(0)
@@ -105,7 +105,7 @@ def _index(rows: np.ndarray, dimension: int) -> Index:
 
 
 def _by_index(index: Index, rows: np.ndarray, asked: np.ndarray) -> list[np.ndarray]:
-    """The same by those that the index finds, compared again by their sketches."""
+    """The nearest among the candidates of an index, compared again by their sketches."""
     found = []
     for i in asked:
         numbers = index.nearest(rows[i], count=AGAIN * COUNT + 1)
@@ -157,7 +157,7 @@ def section(result: Result) -> str:
                 markdown.number(found["build"]),
             )
         )
-    header = ("way", "seconds a query", f"recall at {COUNT}", "bytes a tap", "seconds to build")
+    header = ("way", "seconds per query", f"recall at {COUNT}", "bytes per tap", "seconds to build")
     return (
         f"{result['all_taps']:,} simulated sketches of {result['dimension']} numbers: "
         f"{result['networks']:,} networks of {FAMILIES} families, {result['taps']} taps each, in "

@@ -171,7 +171,7 @@ def _recall(exact: np.ndarray, estimated: np.ndarray) -> float:
 
 
 def _lost(exact: np.ndarray, estimated: np.ndarray) -> float:
-    """How much less alike the nearest by sketches are than the nearest, on average."""
+    """Mean loss of CKA of the nearest by sketches against the nearest."""
     both = zip(exact, _nearest(exact), _nearest(estimated), strict=True)
     return float(np.mean([row[a].mean() - row[b].mean() for row, a, b in both]))
 
@@ -220,7 +220,7 @@ def section(result: Result) -> str:
     seconds = result["seconds"]
     header = (
         "numbers",
-        "bytes a tap",
+        "bytes per tap",
         f"recall at {COUNT}",
         "CKA lost",
         "mean error",
@@ -232,7 +232,7 @@ def section(result: Result) -> str:
         (
             f"{result['networks']} networks of the zoo, {result['taps']} taps, {result['count']} "
             f"images in batches of {result['batch']}, {result['seeds']} draws of the map. A "
-            f"signature has {result['signature_bytes']} bytes a tap. The bar is the formula's: "
+            f"signature has {result['signature_bytes']} bytes per tap. The bar is the formula's: "
             "(1 - CKA) sqrt(2 / numbers), a bound on the standard error. What is lost is the mean "
             f"CKA of the {COUNT} nearest by signatures over that of those found.",
             markdown.table(header, rows),

@@ -80,7 +80,7 @@ def measure(*, quick: bool, device: str) -> Result:
 
 
 def _warm_up(subjects: Subjects) -> None:
-    """Everything once on a few images: what is imported and built then is not measured."""
+    """Run everything once on a few images, so that imports and builds are not measured."""
     few = Subjects(
         subjects.nets[:2],
         subjects.chosen[:2],

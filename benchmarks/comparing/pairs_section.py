@@ -1,4 +1,4 @@
-"""What all pairs of M models say: the goal, the table, the plot."""
+"""The section on all pairs of M models: goal, table, plot."""
 
 from benchmarks.harness import markdown
 from benchmarks.harness.clock import exponent
@@ -47,7 +47,7 @@ def section(result: Result) -> str:
     images_each = result["batch"] * result["batches"]
     said = [
         f"{images_each} images of {result['size']} px in batches of {result['batch']}, taps "
-        f"`blocks` ({min(result['taps'])} to {max(result['taps'])} a model), models "
+        f"`blocks` ({min(result['taps'])} to {max(result['taps'])} per model), models "
         f"{markdown.listed(result['models'])}. seelike runs each model once, writes its signatures "
         f"to disk and compares all pairs from there, within models too; a peer runs two models "
         f"for each of the M (M - 1) / 2 pairs. Images are in memory for all.",
@@ -61,7 +61,7 @@ def section(result: Result) -> str:
     for peer, models in result["extrapolated_from"].items():
         said.append(
             f"\\* {peer} was run on the pairs of the first {models} models; for more models its "
-            f"mean time a pair is multiplied by the number of pairs."
+            f"mean time per pair is multiplied by the number of pairs."
         )
     away = [
         f"{peer} {'no number somewhere' if found is None else f'{found:.1e}'}"

@@ -78,7 +78,7 @@ def compared(store: str, names: list[str]) -> dict[str, float]:
 
 
 def _bare(taps: int, pairs: int, batches: int) -> dict[str, Callable[[], object]]:
-    """The symmetric product on data in memory: on BLAS's threads, and one a thread of Python."""
+    """The symmetric product on data in memory: on BLAS's threads, and one per Python thread."""
     rng = np.random.default_rng(0)
     operands = [synthetic.unit_rows(rng, taps, pairs) for _ in range(OPERANDS)]
 
@@ -98,7 +98,7 @@ def _bare(taps: int, pairs: int, batches: int) -> dict[str, Callable[[], object]
 
 
 def _checking(taps: int, pairs: int) -> dict[str, float]:
-    """What the checksum of one model's batch costs when it is read."""
+    """Seconds for the checksum of one model's batch when it is read."""
     values = synthetic.unit_rows(np.random.default_rng(0), taps, pairs)
     return {
         "bytes": values.nbytes,

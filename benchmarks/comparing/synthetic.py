@@ -11,7 +11,7 @@ def write(
 ) -> list[str]:
     """The names of ``models`` signatures of ``taps`` taps each, random unit vectors.
 
-    All batches of a model hold the same numbers: what they are does not matter here.
+    All batches of a model hold the same numbers: their values do not matter here.
     """
     pairs = batch * (batch - 1) // 2
     rng = np.random.default_rng(seed)

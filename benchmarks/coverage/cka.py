@@ -49,7 +49,7 @@ def covered(
     images = populations.images(population)
     models: Models = {}
     grams: list[Float32] = []
-    for name, zoo in (NETWORKS | {twin: own for own, twin in BASELINES.items()}).items():
+    for name, zoo in (NETWORKS | {baseline: own for own, baseline in BASELINES.items()}).items():
         of = populations.network(zoo, trained=name not in BASELINES.values())
         found = populations.grams(of, "blocks", images)
         family = zoo.split("-")[0]
@@ -65,7 +65,7 @@ def covered(
 
 
 def _facts(family: str, *, plain: bool) -> Mapping[str, Any]:
-    """Those of the families alone play their parts: others have seen a fraction of the data."""
+    """Facts of a model; only the first of each family plays its role, others saw less data."""
     return {
         "family": family,
         "trained": True,

@@ -1,4 +1,4 @@
-"""Whether 95 % intervals hold the truth: data sets drawn from a population that is known."""
+"""Coverage of 95 % intervals over data sets drawn from a population with known truth."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +34,7 @@ TOY: dict[str, Any] = FULL | {
     "places": 80,
     "batch": 32,
 }
-# Of cells and differences, and of claims' numbers.
+# Allowed coverage of cells and differences, and of claims' numbers.
 CELLS, CLAIMS = (0.93, 0.97), (0.92, 0.98)
 PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
 START, END = "<!-- coverage -->", "<!-- /coverage -->"
@@ -43,7 +43,7 @@ Shares = dict[str, dict[int, float]]
 
 
 def measure(*, quick: bool, device: str) -> Result:
-    """The share of data sets whose intervals hold the truth, of every number."""
+    """Measure the share of data sets whose intervals hold the truth, for every number."""
     del device
     size = TOY if quick else FULL
     found: Shares = cka.covered(
@@ -109,7 +109,7 @@ def _goal(what: str, result: Result, rows: slice, limits: tuple[float, float]) -
 
 
 def counting_error(repeats: int) -> float:
-    """How far the share of a true 95 % strays by counting, in 95 of 100 counts."""
+    """Half width of the range that holds 95 of 100 counted shares of a true 95 %."""
     return float(1.96 * np.sqrt(0.95 * 0.05 / repeats))
 
 
@@ -131,7 +131,7 @@ def section(result: Result) -> str:
 
 
 def _range(repeats: Mapping[str, int]) -> str:
-    """How many data sets there are, by number of batches."""
+    """Numbers of data sets by number of batches, in words."""
     by: dict[int, list[str]] = {}
     for count, each in repeats.items():
         by.setdefault(each, []).append(count)

@@ -33,7 +33,7 @@ from seelike.tasks.planning.plans import StudyModel
 
 # Images per group where each image is measured alone.
 EACH = 16
-# One data set: which groups of images, (groups, images per group), have which numbers.
+# One data set: numbers of its images, (groups, images per group).
 Draw = np.ndarray
 Cases = Callable[[Draw | None], Sequence[Case]]
 FACTS: dict[str, Any] = {"trained": True, "pooling": "CLS", "skip_free": None}

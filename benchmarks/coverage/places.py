@@ -29,7 +29,7 @@ BATCH, BATCHES = 64, 2
 
 
 def localization(population: ImageSet) -> Population:
-    """E8 and E9 of the shipped ViT, its twin with average pooling, and ResNet."""
+    """E8 and E9 of the shipped ViT, the ViT with average pooling, and ResNet."""
     networks = {"vit": ("vit", "CLS"), "vit-gap": ("vit", "GAP"), "resnet": ("resnet", "CLS")}
     rng = np.random.default_rng(1)
     count = BATCHES * len(population)

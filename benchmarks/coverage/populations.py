@@ -25,7 +25,7 @@ PASS = 64
 
 @dataclass(frozen=True)
 class Drawn:
-    """Which images of a population a data set has: (batches, images per batch)."""
+    """Images of a data set drawn from a population: (batches, images per batch)."""
 
     places: np.ndarray
 
@@ -47,7 +47,7 @@ def images(count: int) -> ImageSet:
 
 
 def passes(of: Network, population: ImageSet) -> list[Tensor]:
-    """The population as a network takes it, a batch after the other."""
+    """The population as a network takes it, batch by batch."""
     count = len(population)
     pieces = [range(i, min(i + PASS, count)) for i in range(0, count, PASS)]
     return list(forward_batches(of, population, pieces))
@@ -72,7 +72,7 @@ def centred_gram(x: np.ndarray) -> Float32:
 def parts(stacked: Float32, drawn: Drawn) -> Array:
     """HSICs (batches, T, T) of the batches of a data set, from Grams of all images (n, n, T).
 
-    A Gram of some of the images is a part of that of all: HSIC forgets what they are centred by.
+    A Gram of some images is a part of the Gram of all: HSIC does not depend on their centring.
     """
     found = []
     for places in drawn.places:

@@ -1,4 +1,4 @@
-"""How often intervals hold the truth: counts over data sets of several sizes."""
+"""Counts of intervals that hold the truth, over data sets of several sizes."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from seelike.analysis.similarity.intervals.estimate import Estimate
 
-# How many data sets are drawn of each number of batches.
+# Number of data sets by number of batches.
 Repeats = Mapping[int, int]
 # By number and count of batches; cells come as the share of them that hold.
 Hits = dict[str, dict[int, list[float]]]

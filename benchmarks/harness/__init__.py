@@ -1,1 +1,1 @@
-"""What all benchmark items share: clocks, processes of their own, peers, the report."""
+"""Shared parts of all benchmark items: clocks, processes, peers, the report."""

@@ -1,4 +1,4 @@
-"""Running one function in a process of its own: its peak memory is that of nothing else."""
+"""Run one function in a process of its own, to measure its peak memory alone."""
 
 import importlib
 import json

@@ -7,7 +7,7 @@ from benchmarks.harness.clock import best
 
 
 def bound(features: list[int], *, n: int, device: str) -> dict[str, float]:
-    """Seconds of one symmetric float32 product (n, p) a tap, at this machine's rate.
+    """Seconds of one symmetric float32 product (n, p) per tap, at this machine's rate.
 
     ``syrk``: NumPy's ``x @ x.T``. ``half_gemm``: half a general product, the faster of NumPy's
     and torch's. ``seconds`` takes the smaller one for every shape.

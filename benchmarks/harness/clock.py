@@ -33,7 +33,7 @@ def timed(call: Callable[[], object], *, device: str = "cpu") -> Run:
 def interleaved(
     calls: Mapping[str, Callable[[], object]], *, repeats: int, device: str = "cpu"
 ) -> dict[str, list[Run]]:
-    """Every call ``repeats`` times, in rounds (A B A B): what drifts, drifts for all of them."""
+    """Run every call ``repeats`` times, in rounds (A B A B): drifts affect all of them."""
     runs: dict[str, list[Run]] = {name: [] for name in calls}
     for _ in range(repeats):
         for name, call in calls.items():

@@ -1,10 +1,10 @@
-"""What an item of the benchmark is: it measures, judges its goals, and says what it found."""
+"""Benchmark items: they measure, judge their goals, and report."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-# JSON-able: what a run keeps and everything else is made from.
+# Stored as JSON by a run; everything else is made from it.
 Result = dict[str, Any]
 
 

@@ -31,7 +31,7 @@ def machine(device: str) -> dict[str, Any]:
     return found
 
 
-# Environment variables that change what is measured.
+# Environment variables that change the measurements.
 SETTINGS = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",

@@ -1,4 +1,4 @@
-"""Numbers as a person reads them, in Markdown."""
+"""Numbers and tables in Markdown."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is compared: untrained timm networks, their taps, and images that all packages see alike."""
+"""Networks of the comparisons: untrained timm networks, their taps, and shared images."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""seelike's own way, as its tasks go it: recording signatures, keeping, comparing."""
+"""seelike's own way through its tasks: recording signatures, storing, comparing."""
 
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
@@ -19,7 +19,7 @@ from seelike.tasks.comparison.signature_products import products, shares
 from seelike.tasks.recording.forward_passes import settled, signer
 from seelike.tasks.runtime.threads import one_blas_thread
 
-# What the recording task makes of a tap's activations inside the hook.
+# The recording task's summary of a tap's activations inside the hook.
 summary = signer(["cka"])
 Signed = dict[str, tuple[np.ndarray, float]]
 

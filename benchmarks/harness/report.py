@@ -1,4 +1,4 @@
-"""docs/benchmarks.md and its plots, from the results that were kept."""
+"""docs/benchmarks.md and its plots, from the stored results."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 def path(item: Item, *, device: str, folder: Path) -> Path:
-    """Where the result of ``item`` on ``device`` is kept."""
+    """Path of the result of ``item`` on ``device``."""
     suffix = "" if device == "cpu" else f".{device.partition(':')[0]}"
     return folder / f"{item.name}{suffix}.json"
 
@@ -29,7 +29,7 @@ def keep(item: Item, result: Result, *, device: str, folder: Path = RESULTS) -> 
 
 
 def write(items: Sequence[Item], *, results: Path = RESULTS, docs: Path = DOCS) -> Path:
-    """Write the page and its plots from what ``results`` holds; where it is."""
+    """Write the page and its plots from the results in ``results``; return its path."""
     found = [
         (item, device, json.loads(place.read_text()))
         for device in ("cpu", "cuda")

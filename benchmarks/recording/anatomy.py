@@ -1,4 +1,4 @@
-"""Item 9: looking inside a network: attention, receptive fields and localization by passes."""
+"""Item 9: anatomy of a network: attention, receptive fields and localization, in passes."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -29,7 +29,7 @@ TOY = {"attention": 8, "fields": 4, "localization": 8}
 # Receptive fields take as long as all the others.
 REPEATS = {"attention": 3, "fields": 1, "localization": 3}
 OF_GOALS = {"attention": 5000, "fields": 32, "localization": 2048}
-# Images a forward pass, and a backward pass, whose graph is kept.
+# Images per forward pass, and per backward pass, whose graph is kept.
 BATCH, GROUP = 32, 4
 # Receptive fields: per backward pass, of which a block takes one per sampled channel.
 GOALS = {"attention": 1.3, "fields": 1.0, "localization": 2.0}
@@ -62,7 +62,7 @@ def measure(*, quick: bool, device: str) -> Result:
 
 
 def _hsics(places: int) -> Hsics:
-    """Those of a block over as many Grams as the goal's images make: what is scored at the end."""
+    """HSICs of a block over as many Grams as the goal's images make, for the final scores."""
     batches = OF_GOALS["localization"] // GRAM
     rng = np.random.default_rng(0)
     return Hsics(
@@ -111,7 +111,7 @@ def _localization(
 
 
 def ratio(result: Result, name: str) -> float:
-    """What an analysis takes over a bare way; localization with its scores, which come once."""
+    """Time of an analysis over a bare way; localization with its scores, computed once."""
     found = result[name]
     once = found.get("scores", 0.0) * found["images"] / OF_GOALS[name]
     return float((found["seelike"]["median"] + once) / found["bare"]["median"])
@@ -156,7 +156,7 @@ def _goal(what: str, measured: float | None, most: float) -> Goal:
 
 
 def section(result: Result) -> str:
-    """What each takes, over what, and how it was scaled."""
+    """A table: time of each analysis, its bare way, and the scale."""
     names = {
         "attention": ("attention distance, all heads", "forward, fused attention off"),
         "fields": ("receptive fields, all blocks", "forward and backward, once"),

@@ -1,4 +1,4 @@
-"""What the disk and a compressor would do with activations by themselves."""
+"""The disk and a compressor by themselves, on the same activations."""
 
 import os
 import tempfile
@@ -13,7 +13,7 @@ BLOCK = 16 * 2**20
 
 
 def plain_files(size: int, files: int) -> None:
-    """As many bytes in plain files, synced one by one: what the disk needs for itself."""
+    """Seconds for as many bytes in plain files, synced one by one: the disk alone."""
     block = np.random.default_rng(0).bytes(min(BLOCK, size // files))
     with tempfile.TemporaryDirectory() as folder:
         for number in range(files):

@@ -50,7 +50,7 @@ WHAT = {
     "taps compared": "comparing all pairs from the store",
     "models": "recording and comparing M ResNets",
 }
-# What the arithmetic says: one pass an image and a model, one Gram a tap, one product a pair.
+# Arithmetic: one pass per image and model, one Gram per tap, one product per pair.
 EXPECTED = {"images": 1, "taps recorded": 1, "taps compared": 2, "models": 1}
 
 
@@ -72,7 +72,7 @@ def measure(*, quick: bool, device: str) -> Result:
 
 
 def _whole(nets: list[Network], chosen: list[tuple[Tap, ...]], batches: list[Tensor]) -> None:
-    """Recording into a store, once a model, and comparing all pairs."""
+    """Recording into a store, once per model, and comparing all pairs."""
     with tempfile.TemporaryDirectory() as folder:
         store = product.temporary_store(folder)
         kept = [
@@ -163,7 +163,7 @@ def section(result: Result) -> str:
 
 
 def plots(result: Result) -> dict[str, tuple[Plot, ...]]:
-    """One panel an axis."""
+    """One panel per axis."""
     panels = []
     for axis, curve in result["curves"].items():
         medians = (found["median"] for found in curve["seconds"])

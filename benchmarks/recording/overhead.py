@@ -1,4 +1,4 @@
-"""Item 1: what recording signatures adds to the bare forward pass, beside pytorch-cka."""
+"""Item 1: time that recording signatures adds to the bare forward pass, beside pytorch-cka."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +35,7 @@ PEER = "pytorch-cka"
 TAP_SETS = ("blocks", "paper")
 MODELS = {"ViT-S/16": VIT_S, "ResNet-50": RESNET_50}
 TOYS = {"toy ViT": TOY_VIT, "toy ResNet": TOY_RESNET}
-# Images a batch, and rounds over it.
+# Images per batch, and rounds over it.
 ROUNDS = {64: 4, 256: 2}
 # The peer holds the activations of a batch at all taps; beyond this share it is left out.
 MEMORY_SHARE = 0.7
@@ -52,7 +52,7 @@ def measure(*, quick: bool, device: str) -> Result:
 
 
 def _cases(name: str, net: Network, *, n: int, rounds: int, device: str) -> list[dict[str, Any]]:
-    """One case a tap set; all of a network's calls take turns, so that one bare pass serves."""
+    """One case per tap set; all of a network's calls take turns, so that one bare pass serves."""
     batches = images(net, batches=1, batch=n)
     chosen = {taps: outputs(net, taps) for taps in TAP_SETS}
     calls: dict[str, Callable[[], object]] = {"bare": lambda: forward(net, batches)}

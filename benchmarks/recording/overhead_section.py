@@ -1,4 +1,4 @@
-"""What the overhead of recording says: its ratios, its goals, its two tables."""
+"""The section on the overhead of recording: ratios, goals, two tables."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ cores:
 
 - NumPy's symmetric products on a pool of Python threads: 2.6 to 2.9. Alone they take half of \
 that; in a hook torch's own threads still spin beside them.
-- One product a tap by torch: 1.7. A batch of products over blocks of 2048 features: 1.5, without \
-looking at the mean.
+- One product per tap by torch: 1.7. A batch of products over blocks of 2048 features: 1.5, \
+without looking at the mean.
 - The same in bands of rows up to the diagonal, 0.6 of the work; the mean taken out of blocks that \
 are mostly mean after their product, by a second one: 4.3.
 - Whether a block is mostly mean guessed from 64 of its features, and centred in a buffer that the \
@@ -93,7 +93,7 @@ def section(result: Result) -> str:
             f"more than {share} of the memory: {names}."
         )
     said += [
-        "The bound is n · p multiply-adds an image and tap of p features, halved by symmetry, at "
+        "The bound is n · p multiply-adds per image and tap of p features, halved by symmetry, at "
         "the rate measured for that very shape: the smaller of NumPy's symmetric product "
         "(`SYRK`) and half a general one (`GEMM / 2`).",
         markdown.table(
@@ -137,7 +137,7 @@ def _beside_bound(case: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _shares(cases: list[dict[str, Any]], peer: str) -> str:
-    """What recording adds, in percent of the bare pass."""
+    """Added time of recording, in percent of the bare pass."""
 
     def added(way: str) -> str:
         shares = [c[way]["beyond"]["median"] / c["bare"]["median"] for c in cases if c[way]]
@@ -148,7 +148,7 @@ def _shares(cases: list[dict[str, Any]], peer: str) -> str:
 
 
 def _noise(cases: list[dict[str, Any]]) -> str:
-    """Whether the differences stand out from what the bare pass itself varies by."""
+    """Whether the differences exceed the variation of the bare pass itself."""
     unsure = [
         _name(case)
         for case in cases

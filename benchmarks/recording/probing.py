@@ -1,4 +1,4 @@
-"""Item 9: probing all taps, beside recording them and beside a logistic regression a tap."""
+"""Item 9: probing all taps, beside recording them and beside a logistic regression per tap."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -74,7 +74,7 @@ def _model(
     )
     with tempfile.TemporaryDirectory() as folder:
         store = product.temporary_store(folder)
-        # Another seed splits the images anew: what is in the store is not what is asked.
+        # Another seed splits the images anew, so that stored probes are not reused.
         seeds = count()
         _recorded(plan, images, size, store.url, device)
         calls: dict[str, Callable[[], object]] = {
@@ -167,7 +167,7 @@ def goals(result: Result) -> list[Goal]:
 
 
 def section(result: Result) -> str:
-    """One row a model."""
+    """One row per model."""
     rows = [
         (
             f"{label} ({found['taps']} taps)",
@@ -189,7 +189,7 @@ def section(result: Result) -> str:
             f"token and mean with {shots} shots ({result['draws']} draws) and all training images, "
             f"of every single token with {result['shots'][-1]}. `probe` is the whole task that "
             "reads the recording, learns, tests and writes; `record` the whole task that records. "
-            "The logistic regression is scikit-learn's at its default penalty, one a tap, on the "
+            "The logistic regression is scikit-learn's at its default penalty, one per tap, on the "
             "mean alone and all training images, reading included, with BLAS on one thread.",
             markdown.table(
                 (

@@ -1,4 +1,4 @@
-"""Item 4: keeping activations: images a second of recording to disk, beside the bare pass."""
+"""Item 4: keeping activations: images per second of recording to disk, beside the bare pass."""
 
 import tempfile
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ MODELS = {"ViT-S/16": VIT_S, "ResNet-50": RESNET_50}
 FULL = {"count": 72, "batch": 24, "forward_batch": 24, "repeats": 3}
 TOY = {"count": 24, "batch": 8, "forward_batch": 4, "repeats": 1}
 SHARE = 0.8
-# Images a tap that compression is tried on.
+# Images per tap on which compression is tried.
 TRIED = 8
 
 
@@ -81,7 +81,7 @@ def _model(
 def _pieces(
     subject: StudyModel, images: ImageSet, forward_batch: int, device: str
 ) -> list[torch.Tensor]:
-    """The same images, ready for the network: what the bare pass runs on."""
+    """The same images, ready for the network: the input of the bare pass."""
     prepared = transform(network_of(subject))
     pictures = torch.stack([prepared(images.read(i)) for i in range(len(images))])
     starts = range(0, len(pictures), forward_batch)
@@ -139,7 +139,7 @@ def goals(result: Result) -> list[Goal]:
 
 
 def section(result: Result) -> str:
-    """One row a model: times, share, and bytes."""
+    """One row per model: times, share, and bytes."""
     rows = [
         (
             f"{label} ({found['taps']} taps)",
@@ -194,7 +194,7 @@ def _disk_bound(models: dict[str, dict[str, Any]]) -> str:
 
 
 def _beside(models: dict[str, dict[str, Any]]) -> str:
-    """What recording takes beyond the bare pass, beside what the disk alone does."""
+    """Time of recording beyond the bare pass, beside that of the disk alone."""
     each = [
         f"{label} {markdown.number(found['record']['median'] - found['bare']['median'])} s ("
         f"{markdown.number(found['disk']['median'])} s)"

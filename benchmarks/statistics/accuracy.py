@@ -1,4 +1,4 @@
-"""Item 7: how far CKA is from float64 on inputs that float32 does not like."""
+"""Item 7: error of CKA against float64 on inputs that are hard for float32."""
 
 import warnings
 from typing import Any
@@ -81,7 +81,7 @@ def _gram64(x: np.ndarray) -> np.ndarray:
 
 
 def _hsic1(a: np.ndarray, b: np.ndarray) -> float:
-    """Of kernels (n, n) with zeros on the diagonal."""
+    """Unbiased HSIC of kernels (n, n) with zeros on the diagonal."""
     n = len(a)
     terms = (
         np.sum(a * b)

@@ -1,4 +1,4 @@
-"""Activations that float32 does not like."""
+"""Activations that are hard for float32."""
 
 from collections.abc import Callable
 

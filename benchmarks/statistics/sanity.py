@@ -1,4 +1,4 @@
-"""Kornblith's sanity check: is a layer's best match in a twin of another seed the same layer?"""
+"""Kornblith's sanity check: is a layer's best match in another seed the same layer?"""
 
 import tempfile
 from pathlib import Path
@@ -15,7 +15,7 @@ from seelike.flows.compare import compare
 from seelike.flows.study.study import Study
 
 # The first and the second seed of each architecture of the shipped zoo.
-TWINS = {"ViT": ("vit", "vit-seed1"), "ResNet": ("resnet", "resnet-seed1")}
+SEEDS = {"ViT": ("vit", "vit-seed1"), "ResNet": ("resnet", "resnet-seed1")}
 # The measures that the check is about: CKA over all images is CKA, and has no batches.
 NAMES = tuple(name for name in MEASURES if not name.endswith(("_exact", "_biased")))
 # Flattened taps have more components than a batch has images, where CCA is not defined.
@@ -42,11 +42,11 @@ def compared(reduction: str, names: tuple[str, ...], *, quick: bool, device: str
             "batch": dataset.attrs["batch"],
             "layers": {
                 family: int((dataset["model_a"] == seeds[0]).sum())
-                for family, seeds in TWINS.items()
+                for family, seeds in SEEDS.items()
             },
             "titles": {name: dataset.attrs["measures"][name]["title"] for name in names},
             "shares": {
-                name: {family: share(dataset, name, *seeds) for family, seeds in TWINS.items()}
+                name: {family: share(dataset, name, *seeds) for family, seeds in SEEDS.items()}
                 for name in names
             },
         }
@@ -55,13 +55,13 @@ def compared(reduction: str, names: tuple[str, ...], *, quick: bool, device: str
 def study(
     folder: Path, reduction: str, names: tuple[str, ...], *, quick: bool, device: str
 ) -> dict[str, Any]:
-    """The twins on the shipped images by the measures ``names``."""
+    """Both seeds on the shipped images, by the measures ``names``."""
     return {
         "name": "sanity",
         "store": str(folder / "store"),
         "report": str(folder / "report"),
         "images": {"source": "sample", "count": 64 if quick else 2048},
-        "models": [{"name": m, "zoo": m} for seeds in TWINS.values() for m in seeds],
+        "models": [{"name": m, "zoo": m} for seeds in SEEDS.values() for m in seeds],
         "taps": "blocks",
         "reduction": reduction,
         "batch": 32 if quick else 256,
@@ -98,9 +98,9 @@ def _goal(reduction: str, found: Result) -> Goal:
 
 
 def section(result: Result) -> str:
-    """The tables of shares, one a reduction."""
+    """The tables of shares, one per reduction."""
     return (
-        "The share of layers whose most similar layer in a twin of another seed is the "
+        "The share of layers whose most similar layer in a network of another seed is the "
         "corresponding one, both directions averaged (Kornblith et al. 2019, section 6.1). Two "
         "seeds of the ViT and of the ResNet of the shipped zoo.\n\n"
         + "\n\n".join(_table(*found) for found in result.items())
@@ -108,7 +108,7 @@ def section(result: Result) -> str:
 
 
 def _table(reduction: str, found: Result) -> str:
-    families = list(TWINS)
+    families = list(SEEDS)
     rows = [
         (
             found["titles"][name],

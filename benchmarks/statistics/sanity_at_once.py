@@ -11,7 +11,7 @@ from PIL import Image
 
 from benchmarks.harness.item import Goal, Item, Result
 from benchmarks.harness.markdown import table
-from benchmarks.statistics.sanity import TWINS
+from benchmarks.statistics.sanity import SEEDS
 from seelike.analysis.cores import cores
 from seelike.analysis.networks import record, taps
 from seelike.analysis.networks.loading.models import ModelSpec
@@ -49,9 +49,9 @@ def measure(*, quick: bool, device: str) -> Result:
     return {
         reduction: {
             "images": min(count, len(pictures)),
-            "twins": {
-                family: _twins(family, seeds, pictures[:count], reduction)
-                for family, seeds in TWINS.items()
+            "families": {
+                family: _both_seeds(family, seeds, pictures[:count], reduction)
+                for family, seeds in SEEDS.items()
             },
         }
         for reduction, count in (TOY if quick else FULL).items()
@@ -67,7 +67,7 @@ def _pictures() -> np.ndarray:
     return np.stack([np.asarray(sample.read(i)) for i in range(len(sample))])
 
 
-def _twins(
+def _both_seeds(
     family: str, seeds: Sequence[str], pictures: np.ndarray, reduction: str
 ) -> dict[str, Any]:
     seen = [_activations(name, pictures, reduction) for name in seeds]
@@ -148,7 +148,7 @@ def goals(result: Result) -> list[Goal]:
 
 def _goal(reduction: str, found: Result) -> Goal:
     cka, knn = (
-        float(np.mean([twin["shares"][name][0] for twin in found["twins"].values()]))
+        float(np.mean([both["shares"][name][0] for both in found["families"].values()]))
         for name in (EXACT, KNN)
     )
     return Goal(
@@ -162,8 +162,8 @@ def _goal(reduction: str, found: Result) -> Goal:
 
 def section(result: Result) -> str:
     """Shares, and how alike neighbouring layers are."""
-    families = list(TWINS)
-    first = next(iter(result.values()))["twins"]
+    families = list(SEEDS)
+    first = next(iter(result.values()))["families"]
     kept = [f"{', '.join(f'`{name}`' for name in first[f]['apart'])} of the {f}" for f in families]
     about = (
         "The check above has 2 048 images in batches; Kornblith et al. compare all test images at "
@@ -175,7 +175,7 @@ def section(result: Result) -> str:
         (
             f"{reduction}, {found['images']} images, {layers}",
             name,
-            *(f"{found['twins'][family]['shares'][name][column]:.0%}" for family in families),
+            *(f"{found['families'][family]['shares'][name][column]:.0%}" for family in families),
         )
         for reduction, found in result.items()
         for column, layers in enumerate(("all blocks", "apart"))
@@ -185,19 +185,20 @@ def section(result: Result) -> str:
         (
             reduction,
             *(
-                f"{found['twins'][family][what]:.3f}"
+                f"{found['families'][family][what]:.3f}"
                 for family in families
                 for what in ("next", "same")
             ),
         )
         for reduction, found in result.items()
     ]
-    columns = [f"{f}: {w}" for f in families for w in ("next layer", "same of the twin")]
+    columns = [f"{f}: {w}" for f in families for w in ("next layer", "same layer, other seed")]
     return "\n\n".join(
         (
             about,
             table(("reduction, images, layers", "measure", *families), rows),
-            "Mean CKA of a layer with the next one of its network, and the same one of the twin:",
+            "Mean CKA of a layer with the next layer of its network, and with the same layer of "
+            "the other seed:",
             table(("reduction", *columns), alike),
             _finding(result),
         )
@@ -205,13 +206,13 @@ def section(result: Result) -> str:
 
 
 def _finding(result: Result) -> str:
-    """What the figures say of the reason, in words that follow from them."""
+    """The reason in words, as the numbers show it."""
     won = all(goal.met for goal in goals(result))
     closer = [
         (reduction, family)
         for reduction, found in result.items()
-        for family, twin in found["twins"].items()
-        if twin["next"] >= twin["same"]
+        for family, both in found["families"].items()
+        if both["next"] >= both["same"]
     ]
     first = (
         (
@@ -228,8 +229,8 @@ def _finding(result: Result) -> str:
     named = ", ".join(f"{family} ({reduction})" for reduction, family in closer)
     return (
         f"{first} In {named} a layer is as alike to the next layer of its own network as to the "
-        "same layer of the twin, or more: residual streams change little from block to block, "
-        "where the plain CNNs of Kornblith et al. have no skips."
+        "same layer of the other seed, or more: residual streams change little from block to "
+        "block; the plain CNNs of Kornblith et al. have no skips."
     )
 
 
@@ -238,7 +239,7 @@ def _gaps(result: Result) -> Iterator[str]:
     for reduction, found in result.items():
         for column, layers in enumerate(("all blocks", "layers apart")):
             cka, knn = (
-                np.mean([twin["shares"][name][column] for twin in found["twins"].values()])
+                np.mean([both["shares"][name][column] for both in found["families"].values()])
                 for name in (EXACT, KNN)
             )
             yield f"{cka:.0%} of {layers} ({reduction}), mutual neighbours {knn:.0%}"

@@ -1,4 +1,4 @@
-"""Permutation tests on models of a known truth: errors by chance, and what is found."""
+"""Permutation tests on models of a known truth: false and true discoveries."""
 
 from functools import partial
 from typing import Any
@@ -54,7 +54,7 @@ def measure(*, quick: bool, device: str) -> Result:
 
 
 def goals(result: Result) -> list[Goal]:
-    """At most 5 % of reports declare what is not there, and 5 % of what they declare is not."""
+    """At most 5 % of reports make a false discovery, and 5 % of discoveries are false."""
     every, at = result["errors"], f"{LEVEL:g}"
     reports = [each[key] for each in every for key in _DECLARED[1:]]
     p = [each[key][at] for each in every for key in ("p", "p_match", "p_block")]

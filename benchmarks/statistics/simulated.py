@@ -66,7 +66,7 @@ def shuffled_null(made: Simulated, *, permutations: int, seed: int) -> Null:
 
 
 def errors(simulate: Simulate, *, reports: int, permutations: int) -> Result:
-    """Of so many reports on unrelated models the shares in which chance is taken for more.
+    """Shares of reports on unrelated models that take chance for more.
 
     ``p`` and ``p_match``, ``p_block``: by level the share of p values at most the level, of one
     pair of layers, of one best match and of one pair of models a report. ``uniform``: p of the
@@ -102,7 +102,7 @@ def errors(simulate: Simulate, *, reports: int, permutations: int) -> Result:
 
 
 def discoveries(simulate: Simulate, *, reports: int, permutations: int) -> Result:
-    """Where two models are related in part: false discoveries, by family, and what is found.
+    """False and true discoveries by family, where two models are partly related.
 
     ``related``: the mean share of false pairs among those declared between the two models, 0
     where none is. ``unrelated``: the largest such mean of any other pair of models. ``within``:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.networks.loading.models import ModelSpec
 from seelike.analysis.networks.recording.reduction import reduced_shape
-from seelike.analysis.networks.speed import IMAGES, multiplications_a_second, seconds_an_image
+from seelike.analysis.networks.speed import IMAGES, multiplications_per_second, seconds_per_image
 from seelike.flows.commands.text import format_duration, format_table
 from seelike.flows.run.study_run import images_of, subjects_of, surveyed
 from seelike.flows.study.study import Study
@@ -34,7 +34,7 @@ def plan(study: Study) -> str:
     needed = passes = 0
     seconds = 0.0
     rates: dict[str, float] = {}
-    products = multiplications_a_second()
+    products = multiplications_per_second()
     absent = []
     for subject in subjects_of(study):
         known, one = _surveyed(subject, study, images)
@@ -83,7 +83,7 @@ def _seconds(
     """Seconds of ``plan``'s forward passes and Grams; ``rates`` keeps what was timed by kind."""
     kind = json.dumps([plan.facts["architecture"], plan.facts["arguments"], plan.facts["input"]])
     if kind not in rates:
-        rates[kind] = seconds_an_image(network_of(subject))
+        rates[kind] = seconds_per_image(network_of(subject))
     # A Gram is symmetric: half of its products are made.
     features = sum(math.prod(tap.shape) for tap in plan.taps)
     grams = sum((stop - start) ** 2 for start, stop in plan.bounds) / 2 * features

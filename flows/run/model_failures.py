@@ -7,7 +7,7 @@ from typing import TypeVar
 from prefect.futures import PrefectFuture
 from tqdm import tqdm
 
-from seelike.analysis.networks.loading.models import twin_name
+from seelike.analysis.networks.loading.models import baseline_name
 from seelike.flows.errors import MISTAKES, Incomplete
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.runtime.run_log import run_log
@@ -42,7 +42,7 @@ class ModelFailures:
 
         The untrained twin of a model that failed is left out with it, without a word of its own.
         """
-        if name in map(twin_name, self.failed):
+        if name in map(baseline_name, self.failed):
             return
         self.failed[name] = error
 

@@ -9,7 +9,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from seelike.analysis.errors import AnalysisError
-from seelike.analysis.networks.loading.timm_patterns import is_pattern, named
+from seelike.analysis.networks.loading.timm_patterns import is_pattern, matching_models
 from seelike.flows.study.settings import Part
 from seelike.storage.errors import suggest
 from seelike.storage.networks.zoo import members
@@ -53,7 +53,7 @@ class Several(Part):
 
     def _names(self) -> list[str]:
         if self.timm is not None:
-            return named(
+            return matching_models(
                 self.timm, pretrained=self.pretrained, exclude=self.exclude, limit=self.limit
             )
         pattern = str(self.zoo)

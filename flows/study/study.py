@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, field_validator, model_validator
 
-from seelike.analysis.networks.loading.models import twin_name
+from seelike.analysis.networks.loading.models import baseline_name
 from seelike.analysis.probing import Probing
 from seelike.analysis.similarity.measures import measure
 from seelike.analysis.similarity.nearest.sketches import DEFAULT_PROJECTION, Projection
@@ -152,7 +152,7 @@ class Study(Part):
         label(self.name)
         names = [model.name for model in self.models]
         if self.baseline:
-            names += [twin_name(model.name) for model in self.models]
+            names += [baseline_name(model.name) for model in self.models]
         doubled = sorted({n for n in names if names.count(n) > 1})
         if doubled:
             raise ValueError(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.networks.anatomy.ablation import without_skip
-from seelike.analysis.networks.anatomy.blocks_without_skips import passed_over
+from seelike.analysis.networks.anatomy.blocks_without_skips import blocks_left_out
 from seelike.analysis.networks.anatomy.residuals import Residual, residuals
 from seelike.analysis.networks.layers.tap import Tap
 from seelike.analysis.networks.recording.recording import summarise
@@ -57,7 +57,7 @@ def ablation(seen: AnalysisInput) -> xr.Dataset:
             "tap": ("pair", [tap.name for _ in blocks for tap in taps]),
             "depth": ("pair", [tap.depth for _ in blocks for tap in taps]),
         },
-        attrs={"images_a_gram": GRAM, "left_out": passed_over(seen.network, sums)},
+        attrs={"images_a_gram": GRAM, "left_out": blocks_left_out(seen.network, sums)},
     )
     sizes = [len(one[0]) for one in predicted]
     shares = partial(_shares, sizes=sizes)

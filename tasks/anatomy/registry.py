@@ -37,7 +37,7 @@ class Analysis:
 ANALYSES: dict[str, Analysis] = {
     "attention": Analysis(attention),
     "heads": Analysis(heads, GRAM, version=2),
-    "receptive_fields": Analysis(fields, GROUP, reads_taps=True, several_groups=True, version=2),
+    "receptive_fields": Analysis(fields, GROUP, reads_taps=True, several_groups=True, version=3),
     "residuals": Analysis(skip_connections),
     "localization": Analysis(localization, GRAM, reads_taps=True, version=2),
     "ablation": Analysis(ablation, GRAM, reads_taps=True),

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from seelike.analysis.networks.anatomy.blocks_without_skips import passed_over
+from seelike.analysis.networks.anatomy.blocks_without_skips import blocks_left_out
 from seelike.analysis.networks.anatomy.residuals import residual_norms, residuals
 from seelike.analysis.similarity import jackknifed
 from seelike.tasks.anatomy.context import AnalysisInput, looking_for_parts, measurable
@@ -30,7 +30,7 @@ def skip_connections(seen: AnalysisInput) -> xr.Dataset:
             "depth": ("sum", [r.depth for _, r in rows]),
             "image": list(seen.images.ids[: seen.count]),
         },
-        attrs={"left_out": passed_over(seen.network, sums) | why_not},
+        attrs={"left_out": blocks_left_out(seen.network, sums) | why_not},
     )
     for name in ("ratio", "cosine"):
         each = np.concatenate([getattr(norms, name) for norms in found.values()])

@@ -172,7 +172,7 @@ def _awaited(future: Future[T], client: Client, what: str) -> T:
 def _serve(run: str, step: Callable[..., T], arguments: tuple[Any, ...], named: Any) -> T:
     """On a worker: ``step`` for the run of that name, on as many cores as the worker has."""
     threads = int(get_worker().state.nthreads)
-    cores.take(threads)
+    cores.reserve(threads)
     torch.set_num_threads(threads)
     with cancellation.serving(run):
         result: T = step(*arguments, **named)

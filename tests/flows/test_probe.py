@@ -162,10 +162,10 @@ def test_what_is_there_is_neither_recorded_nor_probed_again(
     ("settings", "message"),
     [
         (["images.source=folder:flat"], "flat have no labels, which probes learn; take sample"),
-        (["images.source=folder:one"], "all 40 images are of class 0, and a probe tells classes"),
+        (["images.source=folder:one"], "all 40 images are of class 0"),
         (
             ["probing.shots=[1, 10]"],
-            "10 shots are asked for, the smallest class, 0, has 6 training images (of its 9, 2 "
+            "shots are 10, but the smallest class, 0, has 6 training images (of its 9, 2 "
             "are for testing and 1 held out); set probing.shots to at most 6",
         ),
         (["keep=signatures"], "probes read activations, which keep: signatures does not keep"),

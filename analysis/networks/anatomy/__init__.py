@@ -1,1 +1,1 @@
-"""What happens inside a network: attention, receptive fields, residual sums, ablation."""
+"""Anatomy of a network: attention, receptive fields, residual sums, ablation."""

@@ -1,4 +1,4 @@
-"""Ablation at inference: a trained network with the skip of one residual sum removed."""
+"""Ablation at inference: a trained network without the skip of one residual sum."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,16 +18,23 @@ from seelike.analysis.networks.recording.recording import hooked
 def without_skip(network: Network, residual: Residual) -> Iterator[None]:
     """Remove the skip of one residual sum while the context lasts: the sum is its branch alone.
 
-    All that comes after sees that; skip and branch themselves can still be recorded. Contexts
-    nest, in any order; enter them before setting hooks of your own, and run the whole network.
-    Raises ``AnalysisError`` for a residual sum of another network.
+    Everything after the sum sees the change; skip and branch themselves can still be recorded.
+    Contexts nest in any order. Enter them before you set hooks of your own, and run the whole
+    network.
+
+    Args:
+        network: The network; its weights stay.
+        residual: One of its residual sums, from ``residuals``.
+
+    Raises:
+        AnalysisError: For a residual sum of another network.
     """
     parts = dict(network.module.named_modules())
     needed = (residual.block, *(t.module for t in (residual.skip, residual.branch, residual.sum)))
     if any(name not in parts for name in needed):
         raise AnalysisError(
-            f"{network.name} has no residual sum {residual.name!r}; find those it has with "
-            f"residuals(network)"
+            f"{network.name} has no residual sum {residual.name!r}; residuals(network) lists its "
+            f"residual sums"
         )
     if residual.kind in ("attention", "tokens"):
         # This sum stays inside the block, out of reach; but with zeros for x, x + branch is
@@ -54,7 +61,7 @@ def without_skip(network: Network, residual: Residual) -> Iterator[None]:
 
 @contextmanager
 def _without_input(block: nn.Module, *, reader: nn.Module) -> Iterator[None]:
-    """``block`` computes on zeros, ``reader`` inside it on what was given to the block."""
+    """Let ``block`` compute on zeros, and ``reader`` inside it on the block's true input."""
     run, given = block.forward, list[Tensor]()
 
     def forward(x: Tensor, *args: Any, **kwargs: Any) -> Any:

@@ -1,13 +1,13 @@
-"""How far a network attends: the mean attention distance of every head, in pixels.
+"""Mean attention distance: how far every head attends, in pixels.
 
 Raghu et al. (2021), figures 3 and 4, after Dosovitskiy et al. (2021), appendix D.7: the mean
 over the patches i of sum_j A_ij * |position_i - position_j|. Class, distillation and register
-tokens have no position: neither their rows nor their columns of A count. What is left of a row
-then sums to less than one; the distance is given as it is, and with the rows *renormalised* to
-sum one, which is never less.
+tokens have no position: neither their rows nor their columns of A count. The rest of a row then
+sums to less than one; the distance is given as it is (*plain*), and with the rows *renormalised*
+to sum one, which is never less.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from seelike.analysis.networks.network import Network
 from seelike.analysis.networks.recording.recording import Batch, record
 
 Floats = npt.NDArray[np.float64]
-# Half precision rounds each of a row's probabilities by up to 0.2 %.
+# Half precision rounds each probability of a row by up to 0.2 %.
 SUM_TOLERANCE = 0.01
 
 
@@ -29,9 +29,11 @@ SUM_TOLERANCE = 0.01
 class AttentionDistances:
     """The mean attention distances of a network, in pixels of its input.
 
-    For each of ``blocks`` one array (head, image), float64, in ``plain`` and in
-    ``renormalised``; ``np.stack`` makes one of (block, head, image) of them where all blocks
-    have as many heads, as in every plain ViT.
+    Attributes:
+        blocks: The attentions, in firing order.
+        plain: One array (head, image) per block, float64: rows as they are.
+        renormalised: The same with rows scaled to sum one. ``np.stack`` joins the arrays into
+            (block, head, image) where all blocks have as many heads, as in every plain ViT.
     """
 
     blocks: tuple[AttentionBlock, ...]
@@ -40,13 +42,31 @@ class AttentionDistances:
 
 
 def attention_distance(network: Network, batches: Iterable[Batch]) -> AttentionDistances:
-    """The mean attention distance of every head of ``network`` on every image, in pixels.
+    """Compute the mean attention distance of every head on every image.
 
-    Batches of transformed images are as in ``record``. Each map is used up inside the forward
-    pass, so that of one attention on one forward batch is all that is held beside the network.
-    Fused attention is off meanwhile. Raises ``AnalysisError`` for a network whose attention
-    can't be read, for no images, and as ``mean_distance`` and ``renormalised_distance`` do,
-    naming the block.
+    Each map is reduced inside the forward pass, so that beside the network memory holds one
+    attention map of one forward batch. Fused attention is off meanwhile.
+
+    Args:
+        network: A transformer whose attention probabilities can be read.
+        batches: Transformed images (n, c, h, w), as in ``record``.
+
+    Returns:
+        Distances in pixels, float64: per block (head, image).
+
+    Raises:
+        AnalysisError: For a network whose attention can't be read, for no images, for rows of
+            attention that are no probabilities, and for a patch that attends to no patch; the
+            message names the block.
+
+    Source: Raghu et al. (2021), figures 3 and 4; Dosovitskiy et al. (2021), appendix D.7.
+
+    Example:
+        ```python
+        vit = load(ModelSpec("vit", timm="vit_small_patch16_224", pretrained=True))
+        distances = attention_distance(vit, [images])
+        np.stack(distances.plain).mean(axis=2)  # (block, head), pixels
+        ```
     """
     blocks = attention_blocks(network)
     weights = {(b.grid, b.patch, b.prefix): _weights(b.grid, b.patch, b.prefix) for b in blocks}
@@ -81,13 +101,21 @@ def attention_distance(network: Network, batches: Iterable[Batch]) -> AttentionD
 def mean_distance(
     attention: Tensor, *, grid: tuple[int, int], patch: tuple[int, int], prefix: int
 ) -> Tensor:
-    """Mean attention distance in pixels: (images, heads), float64, the rows as they are.
+    """Compute the mean attention distance of maps, with the rows as they are.
 
-    ``attention`` (images, heads, queries, keys), float32, has rows of sum one; the first
-    ``prefix`` queries and keys are no patches, the others are a ``grid`` (height, width), row
-    by row, of patches of ``patch`` (height, width) pixels. What goes to the prefix counts as
-    no distance (PAPER.md, Formulas). Raises ``AnalysisError`` for another number of tokens and
-    for rows that are no probabilities.
+    Attention to the prefix counts as no distance.
+
+    Args:
+        attention: Probabilities (images, heads, queries, keys), float32, rows of sum one.
+        grid: Rows and columns of patches, row by row behind the prefix.
+        patch: Height and width of a patch, in pixels.
+        prefix: How many queries and keys come before the patches: class and register tokens.
+
+    Returns:
+        Distances (images, heads) in pixels, float64.
+
+    Raises:
+        AnalysisError: For another number of tokens, and for rows that are no probabilities.
     """
     return _plain(_rows(attention, _weights(grid, patch, prefix), prefix=prefix))
 
@@ -95,17 +123,27 @@ def mean_distance(
 def renormalised_distance(
     attention: Tensor, *, grid: tuple[int, int], patch: tuple[int, int], prefix: int
 ) -> Tensor:
-    """``mean_distance`` with each patch's attention to patches scaled to sum one.
+    """Compute ``mean_distance`` with each patch's attention to patches scaled to sum one.
 
-    Arguments are as there. Raises ``AnalysisError`` also where a patch attends to no patch.
+    Args:
+        attention: As for ``mean_distance``, and so are the others.
+        grid: Rows and columns of patches.
+        patch: Height and width of a patch, in pixels.
+        prefix: Tokens before the patches.
+
+    Returns:
+        Distances (images, heads) in pixels, float64.
+
+    Raises:
+        AnalysisError: As ``mean_distance``, and where a patch attends to no patch.
     """
     return _renormalised(_rows(attention, _weights(grid, patch, prefix), prefix=prefix))
 
 
 def uniform_distance(grid: tuple[int, int], patch: tuple[int, int]) -> float:
-    """The mean distance in pixels of a head that attends to all patches alike.
+    """Compute the mean distance in pixels of a head that attends to all patches alike.
 
-    It is that of two patches drawn at random, sum over the offsets (y, x) of
+    It is the expected distance of two patches drawn at random: the sum over offsets (y, x) of
     (H - |y|) (W - |x|) |(y, x) patch| / (H W)^2.
     """
     y = np.arange(1 - grid[0], grid[0])[:, None]
@@ -114,31 +152,10 @@ def uniform_distance(grid: tuple[int, int], patch: tuple[int, int]) -> float:
     return float((pairs * np.hypot(y * patch[0], x * patch[1])).sum() / pairs.sum())
 
 
-def local_to_global(distances: Floats) -> tuple[int, ...]:
-    """The heads of one block, the nearest-sighted first; ``distances`` (head, image)."""
-    return tuple(int(head) for head in np.argsort(distances.mean(axis=1), kind="stable"))
-
-
-def subset_distance(distances: Floats, chosen: Sequence[int]) -> Floats:
-    """The mean distance of the ``chosen`` heads of one block on each image: (image,), float64.
-
-    ``distances`` (head, image) are those of the block. Raises ``AnalysisError`` for no heads,
-    for a head that the block lacks and for one chosen twice.
-    """
-    count = len(distances)
-    if not chosen or len(set(chosen)) < len(chosen) or not set(chosen) <= set(range(count)):
-        raise AnalysisError(
-            f"heads {list(chosen)} of a block of {count} heads; choose at least one, each once, "
-            f"from 0 to {count - 1}"
-        )
-    mean: Floats = distances[list(chosen)].mean(axis=0)
-    return mean
-
-
 def _weights(grid: tuple[int, int], patch: tuple[int, int], prefix: int) -> Tensor:
-    """(patches, 3, keys): a key's distance from each patch, whether it is a patch, and one.
+    """Build (patches, 3, keys): a key's distance from each patch, whether it is a patch, and one.
 
-    Attention times this gives all that the distances are made of, in one product.
+    One product with the attention then gives all sums that the distances need.
     """
     y, x = np.divmod(np.arange(grid[0] * grid[1]), grid[1])
     position = np.stack([y * patch[0], x * patch[1]], axis=1)
@@ -151,7 +168,7 @@ def _weights(grid: tuple[int, int], patch: tuple[int, int], prefix: int) -> Tens
 
 
 def _rows(attention: Tensor, weights: Tensor, *, prefix: int) -> Tensor:
-    """(images, heads, patches, 2) float64: each patch's distance, and its attention to patches."""
+    """Return (images, heads, patches, 2) float64: distance per patch, attention to patches."""
     tokens = weights.shape[-1]
     if attention.shape[2:] != (tokens, tokens):
         raise AnalysisError(
@@ -185,5 +202,5 @@ def _renormalised(rows: Tensor) -> Tensor:
 
 
 def _joined(batches: list[Tensor]) -> Floats:
-    """(head, image) from the (images, heads) of each batch."""
+    """Join (images, heads) of each batch into (head, image)."""
     return np.ascontiguousarray(torch.cat(batches).numpy().T)

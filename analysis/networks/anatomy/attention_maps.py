@@ -1,11 +1,11 @@
-"""Where a network attends: its attentions, the maps of their heads and what the heads put out.
+"""Attention maps: the attentions of a network, the maps of their heads and the heads' outputs.
 
-timm's fused attention never forms the probabilities. Without it, every attention that has an
-``attn_drop`` hands them to it after the softmax, which in evaluation passes them on unchanged;
-that is where they are read. The exceptions are refused by name: cross-covariance attention
-(XCiT) relates channels, differential attention takes the difference of two maps later, CaiT's
-talking heads mix the maps after the softmax (see ``attention.mean_distance``), and LeViT, MViT
-or Hiera have no ``attn_drop``.
+timm's fused attention never forms the probabilities. Without it, every attention with an
+``attn_drop`` passes them through that module after the softmax; in evaluation it returns them
+unchanged, and there they are read. The exceptions are refused by name: cross-covariance
+attention (XCiT) relates channels, differential attention takes the difference of two maps later,
+CaiT's talking heads mix the maps after the softmax (see ``attention.mean_distance``), and LeViT,
+MViT or Hiera have no ``attn_drop``.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,12 +30,16 @@ IN_WINDOWS = (WindowAttention, WindowAttentionV2)
 
 @dataclass(frozen=True)
 class AttentionBlock:
-    """One attention among patches; ``module`` is its dotted name in the network.
+    """One attention among patches.
 
-    ``grid`` (height, width) counts the patches that attend to each other, row by row behind
-    ``prefix`` tokens (class, distillation, registers); ``patch`` (height, width) is the size of
-    one in pixels of the input. Where patches attend in ``windows`` (Swin), so many of them an
-    image, the grid is that of one window.
+    Attributes:
+        module: Its dotted name in the network.
+        heads: Number of heads.
+        grid: Rows and columns of the patches that attend to each other, row by row behind the
+            prefix. Where patches attend in windows (Swin), the grid of one window.
+        patch: Height and width of a patch, in pixels of the input.
+        prefix: Tokens before the patches: class, distillation, registers.
+        windows: Windows per image; 1 without windows.
     """
 
     module: str
@@ -47,15 +51,22 @@ class AttentionBlock:
 
     @property
     def tokens(self) -> int:
-        """How many queries a map has, and how many keys."""
+        """Number of queries of a map, and of keys."""
         return self.prefix + self.grid[0] * self.grid[1]
 
 
 def attention_blocks(network: Network) -> tuple[AttentionBlock, ...]:
-    """The attentions of ``network`` in the order they fire; runs one forward pass.
+    """Find the attentions of a network, in firing order; runs one forward pass.
 
-    Raises ``AnalysisError`` for a network without attention, and for one with an attention
-    whose probabilities can't be had or aren't those of patches on patches.
+    Args:
+        network: The network.
+
+    Returns:
+        One ``AttentionBlock`` per attention.
+
+    Raises:
+        AnalysisError: For a network without attention, and for an attention whose probabilities
+            can't be read or are not of patches on patches.
     """
     attentions = _attentions(network)
     if not attentions:
@@ -70,16 +81,16 @@ def attention_blocks(network: Network) -> tuple[AttentionBlock, ...]:
         name, times = (silent[0], "never") if silent else (repeated[0], "several times")
         raise AnalysisError(
             f"attention {name!r} of {network.name} gave its probabilities {times} in a forward "
-            f"pass, expected once; they can't be read"
+            f"pass, expected once; leave this network out of attention"
         )
     return tuple(_block(network, seen[event.module], event) for event in maps)
 
 
 @contextmanager
 def unfused(network: Network) -> Iterator[None]:
-    """Inside, the attentions of ``network`` compute their probabilities step by step.
+    """Let the attentions of a network compute their probabilities step by step, inside the context.
 
-    Each gets its own setting back, whatever happens.
+    Each attention gets its own setting back, whatever happens.
     """
     found = _attentions(network).values()
     before = {part: part.fused_attn for part in found if hasattr(part, "fused_attn")}
@@ -100,11 +111,18 @@ def heads(
 ) -> Iterator[None]:
     """Call ``receive(block, attention)`` when a block attends, in every pass of the network.
 
-    ``attention`` (images, heads, queries, keys), float32, has the probabilities, rows of sum
-    one; where the block has windows, the first axis is images * windows. It may be the live
-    tensor: it is valid during the call alone. Fused attention is off inside. Raises
-    ``AnalysisError`` (from inside the pass) where a block doesn't attend exactly once in a
-    pass, or to another number of tokens.
+    Fused attention is off inside.
+
+    Args:
+        network: The network.
+        blocks: Its attentions, from ``attention_blocks``.
+        receive: Gets the probabilities (images, heads, queries, keys), float32, rows of sum one;
+            where the block has windows, the first axis is images * windows. The tensor may be the
+            live one: it is valid during the call alone.
+
+    Raises:
+        AnalysisError: From inside the pass, where a block doesn't attend exactly once in a pass, or
+            attends to another number of tokens.
     """
     chosen = {f"{block.module}.attn_drop:input": block for block in blocks}
 
@@ -125,12 +143,22 @@ def heads(
 def head_outputs(
     network: Network, block: AttentionBlock, batches: Iterable[Batch]
 ) -> Iterator[npt.NDArray[np.float32]]:
-    """What each head of ``block`` puts out: (images, tokens, heads, head_dim) for each batch.
+    """Compute the output of each head of a block, batch by batch.
 
-    It is the input of the attention's ``proj``, sliced by head: attention times values, and
-    what an architecture does to it before ``proj`` (EVA-02's norm, a gate). The heads of a
-    subset, as one layer: ``outputs[:, :, [0, 3]]``. Raises ``AnalysisError`` for a block
-    without ``proj`` or with windows; batches are as in ``record``.
+    It is the input of the attention's ``proj``, cut by head: attention times values, and whatever
+    the architecture does to it before ``proj`` (EVA-02's norm, a gate). A subset of heads as one
+    layer: ``outputs[:, :, [0, 3]]``.
+
+    Args:
+        network: The network.
+        block: One of its attentions.
+        batches: Transformed images, as in ``record``.
+
+    Yields:
+        Arrays (images, tokens, heads, channels per head), float32, one per batch.
+
+    Raises:
+        AnalysisError: For a block without ``proj`` or with windows.
     """
     attention = _module(network, block.module)
     if block.windows > 1 or not isinstance(getattr(attention, "proj", None), nn.Module):
@@ -148,7 +176,7 @@ def head_outputs(
 
 
 def _attentions(network: Network) -> dict[str, nn.Module]:
-    """All modules that drop out some of their attention in training, by name."""
+    """All modules with dropout on their attention, by name."""
     return {
         name: part
         for name, part in network.module.named_modules()
@@ -170,7 +198,7 @@ def _why_none(network: Network) -> str:
         if isinstance(getattr(part, "num_heads", getattr(part, "heads", None)), int):
             return (
                 f"attention {name!r} ({type(part).__name__}) of {network.name} doesn't show its "
-                f"probabilities: it has no 'attn_drop' that they go through"
+                f"probabilities: it has no 'attn_drop' that they pass; leave it out of attention"
             )
     return f"{network.name} ({network.architecture}) has no attention; give a transformer"
 
@@ -229,7 +257,7 @@ def _windows(network: Network, name: str) -> AttentionBlock | None:
 
 
 def _tap(block: AttentionBlock) -> Tap:
-    """Where the probabilities of ``block`` come by."""
+    """The tap at which the probabilities of ``block`` pass."""
     module = f"{block.module}.attn_drop"
     return Tap(
         name=f"{module}:input",

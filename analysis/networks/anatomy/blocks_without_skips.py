@@ -1,4 +1,4 @@
-"""Blocks that an analysis of skip connections passes over, and why."""
+"""Blocks that an analysis of skip connections leaves out, and why."""
 
 from collections.abc import Sequence
 
@@ -8,8 +8,16 @@ from seelike.analysis.networks.loading.skip_free import SkipFreeBlock
 from seelike.analysis.networks.network import Network
 
 
-def passed_over(network: Network, sums: Sequence[Residual]) -> dict[str, str]:
-    """The blocks of ``network`` that have none of its residual ``sums``, by name, and why."""
+def blocks_left_out(network: Network, sums: Sequence[Residual]) -> dict[str, str]:
+    """Find the blocks of a network that have none of its residual sums.
+
+    Args:
+        network: The network.
+        sums: Its residual sums, from ``residuals``.
+
+    Returns:
+        The reason by the name of each block.
+    """
     known = {one.block for one in sums}
     blocks = {
         name: network.module.get_submodule(name)
@@ -19,6 +27,6 @@ def passed_over(network: Network, sums: Sequence[Residual]) -> dict[str, str]:
     return {
         name: "it was built without skip connections"
         if isinstance(block, SkipFreeBlock)
-        else f"what a {type(block).__name__} adds up is not known"
+        else f"the residual sums of a {type(block).__name__} are not known"
         for name, block in blocks.items()
     }

@@ -1,4 +1,4 @@
-"""Which channels of a layer an effective receptive field is averaged over, image by image."""
+"""Random channels of a layer over which an effective receptive field is averaged."""
 
 from dataclasses import dataclass
 
@@ -45,7 +45,7 @@ class ChannelSample:
             )
 
     def per_image(self, count: int) -> int:
-        """Count the channels that one image takes of a layer with ``count`` channels."""
+        """Number of channels per image of a layer with ``count`` channels."""
         return count if count <= self.channels else -(-self.channels // self.group)
 
     def chosen(self, images: range, count: int) -> npt.NDArray[np.intp]:
@@ -70,5 +70,5 @@ class ChannelSample:
 
 
 def channel_count(tap: Tap) -> int:
-    """Count the channels that a tap has at each location."""
+    """Number of channels that a tap has at each location."""
     return tap.shape[0 if tap.layout.kind in ("map", "tokens_last") else -1]

@@ -1,4 +1,4 @@
-"""Numbers that describe a receptive field: its share in a patch, the radius that holds a share."""
+"""Numbers of a receptive field: its share in a patch, and the radius that holds a share."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,10 @@ from seelike.analysis.errors import AnalysisError
 Array = npt.NDArray[np.float64]
 # Radii above this share of a uniform field's are limited by the image.
 AT_EDGE = 0.95
+# Pixels by which a pixel's amount is spread to both sides of its distance: half of its width.
+SPREAD = 0.5
+# Halvings of an interval of one pixel, after which it is as narrow as float64 can tell.
+HALVINGS = 50
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,14 @@ class Patch:
 
 
 def centre_share(field: Array, patch: Patch) -> float:
-    """The share, 0 to 1, of a field (height, width) inside a patch; a pixel cut counts in part.
+    """Compute the share of a field inside a patch; a pixel that the patch cuts counts in part.
+
+    Args:
+        field: Gradient per pixel (height, width), at least zero.
+        patch: The patch.
+
+    Returns:
+        The share, 0 to 1.
 
     Raises:
         AnalysisError: For a field without gradient and a patch that reaches beyond it.
@@ -32,7 +43,14 @@ def centre_share(field: Array, patch: Patch) -> float:
 
 
 def within(fields: Array, patch: Patch) -> Array:
-    """Sum fields (n, height, width) inside a patch: (n,); a pixel cut counts in part.
+    """Sum fields inside a patch; a pixel that the patch cuts counts in part.
+
+    Args:
+        fields: Gradients (n, height, width).
+        patch: The patch.
+
+    Returns:
+        Sums (n,).
 
     Raises:
         AnalysisError: For a patch that reaches beyond the fields.
@@ -50,10 +68,11 @@ def within(fields: Array, patch: Patch) -> Array:
 
 
 def radius(field: Array, patch: Patch, *, share: float) -> float:
-    """The radius in pixels around a patch's middle that holds ``share`` of a field.
+    """Compute the radius in pixels around a patch's middle that holds ``share`` of a field.
 
-    Pixels count where their own middles are, as the crow flies; between one distance and the next
-    the share grows linearly, see ``radius_within``: 0 where the pixel in the middle is enough.
+    A pixel counts at the distance of its own middle, spread over half a pixel to both sides: see
+    ``radius_within``. A field of the middle pixel alone has a radius of half a pixel for a share
+    of 1.
 
     Args:
         field: Gradient per pixel (height, width), at least zero.
@@ -73,21 +92,27 @@ def radius(field: Array, patch: Patch, *, share: float) -> float:
 
 
 def uniform_radius(size: tuple[int, int], patch: Patch, *, share: float) -> float:
-    """The radius in pixels that holds ``share`` of an image whose pixels all count alike.
+    """Compute the radius that holds ``share`` of an image whose pixels all count alike.
 
     A field's radius near this one says how large the image is, not how large the field would be:
-    see ``at_edge``. Errors are as in ``radius``.
+    see ``at_edge``.
 
     Args:
         size: Height and width of the image, in pixels.
         patch: The patch around whose middle the radius is taken.
         share: Above 0 and at most 1.
+
+    Returns:
+        The radius, in pixels.
+
+    Raises:
+        AnalysisError: As ``radius``.
     """
     return radius(np.ones(size), patch, share=share)
 
 
 def at_edge(radii: npt.ArrayLike, uniform: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-    """Whether radii reach ``AT_EDGE`` of those of a uniform field: limited by the image's edge."""
+    """Whether radii reach ``AT_EDGE`` of a uniform field's: limited by the image's edge."""
     reached: npt.NDArray[np.bool_] = np.asarray(radii) >= AT_EDGE * np.asarray(uniform)
     return reached
 
@@ -107,10 +132,11 @@ def by_distance(fields: Array, patch: Patch) -> tuple[Array, Array]:
 
 
 def radius_within(distances: Array, held: Array, *, share: float) -> Array:
-    """Interpolate the radius within which lies ``share`` of what each distance holds.
+    """Find the radius within which lies ``share`` of the amounts at each distance.
 
-    The amount within a radius is a line from (0, 0) to the first distance and from each distance
-    to the next, so that the radius changes smoothly with the field.
+    An amount is spread around its distance by a triangle that reaches ``SPREAD`` to both sides
+    (not below 0). So the amount inside a circle grows without kinks, and the radius is a smooth
+    function of the amounts, as a jackknife needs.
 
     Args:
         distances: Distances (d,) in pixels, ascending, at least 0.
@@ -122,28 +148,41 @@ def radius_within(distances: Array, held: Array, *, share: float) -> Array:
     """
     total = np.cumsum(held, axis=1)
     goal = share * total[:, -1]
-    found = (total >= goal[:, None]).argmax(axis=1)
-    each = np.arange(len(held))
-    before = np.where(found > 0, total[each, found - 1], 0.0)
-    start = np.where(found > 0, distances[found - 1], 0.0)
-    part = (goal - before) / (total[each, found] - before)
-    radii: Array = start + part * (distances[found] - start)
-    return radii
+    # Unspread, the goal is reached at one distance: the radius is within SPREAD of it, and
+    # amounts farther than twice that are inside or outside as a whole.
+    reached = distances[(total >= goal[:, None]).argmax(axis=1)]
+    first, last = np.searchsorted(
+        distances, [reached.min() - 2 * SPREAD, reached.max() + 2 * SPREAD]
+    )
+    whole = total[:, first - 1] if first else np.zeros(len(held))
+    low, high = reached - SPREAD, reached + SPREAD
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        inside = whole + (held[:, first:last] * _inside(middle, distances[first:last])).sum(axis=1)
+        low, high = np.where(inside < goal, middle, low), np.where(inside < goal, high, middle)
+    return high
+
+
+def _inside(radii: Array, distances: Array) -> Array:
+    """The part (n, d) of a spread amount at each distance that lies within each radius."""
+    start = np.maximum(distances - SPREAD, 0)
+    place = np.clip((radii[:, None] - start) / (distances + SPREAD - start), 0, 1)
+    return np.where(place < 0.5, 2 * place**2, 1 - 2 * (1 - place) ** 2)
 
 
 def _covered(pixels: int, start: float, length: float) -> Array:
-    """How much of each of a row of pixels lies between start and start + length."""
+    """Length of each of a row of pixels that lies between start and start + length."""
     edges = np.clip(np.arange(pixels + 1), start, start + length)
     covered: Array = np.diff(edges)
     return covered
 
 
 def _weights(field: Array) -> Array:
-    """``field``, of sum 1; raises ``AnalysisError`` where it is no field."""
+    """Scale ``field`` to sum 1; raise ``AnalysisError`` where it is no field."""
     if field.ndim != 2 or not np.isfinite(field).all() or (field < 0).any() or not field.any():
         raise AnalysisError(
             f"a field of shape {field.shape} is no receptive field, expected (height, width) with "
-            f"numbers of at least zero, not all zero; make it with receptive_field"
+            f"numbers of at least zero, not all zero; make one with receptive_field"
         )
     weights: Array = field / field.sum()
     return weights

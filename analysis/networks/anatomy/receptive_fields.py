@@ -1,4 +1,4 @@
-"""Effective receptive fields: which pixels the centre of a layer depends on.
+"""Effective receptive fields: the pixels on which the centre of a layer depends.
 
 Luo et al. (2016); Raghu et al. (2021), figure 6: the absolute gradient of every channel at a
 layer's centre location with respect to the input, averaged over channels, input channels and
@@ -28,7 +28,30 @@ USUAL = ChannelSample()
 def receptive_field(
     network: Network, tap: Tap, batches: Iterable[Batch], *, sample: ChannelSample = USUAL
 ) -> Array:
-    """Compute the effective receptive field of one tap: (height, width), see receptive_fields."""
+    """Compute the effective receptive field of one tap.
+
+    Args:
+        network: The network, in evaluation mode.
+        tap: The layer.
+        batches: Transformed images (n, c, h, w), as in ``record``.
+        sample: The channels, as in ``receptive_fields``.
+
+    Returns:
+        The field (height, width), float64, without unit, of sum 1.
+
+    Raises:
+        AnalysisError: As ``receptive_fields``.
+
+    Source: Luo et al. (2016); Raghu et al. (2021), figure 6.
+
+    Example:
+        ```python
+        resnet = load(ModelSpec("resnet", timm="resnet50", pretrained=True))
+        (tap,) = taps(resnet, "layer2.0")
+        field = receptive_field(resnet, tap, [images])
+        radius(field, centre_patch(resnet, tap), share=0.95)  # pixels
+        ```
+    """
     field: Array = receptive_fields(network, [tap], batches, sample=sample)[0]
     return field
 
@@ -115,7 +138,7 @@ def gradient_sums(
         groups = [image // sample.group for image in images]
         starts = [i for i, group in enumerate(groups) if i == 0 or group != groups[i - 1]]
         sums = np.empty((len(starts), *unfinished.shape))
-        # From the last tap down: with a centre goes the part of the graph that it alone needs.
+        # From the last tap down: with a centre goes the part of the graph that only it needs.
         for at, (name, tap) in reversed(list(enumerate(unique.items()))):
             chosen = sample.chosen(images, channel_count(tap))
             gradients = _absolute_gradients(leaf, centres.pop(name), chosen)
@@ -137,7 +160,7 @@ def normalised(network: Network, taps: Sequence[Tap], total: Array) -> Array:
     """
     for tap, field in zip(taps, total, strict=True):
         if not np.isfinite(field).all():
-            why = "is not finite, or its gradient; look at images and weights"
+            why = "is not finite, or its gradient is not; look at images and weights"
             raise _wrong(network, tap, why)
         if not field.any():
             why = "has a gradient of zero at its centre for all images; leave it out"
@@ -147,7 +170,7 @@ def normalised(network: Network, taps: Sequence[Tap], total: Array) -> Array:
 
 
 def centre_patch(network: Network, tap: Tap) -> Patch:
-    """The patch that a tap's centre location stands for: the input cut into as many locations.
+    """Find the patch of a tap's centre location: the input cut into as many patches as locations.
 
     Raises:
         AnalysisError: For a tap without locations.

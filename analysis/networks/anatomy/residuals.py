@@ -1,4 +1,4 @@
-"""Skip connections: the residual sums of a network, how skip and branch compare, and without.
+"""Skip connections: the residual sums of a network, and the norms of skip and branch.
 
 A residual sum adds a *branch* to its *skip*. ViT and Mixer blocks have two of them, a residual
 unit of a ResNet one (He et al. 2016; Raghu et al. 2021, figure 7).
@@ -31,12 +31,17 @@ _REDUCTIONS: dict[Token, str] = {"cls": "cls", "spatial": "tokens"}
 
 @dataclass(frozen=True)
 class Residual:
-    """One residual sum: ``skip`` + ``branch`` = ``sum``, three taps of ``block``.
+    """One residual sum: ``skip`` + ``branch`` = ``sum``, three taps of one block.
 
-    The branch is what is added: after LayerScale and DropPath, after the last norm of a ResNet
-    v1 unit (and its attention), the last convolution of a v2 unit. ``kind`` tells what the
-    branch is; a Mixer's are ``tokens`` and ``mlp`` (its channel MLP). ``name`` is the block's,
-    and where it has two sums, a dot and the kind.
+    Attributes:
+        name: The block's name; where it has two sums, with a dot and the kind.
+        block: Dotted name of the block.
+        kind: The branch: ``attention`` or ``mlp`` of a ViT, ``tokens`` or ``mlp`` (channel MLP) of
+            a Mixer, ``unit`` of a ResNet.
+        skip: The stream before the sum.
+        branch: The addend: after LayerScale and DropPath, after the last norm of a ResNet v1 unit
+            (and its attention), the last convolution of a v2 unit.
+        sum: The stream after the sum.
     """
 
     name: str
@@ -48,16 +53,19 @@ class Residual:
 
     @property
     def depth(self) -> float:
-        """Where the sum is in the network: 0 its input, 1 its output."""
+        """Place of the sum in the network: 0 the input, 1 the output."""
         return self.sum.depth
 
 
 @dataclass(frozen=True)
 class ResidualNorms:
-    """How skip and branch of ``residuals`` compare; arrays (residual, image), float64.
+    """Norm ratios and cosines of skip and branch.
 
-    ``ratio`` is norm of skip / norm of branch, over channels, ``cosine`` that of the angle
-    between them: of the class token, or the means over all patches or pixels.
+    Attributes:
+        residuals: The residual sums.
+        ratio: Norm of skip over norm of branch, (residual, image), float64, over channels: of the
+            class token, or the mean over all patches or pixels.
+        cosine: Cosine of the angle between skip and branch, (residual, image), float64.
     """
 
     residuals: tuple[Residual, ...]
@@ -67,7 +75,7 @@ class ResidualNorms:
 
 @dataclass(frozen=True)
 class _Places:
-    """The taps of a block's sum by name, that of the block itself left out."""
+    """The taps of one sum of a block, relative to the block's name."""
 
     kind: Branch
     skip: str
@@ -99,8 +107,8 @@ _BLOCKS: dict[type[nn.Module], tuple[_Places, ...]] = {
     mlp_mixer.MixerBlock: _MIXER,
     mlp_mixer.ResBlock: _MIXER,
 }
-# The modules that a residual unit's branch may end with (None where it lacks one), the last one
-# that it has does; and where the sum goes: into the activation, or out.
+# The modules that may end the branch of a residual unit (the last one that is not None does), and
+# where the sum goes: into the activation, or out.
 _UNITS: dict[type[nn.Module], tuple[tuple[str, ...], str]] = {
     resnet.BasicBlock: (("bn2", "se", "drop_path"), ".act2:input"),
     resnet.Bottleneck: (("bn3", "se", "drop_path"), ".act3:input"),
@@ -111,18 +119,27 @@ _UNITS: dict[type[nn.Module], tuple[tuple[str, ...], str]] = {
 
 
 def residuals(network: Network) -> tuple[Residual, ...]:
-    """All residual sums of a network made of timm's ViT, Mixer or ResNet blocks, by depth.
+    """Find all residual sums of a network made of timm's ViT, Mixer or ResNet blocks, by depth.
 
-    Blocks of other classes, subclasses included, are passed over (``unsummed``). Runs one pass.
-    Raises ``AnalysisError`` where no block is known.
+    Blocks of other classes, subclasses included, are left out: see ``blocks_without_skips``. Runs
+    one forward pass.
+
+    Args:
+        network: The network.
+
+    Returns:
+        One ``Residual`` per sum.
+
+    Raises:
+        AnalysisError: Where no block is of a known class.
     """
     places = {
         name: found for name, module in network.module.named_modules() if (found := _places(module))
     }
     if not places:
         raise AnalysisError(
-            f"{network.name} ({network.architecture}) has no residual sums that are known: they "
-            f"are in timm's ViT, Mixer and ResNet blocks; leave it out of skip connections"
+            f"{network.name} ({network.architecture}) has no residual sums of timm's ViT, "
+            f"Mixer and ResNet blocks; leave it out of skip connections"
         )
     names = {
         block + part
@@ -158,14 +175,33 @@ def _places(module: nn.Module) -> tuple[_Places, ...]:
 def residual_norms(
     network: Network, batches: Iterable[Tensor], *, chosen: Sequence[Residual] | None = None
 ) -> dict[Token, ResidualNorms]:
-    """Norm ratio and cosine of skip and branch at every (or each chosen) residual sum.
+    """Compute norm ratio and cosine of skip and branch at residual sums.
 
-    ``batches`` are transformed images (n, c, h, w). ``spatial`` are patches or pixels, and
-    ``cls`` the class token where there is one; other tokens are left out. At each token or
-    pixel the norms are over channels; then follows the mean over those of an image (Raghu et
-    al. 2021, figure 7 and appendix E). A ReLU may leave a pixel's skip zero: its ratio is zero,
-    and the cosine is the mean over the others. Only numbers are kept. Raises ``AnalysisError``
-    where a branch is zero, all skips of an image are, or one is not finite, and as ``residuals``.
+    At each token or pixel norms are over channels; then follows the mean over the tokens or pixels
+    of an image. A ReLU may leave the skip of a pixel zero: its ratio is zero, and the cosine is the
+    mean over the others.
+
+    Args:
+        network: The network.
+        batches: Transformed images (n, c, h, w).
+        chosen: The residual sums; all of the network if None.
+
+    Returns:
+        ``ResidualNorms`` by kind of token: ``spatial`` (patches or pixels), and ``cls`` where there
+        is a class token; other tokens are left out.
+
+    Raises:
+        AnalysisError: Where a branch is zero, all skips of an image are zero, or a norm is not
+            finite; and as ``residuals``.
+
+    Source: Raghu et al. (2021), figure 7 and appendix E.
+
+    Example:
+        ```python
+        norms = residual_norms(vit, [images])["cls"]
+        for residual, ratio in zip(norms.residuals, norms.ratio.mean(axis=1)):
+            print(residual.name, ratio)
+        ```
     """
     sums = residuals(network) if chosen is None else tuple(chosen)
     where = {tap.name: residual for residual in sums for tap in (residual.skip, residual.branch)}
@@ -227,7 +263,7 @@ def _ratio_and_cosine(
 
 
 def _all_silent(norm: Tensor) -> Tensor:
-    """Where all tokens of an image are zero, of norms (image, ...)."""
+    """Mark images all of whose tokens have a norm of zero, from norms (image, ...)."""
     none = (norm.reshape(len(norm), -1) == 0).all(-1)
     return none.reshape(-1, *[1] * (norm.ndim - 1)).expand_as(norm)
 

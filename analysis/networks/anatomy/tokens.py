@@ -1,4 +1,4 @@
-"""Places: the tokens or locations of a tap, and the patches of the input that are theirs."""
+"""Places: the tokens or locations of a layer, and their patches of the input."""
 
 from collections.abc import Iterable, Iterator
 
@@ -17,9 +17,17 @@ Grid = tuple[int, int]
 
 
 def grid(network: Network, tap: Tap) -> Grid:
-    """The rows and columns of a tap's tokens or locations, class and register tokens left out.
+    """Find the rows and columns of a tap's tokens or locations, without class and register tokens.
 
-    Raises ``AnalysisError`` for a tap that is neither a map nor tokens of patches.
+    Args:
+        network: The network.
+        tap: One of its layers.
+
+    Returns:
+        Rows and columns.
+
+    Raises:
+        AnalysisError: For a tap that is neither a map nor tokens of patches.
     """
     kind, shape = tap.layout.kind, tap.shape
     if kind == "map":
@@ -37,24 +45,40 @@ def grid(network: Network, tap: Tap) -> Grid:
             return rows, count // rows
     raise AnalysisError(
         f"tap {tap.name!r} of {network.name} of shape {shape} is neither a map nor tokens of "
-        f"patches, so it has no locations; give a tap that is, such as those of 'blocks'"
+        f"patches, so it has no locations; give another tap, such as one of 'blocks'"
     )
 
 
 def tokens(network: Network, tap: Tap, batches: Iterable[Batch]) -> Iterator[Float32]:
-    """The tokens or locations of a tap in rows from the top left: (n, T, d) for each batch.
+    """Record the tokens or locations of a tap, row by row from the top left.
 
-    As many as ``grid`` says; batches and errors are as in ``grid`` and ``record``.
+    Args:
+        network: The network.
+        tap: The layer.
+        batches: Transformed images, as in ``record``.
+
+    Yields:
+        Arrays (n, T, d), float32, one per batch; T as ``grid`` says.
+
+    Raises:
+        AnalysisError: As ``grid`` and ``record``.
     """
     grid(network, tap)
     return (recorded[tap.name] for recorded in record(network, [tap], batches, reduction="tokens"))
 
 
 def pixel_patches(images: Tensor, onto: Grid) -> Float32:
-    """The pixels of ``images`` (n, c, h, w) in each cell of a grid: (n, P, h w c / P).
+    """Cut images into the cells of a grid.
 
-    Images as a network takes them, its normalisation applied. Raises ``AnalysisError`` as
-    ``grouped``.
+    Args:
+        images: Images as a network takes them, normalised: (n, c, h, w).
+        onto: Rows and columns of the grid.
+
+    Returns:
+        The pixels of each cell, (n, P, h w c / P), float32.
+
+    Raises:
+        AnalysisError: As ``grouped``.
     """
     n, channels, height, width = images.shape
     pixels = images.detach().float().cpu().permute(0, 2, 3, 1).numpy()
@@ -62,11 +86,22 @@ def pixel_patches(images: Tensor, onto: Grid) -> Float32:
 
 
 def grouped(x: npt.ArrayLike, of: Grid, onto: Grid) -> Float32:
-    """Places ``x`` (n, places, d) of a grid put together on a coarser one: (n, P, d places / P).
+    """Join the places of a grid into those of a coarser one.
 
-    What a cell of the coarser grid covers is joined, not averaged: embedded patches become the
-    patches of a later stage. Raises ``AnalysisError`` where a cell would not cover the same
-    whole number of places as every other, and where ``x`` has other places than the grid.
+    The places inside a cell of the coarser grid are joined, not averaged: embedded patches become
+    the patches of a later stage.
+
+    Args:
+        x: Features (n, places, d).
+        of: Rows and columns of their grid.
+        onto: Rows and columns of the coarser grid.
+
+    Returns:
+        Features (n, P, d places / P), float32.
+
+    Raises:
+        AnalysisError: Where cells would not cover the same whole number of places each, and where
+            ``x`` has other places than the grid.
     """
     places = np.asarray(x, np.float32)
     (height, width), (rows, columns) = of, onto
@@ -87,9 +122,10 @@ def grouped(x: npt.ArrayLike, of: Grid, onto: Grid) -> Float32:
 
 
 def coarsened(of: Grid, *, most: int) -> Grid:
-    """The finest grid of at most ``most`` square cells that divides the grid ``of``.
+    """Find the finest grid of at most ``most`` square cells that divides the grid ``of``.
 
-    The grid itself where none does.
+    Returns:
+        Rows and columns; ``of`` itself where no such grid exists.
     """
     height, width = of
     sides = (k for k in range(1, max(of) + 1) if height % k == 0 and width % k == 0)
@@ -98,22 +134,23 @@ def coarsened(of: Grid, *, most: int) -> Grid:
 
 
 def inside(of: Grid) -> npt.NDArray[np.intp]:
-    """The indices of the places that are not at the rim of a grid."""
+    """Return the indices of the places that are not at the rim of a grid."""
     rows, columns = np.divmod(np.arange(of[0] * of[1]), of[1])
     inner = (rows > 0) & (rows < of[0] - 1) & (columns > 0) & (columns < of[1] - 1)
     return np.flatnonzero(inner)
 
 
 def embedding(network: Network) -> Tap | None:
-    """The tap where a network has embedded its patches; None for one that embeds none."""
+    """Find the tap at which a network has embedded its patches; None without patches."""
     name = Layouts(network).embedding
     return None if name is None else taps(network, [name])[0]
 
 
 def place(row: int, column: int, *, of: Grid) -> int:
-    """The index of a token by its row and column, each from 0 at the top left.
+    """Return the index of a token by its row and column, each from 0 at the top left.
 
-    Raises ``AnalysisError`` for a place outside of the grid.
+    Raises:
+        AnalysisError: For a place outside the grid.
     """
     rows, columns = of
     if not (0 <= row < rows and 0 <= column < columns):

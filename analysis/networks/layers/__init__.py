@@ -1,1 +1,1 @@
-"""Where activations are read: hook points, patterns over their names, token layouts."""
+"""Layers of a network: hook points, patterns over their names, layouts of their axes."""

@@ -1,4 +1,4 @@
-"""What happens in one forward pass: which modules run, in which order, on what shapes."""
+"""Events of one forward pass: inputs and outputs of modules, in firing order."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -17,10 +17,14 @@ IMAGES = 2
 
 @dataclass(frozen=True)
 class Event:
-    """One module's input or output in a forward pass, of its ``call``-th call.
+    """One module's input or output in a forward pass.
 
-    ``shape`` is that of the first tensor in it, with its first axis; None where there is no
-    tensor of floating point.
+    Attributes:
+        module: Dotted name of the module.
+        side: Input or output.
+        call: Number of the call of the module, from 0.
+        shape: Shape of the first tensor in it, first axis included; None without a tensor of
+            floating point.
     """
 
     module: str
@@ -30,17 +34,17 @@ class Event:
 
     @property
     def feature_shape(self) -> tuple[int, ...] | None:
-        """The shape of one image's features, or None where the first axis counts no images."""
+        """Shape of one image's features; None where the first axis counts no images."""
         if self.shape is None or len(self.shape) < 2 or self.shape[0] != IMAGES:
             return None
         return self.shape[1:]
 
 
 def events(network: Network) -> tuple[Event, ...]:
-    """All inputs and outputs of all modules in the order they fire, the network's own included.
+    """List all inputs and outputs of all modules in firing order, the network's own included.
 
-    Runs one forward pass of two images of noise at the network's input size. The first event
-    is the input of the network (module name ''), the last one its output.
+    Runs one forward pass of two images of noise at the network's input size. The first event is the
+    input of the network (module name ''), the last one its output.
     """
     fired: list[Event] = []
     calls: Counter[tuple[str, Side]] = Counter()
@@ -81,7 +85,7 @@ def _watch(module: nn.Module, name: str, note: Any) -> list[Any]:
 
 
 def first_tensor(value: object) -> Tensor | None:
-    """The first tensor in ``value``: itself, or found in tuples, lists and mappings in order."""
+    """Find the first tensor in ``value``: itself, or inside tuples, lists and mappings."""
     if isinstance(value, Tensor):
         return value
     members: Any = ()

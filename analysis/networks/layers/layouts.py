@@ -1,4 +1,4 @@
-"""Which axis of an activation counts tokens, channels or pixels: what a reduction must know."""
+"""Layouts of activations: which axis counts tokens, channels or pixels."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,10 +14,12 @@ Kind = Literal["vector", "tokens", "tokens_last", "map", "map_last", "other"]
 class Layout:
     """The axes of one image's features.
 
-    ``vector`` (c,); ``tokens`` (t, c); ``tokens_last`` (c, t), as inside a Mixer's token MLP;
-    ``map`` (c, h, w); ``map_last`` (h, w, c); ``other`` where no axis can be told to be
-    spatial (queries split by head, hidden units of a token MLP). The first ``prefix`` tokens
-    are not spatial; with ``class_token`` the very first one is the class token.
+    Attributes:
+        kind: ``vector`` (c,); ``tokens`` (t, c); ``tokens_last`` (c, t), as inside a Mixer's token
+            MLP; ``map`` (c, h, w); ``map_last`` (h, w, c); ``other`` where no axis is known to be
+            spatial (queries split by head, hidden units of a token MLP).
+        prefix: Number of first tokens that are not spatial.
+        class_token: Whether the very first token is the class token.
     """
 
     kind: Kind
@@ -26,12 +28,12 @@ class Layout:
 
 
 class Layouts:
-    """Tells the layout of a network's activations from their shapes.
+    """Find the layout of a network's activations from their shapes.
 
-    A network of patches says how many tokens it has; elsewhere a token count or the sides of
-    a map have to be those of its input, made smaller. What fits two ways is read as tokens
-    before channels and channels before pixels, unless the network's ``output_fmt`` or the
-    module's name says otherwise; what fits no way is ``other``, never a guess.
+    A network of patches says how many tokens it has; elsewhere the token count or the sides of a
+    map have to be those of its input, reduced. A shape that fits two ways is read as tokens before
+    channels and channels before pixels, unless the network's ``output_fmt`` or the module's name
+    says otherwise; a shape that fits no way is ``other``, never a guess.
     """
 
     def __init__(self, network: Network) -> None:
@@ -41,14 +43,14 @@ class Layouts:
         self.class_token = bool(getattr(module, "has_class_token", _has_class_token(module)))
         self.prefix = int(getattr(module, "num_prefix_tokens", self.class_token))
         self.channels_last = getattr(module, "output_fmt", "NCHW") == "NHWC"
-        # How many tokens a sequence has -> how many of them are no patches.
+        # By the number of tokens of a sequence: how many of them are no patches.
         self.counts = {}
         if self.grid is not None:
             patches = self.grid[0] * self.grid[1]
             self.counts = {patches: 0, patches + self.prefix: self.prefix}
 
     def of(self, shape: tuple[int, ...], *, module: str) -> Layout:
-        """The layout of features of ``shape`` at the module of that dotted name."""
+        """Find the layout of features of ``shape`` at the module of that dotted name."""
         if len(shape) == 1:
             return Layout("vector")
         if len(shape) == 2:
@@ -87,7 +89,7 @@ class Layouts:
         return "map" if first else "map_last" if last else "other"
 
     def _shrunk(self, height: int, width: int) -> bool:
-        """Whether the input, or the patches it is cut into, can have become height x width."""
+        """Whether the input, or its patches, can have become height x width."""
         if height > self.height or width > self.width:
             return False
         if self.grid is not None:
@@ -104,7 +106,7 @@ class Layouts:
 
 
 def _embedding(module: nn.Module) -> tuple[str | None, tuple[int, int] | None]:
-    """The name of what embeds a network's patches, and their grid."""
+    """Name of the module that embeds a network's patches, and their grid."""
     name = "patch_embed" if hasattr(module, "patch_embed") else "stem"
     grid = getattr(getattr(module, name, None), "grid_size", None)
     return (None, None) if grid is None else (name, (int(grid[0]), int(grid[1])))

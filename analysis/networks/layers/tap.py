@@ -1,4 +1,4 @@
-"""Taps: the places in a network where activations are read, found by one forward pass."""
+"""Taps: hook points at which a network's activations are read, found by one forward pass."""
 
 import math
 from collections import Counter
@@ -20,13 +20,20 @@ from seelike.analysis.networks.patterns import (
 
 @dataclass(frozen=True)
 class Tap:
-    """One place where activations are read: the output or the input of one call of a module.
+    """One hook point: the output or the input of one call of a module.
 
-    ``name`` is the module's dotted name, with ``@k`` where the module is called several times
-    (``calls``) in a forward pass, and ``:input`` for its input. ``shape`` is that of one
-    image's features as the module gives them. ``depth`` is the place in the firing order of
-    all inputs and outputs of all modules: 0 the network's input, 1 its output; it does not
-    depend on which taps are chosen, and no two taps of a network share it.
+    Attributes:
+        name: The module's dotted name, with ``@k`` where the module is called several times in a
+            forward pass, and ``:input`` for its input.
+        module: The module's dotted name.
+        side: Output or input.
+        call: Number of the call, from 0.
+        calls: Calls of the module in a forward pass.
+        shape: Shape of one image's features as the module gives them.
+        depth: Place in the firing order of all inputs and outputs of all modules: 0 the network's
+            input, 1 its output. It does not depend on the choice of taps, and no two taps of a
+            network share it.
+        layout: Meaning of the axes.
     """
 
     name: str
@@ -45,12 +52,24 @@ class Tap:
 
 
 def taps(network: Network, patterns: str | Sequence[str] = "blocks") -> tuple[Tap, ...]:
-    """The taps that ``patterns`` name, each once, in the order they fire in a forward pass.
+    """Find the taps that patterns match, each once, in firing order; runs one forward pass.
 
-    A pattern is a tap set (``blocks``, ``paper``: see ``tap_sets``) or a glob over dotted
-    module names, in which ``*`` matches within one component and ``**`` across them:
-    ``blocks.*.mlp``, ``layer*.*``, ``blocks.3.norm2:input``, ``act@1`` (the second call).
-    Runs one forward pass. Raises ``AnalysisError`` for a pattern that matches nothing.
+    Args:
+        network: The network.
+        patterns: Tap sets (``blocks``, ``paper``: see ``tap_sets``) or globs over dotted names of
+            modules, in which ``*`` matches within one component and ``**`` across them:
+            ``blocks.*.mlp``, ``layer*.*``, ``blocks.3.norm2:input``, ``act@1`` (the second call).
+
+    Returns:
+        The taps.
+
+    Raises:
+        AnalysisError: For a pattern without a match; the message offers the nearest names.
+
+    Example:
+        ```python
+        [tap.name for tap in taps(resnet, ["blocks", "layer*.*.conv1"])]
+        ```
     """
     asked = [patterns] if isinstance(patterns, str) else list(patterns)
     if not asked:
@@ -71,7 +90,7 @@ def taps(network: Network, patterns: str | Sequence[str] = "blocks") -> tuple[Ta
 
 
 def _matched(pattern: Pattern, fired: Sequence[Event]) -> list[int]:
-    """Where in ``fired`` the pattern's events stand; only those that can be taps."""
+    """Indices into ``fired`` of the pattern's events that can be taps."""
     return [
         place
         for place, event in enumerate(fired)

@@ -1,7 +1,7 @@
 """The named tap sets: ``blocks`` for every day, ``paper`` for the layers of the study.
 
 ``blocks`` is the stem and the output of every block. ``paper`` adds what Raghu et al. (2021)
-record inside the blocks, about six taps per transformer block and seven per residual unit:
+record inside the blocks, about six layers per transformer block and seven per residual unit:
 
 - ViT (DeiT, BEiT, EVA, Swin, ...): ``norm1``, ``attn`` (``ls1`` where LayerScale ends the
   branch), ``norm2:input`` (the stream after attention), ``norm2``, ``mlp.act``, the block;
@@ -16,8 +16,8 @@ record inside the blocks, about six taps per transformer block and seven per res
   ``downsample``, the unit: 119 for R50x1 (the paper counts 123).
 - Other families: the parts that a block consists of, and the block.
 
-What the blocks are, timm's own ``group_matcher`` says, with which it divides layers for
-layer-wise learning rates; where a family has none, its ``feature_info``.
+Blocks are found by timm's own ``group_matcher``, which divides layers for layer-wise learning
+rates; where a family has none, by its ``feature_info``.
 """
 
 import re
@@ -36,9 +36,15 @@ AROUND = ("conv1", "act1", "stem.conv", "norm")
 
 
 def members(name: str, network: Network, fired: Sequence[Event]) -> tuple[str, ...]:
-    """The taps of set ``name`` in ``network``, by name; ``fired`` is one pass's events.
+    """List the names of the taps of one set in a network.
 
-    Raises ``AnalysisError`` where the blocks of the network can't be told.
+    Args:
+        name: ``blocks`` or ``paper``.
+        network: The network.
+        fired: The events of one forward pass.
+
+    Raises:
+        AnalysisError: Where the blocks of the network are not known.
     """
     parts = dict(network.module.named_modules())
     outputs = [e.module for e in fired if e.side == "output" and e.feature_shape is not None]
@@ -46,8 +52,8 @@ def members(name: str, network: Network, fired: Sequence[Event]) -> tuple[str, .
     blocks = list(dict.fromkeys(output for output in outputs if output in repeated))
     if not blocks:
         raise AnalysisError(
-            f"the tap set {name!r} knows no blocks in {network.name} ({network.architecture}); "
-            f"give its taps as patterns, '**' for all"
+            f"tap set {name!r} finds no blocks in {network.name} ({network.architecture}); give "
+            f"its layers as patterns, '**' for all"
         )
     stem = _stem(blocks[0], parts, fired)
     if name == "blocks":
@@ -62,10 +68,10 @@ def members(name: str, network: Network, fired: Sequence[Event]) -> tuple[str, .
 
 
 def units(module: nn.Module) -> list[str]:
-    """The dotted names of the blocks that a timm network repeats, in the order it holds them."""
+    """List the dotted names of the blocks that a timm network repeats, in its own order."""
     expressions = _block_expressions(module)
     names = [name for name, part in module.named_modules() if computes(part)]
-    # Blocks are numbered, what stands between stages is not.
+    # Blocks are numbered, modules between stages are not.
     numbered = [name for name in names if name[-1:].isdecimal()]
     found = [name for name in numbered if any(e.fullmatch(name) for e in expressions)]
     if not found:
@@ -73,7 +79,7 @@ def units(module: nn.Module) -> list[str]:
     inner = []
     for name in found:
         held = getattr(module.get_submodule(name), "blocks", None)
-        if isinstance(held, nn.Sequential | nn.ModuleList):  # So this is a stage, not a block.
+        if isinstance(held, nn.Sequential | nn.ModuleList):  # A stage, then, not a block.
             inner += [f"{name}.blocks.{child}" for child, _ in held.named_children()]
         else:
             inner.append(name)
@@ -82,7 +88,7 @@ def units(module: nn.Module) -> list[str]:
 
 
 def _block_expressions(module: nn.Module) -> list[re.Pattern[str]]:
-    """What timm takes for a block's name; an expression without a group names one layer."""
+    """Timm's expressions for names of blocks; one without a group names one layer."""
     if not hasattr(module, "group_matcher"):
         return []
     matcher = module.group_matcher(coarse=False)  # type: ignore[operator]
@@ -104,7 +110,7 @@ def _feature_info(module: nn.Module) -> list[dict[str, Any]]:
 
 
 def _stem(block: str, parts: Mapping[str, nn.Module], fired: Sequence[Event]) -> list[str]:
-    """The output that goes into the first block: of the last module that ran before it."""
+    """The output that goes into the first block: that of the last module before it."""
     start = next(i for i, e in enumerate(fired) if e.module == block and e.side == "input")
     before = [e.module for e in fired[:start] if e.side == "output" and e.feature_shape is not None]
     # Not the norm of CLIP's ViTs, which comes after the patches have become a stream.

@@ -1,4 +1,4 @@
-"""Building a timm network by name, with errors that say what to write instead."""
+"""Build a timm network by name, with errors that name the remedy."""
 
 import json
 from collections.abc import Mapping
@@ -17,11 +17,20 @@ SKIP_FREE = "skip_free"
 
 
 def build(name: str, *, pretrained: bool, arguments: Mapping[str, Any], seed: int) -> nn.Module:
-    """``timm.create_model(name, pretrained, **arguments)``, initialised from ``seed``.
+    """Call ``timm.create_model(name, pretrained, **arguments)`` with initial weights from ``seed``.
 
-    The argument ``skip_free`` is not timm's: the block of a ViT that is to have no skips. The
-    global random state is left as it was. Raises ``AnalysisError`` for an unknown name or
-    tag, arguments that timm refuses, and weights that do not exist or can't be fetched.
+    The global random state is left as it was.
+
+    Args:
+        name: timm's name of the network.
+        pretrained: Whether to load its weights.
+        arguments: Arguments for timm; and ``skip_free``, which is not timm's: the number of the
+            block of a ViT that is to have no skips.
+        seed: Seed of the initial weights.
+
+    Raises:
+        AnalysisError: For an unknown name or tag, arguments that timm refuses, and weights that do
+            not exist or can't be downloaded.
     """
     _check_name(name, pretrained=pretrained)
     _check_arguments(arguments)
@@ -89,7 +98,7 @@ def _check_arguments(arguments: Mapping[str, Any]) -> None:
 def _why(
     error: Exception, name: str, *, pretrained: bool, arguments: Mapping[str, Any]
 ) -> str | None:
-    """What the user can mend about ``error``; None where it is a fault."""
+    """Explain ``error`` where the user can mend it; None where it is a fault."""
     said = f"{type(error).__name__}: {first_line(error)}"
     if isinstance(error, RuntimeError) and "loading state_dict" in str(error):
         misfit = str(error).splitlines()[-1].strip()
@@ -97,7 +106,7 @@ def _why(
     refusal = isinstance(error, TypeError | AssertionError | ValueError | KeyError | RuntimeError)
     if pretrained and (isinstance(error, OSError) or not (refusal and arguments)):
         return (
-            f"the pretrained weights of {name!r} can't be had ({said}); give a local file as "
+            f"the pretrained weights of {name!r} can't be loaded ({said}); give a local file as "
             f"'checkpoint', or leave 'pretrained' out for an untrained network"
         )
     if ":" in name:

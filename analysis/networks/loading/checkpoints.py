@@ -1,4 +1,4 @@
-"""Weights from a file into a network: what fits is loaded whole, what doesn't is named."""
+"""Weights from a file into a network: all of them, or an error that names the misfits."""
 
 import pickle
 import textwrap
@@ -14,20 +14,31 @@ from seelike.analysis.errors import AnalysisError
 
 # Where training scripts put the weights in a checkpoint; the running average first, as in timm.
 NESTS = ("state_dict_ema", "model_ema", "state_dict", "model")
-# What distributed training and compilation put before each name.
+# Prefixes that distributed training and compilation add to each name.
 WRAPPERS = ("module.", "_orig_mod.")
 
 
 def read(path: str) -> dict[str, Tensor]:
-    """The weights in a ``.safetensors`` or a ``torch.save`` file, by name, on the CPU.
+    """Read the weights in a ``.safetensors`` or a ``torch.save`` file.
 
-    A ``torch.save`` file is read without running the code it may hold. It is a state dict, or
-    has one under 'state_dict_ema', 'model_ema', 'state_dict' or 'model' (the first of these
-    found); 'module.' and '_orig_mod.' before the names are taken off. Raises ``AnalysisError``.
+    A ``torch.save`` file is read without running the code that it may hold. It is a state dict, or
+    has one under 'state_dict_ema', 'model_ema', 'state_dict' or 'model' (the first that is there);
+    prefixes 'module.' and '_orig_mod.' are removed from names.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        Tensors by name, on the CPU.
+
+    Raises:
+        AnalysisError: For a file that is missing, damaged, or holds more than tensors.
     """
     file = Path(path).expanduser()
     if not file.is_file():
-        raise AnalysisError(f"checkpoint {path!r} is no file (looked from {Path.cwd()})")
+        raise AnalysisError(
+            f"checkpoint {path!r} is no file (relative paths start at {Path.cwd()}); check the path"
+        )
     try:
         if file.suffix == ".safetensors":
             stored: Any = load_file(file)
@@ -47,10 +58,18 @@ def read(path: str) -> dict[str, Tensor]:
 
 
 def fit(module: nn.Module, weights: Mapping[str, Tensor], *, source: str, name: str) -> None:
-    """Load ``weights`` into ``module``; every weight must be there, by name and shape.
+    """Load weights into a module; every weight must be there, by name and shape.
 
-    ``source`` and ``name`` say in the error where the weights come from and what the network
-    is called. Half precision becomes the module's own. Raises ``AnalysisError``.
+    Half precision becomes the module's own precision.
+
+    Args:
+        module: The module.
+        weights: Tensors by name.
+        source: Where the weights come from, for the error.
+        name: The network's name, for the error.
+
+    Raises:
+        AnalysisError: For weights that are missing, unknown or of another shape.
     """
     own = module.state_dict()
     missing = [key for key in own if key not in weights]
@@ -75,7 +94,7 @@ def fit(module: nn.Module, weights: Mapping[str, Tensor], *, source: str, name: 
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what ``error`` says, for a message of one line."""
+    """The first line of an error's text, for a message of one line."""
     lines = str(error).strip().splitlines() or [""]
     return textwrap.shorten(lines[0], 160, placeholder=" ...")
 
@@ -86,7 +105,8 @@ def _unwrapped(stored: Any, path: str) -> dict[str, Tensor]:
         stored = stored[nests[0]] if nests else stored
     if not isinstance(stored, Mapping):
         raise AnalysisError(
-            f"checkpoint {path!r} holds a {type(stored).__name__}, expected weights by name"
+            f"checkpoint {path!r} holds a {type(stored).__name__}, expected weights by "
+            "name; save model.state_dict()"
         )
     odd = [key for key, value in stored.items() if not isinstance(value, Tensor)]
     if odd or not stored:
@@ -114,7 +134,7 @@ def _listed(what: str, keys: list[str]) -> str:
 
 
 def _remedy(module: nn.Module, weights: Mapping[str, Tensor]) -> str:
-    """The argument that makes the file fit, where only its classifier is another."""
+    """Name the argument that makes the file fit, where only its classifier differs."""
     classifier = (getattr(module, "pretrained_cfg", None) or {}).get("classifier")
     names = [classifier] if isinstance(classifier, str) else list(classifier or ())
     own = module.state_dict()

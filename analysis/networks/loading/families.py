@@ -1,4 +1,4 @@
-"""What kind of network one is: its family, what it was built from, how it pools."""
+"""The family of a network, its builder's arguments, and its pooling."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from seelike.analysis.networks.loading import zoo
 from seelike.analysis.networks.network import Network
 
 FAMILIES = {"vit": (VisionTransformer,), "resnet": (ResNet, ResNetV2), "mixer": (MlpMixer,)}
-# As the study calls what timm calls a token and an average.
+# A study's words for timm's 'token' and 'avg'.
 POOLINGS = {"token": "CLS", "avg": "GAP"}
 
 
@@ -24,9 +24,11 @@ def family(network: Network) -> str:
 
 
 def built(network: Network) -> dict[str, Any]:
-    """What it was built ``from`` and with which ``arguments``, writable as JSON.
+    """Describe how a network was built, writable as JSON.
 
-    Networks that differ in one argument alone are told by it: in the zoo they are families.
+    Returns:
+        ``from``, the name of its builder, and ``arguments``. Members of the zoo that differ in one
+        argument have the same builder.
     """
     name = network.architecture.removeprefix("zoo/")
     if name == network.architecture:
@@ -36,7 +38,7 @@ def built(network: Network) -> dict[str, Any]:
 
 
 def pooling(network: Network) -> str | None:
-    """Which features it classifies: 'CLS', 'GAP', or timm's word; None where it does not say."""
+    """The features it classifies: 'CLS', 'GAP' or timm's word; None if it does not say."""
     for holder in (network.module, getattr(network.module, "head", None)):
         pool = getattr(holder, "global_pool", None)
         word = getattr(pool, "pool_type", pool)

@@ -1,4 +1,4 @@
-"""Which network to look into, and loading it with its weights."""
+"""Model specifications, and loading a network with its weights."""
 
 import threading
 from collections.abc import Mapping
@@ -27,21 +27,30 @@ ZOO_DATA: dict[str, Any] = {
 }
 
 
-# Initial weights come from torch's one global generator: two threads that build at a time would
-# take numbers from each other, and a seed would no longer name its weights.
+# Initial weights come from torch's one global generator: two threads that build at the same time
+# would take numbers from each other, and a seed would no longer determine its weights.
 _building = threading.Lock()
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """Which network, with which weights; ``name`` is the user's label for it.
+    """A network and its weights.
 
-    Either ``timm`` names a timm model: with ``pretrained`` its own weights, with
-    ``checkpoint`` those of a local file, with neither the initial weights of ``seed`` (0 if
-    None); ``arguments`` go to ``timm.create_model``. Or ``zoo`` names a family of the
-    reference zoo, whose weights are handed to ``load``. Or ``imported`` is what another group
-    calls a network of which only signatures are here. Raises ``AnalysisError`` for a combination
-    that means nothing.
+    Exactly one of ``timm``, ``zoo`` and ``imported`` is given.
+
+    Attributes:
+        name: The user's label for it.
+        timm: timm's name of the model.
+        pretrained: Load timm's weights; with neither these nor ``checkpoint`` the model has the
+            initial weights of ``seed``.
+        checkpoint: A local file of weights.
+        seed: Seed of initial weights; None means 0. For the zoo, the training run.
+        zoo: A family of the reference zoo; its weights are handed to ``load``.
+        imported: The name at another group of a network of which only signatures are here.
+        arguments: Arguments for ``timm.create_model``.
+
+    Raises:
+        AnalysisError: For a combination without meaning.
     """
 
     name: str
@@ -55,9 +64,13 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         if sum(one is not None for one in (self.timm, self.zoo, self.imported)) != 1:
-            raise AnalysisError(f"model {self.name!r} needs one of 'timm', 'zoo' and 'imported'")
+            raise AnalysisError(
+                f"model {self.name!r} needs exactly one of 'timm', 'zoo' and 'imported'"
+            )
         if self.pretrained and self.checkpoint is not None:
-            raise AnalysisError(f"model {self.name!r} has both 'pretrained' and 'checkpoint'")
+            raise AnalysisError(
+                f"model {self.name!r} has both 'pretrained' and 'checkpoint'; keep one"
+            )
         if self.zoo is not None and (self.pretrained or self.checkpoint or self.arguments):
             raise AnalysisError(
                 f"model {self.name!r} of the zoo takes a 'seed', but no 'pretrained', "
@@ -66,19 +79,36 @@ class ModelSpec:
 
 
 def load(spec: ModelSpec, *, weights: Mapping[str, npt.NDArray[Any]] | None = None) -> Network:
-    """Load the network that ``spec`` asks for.
+    """Load a network.
 
-    ``weights`` (arrays by name; float16 is raised to float32) take the place of a checkpoint:
-    those of a zoo member come from storage this way. Without them, ``pretrained`` or
-    ``checkpoint``, the network is untrained. The global random state is left as it was.
-    Raises ``AnalysisError`` for everything in ``spec`` that can't be had.
+    The global random state is left as it was.
+
+    Args:
+        spec: The network.
+        weights: Arrays by name that take the place of a checkpoint (float16 is raised to float32):
+            weights of the zoo come from storage this way. Without them, ``pretrained`` or
+            ``checkpoint``, the network is untrained.
+
+    Returns:
+        The network in evaluation mode, on the CPU.
+
+    Raises:
+        AnalysisError: For a model, argument or weights of ``spec`` that are missing or don't fit.
+
+    Example:
+        ```python
+        resnet = load(ModelSpec("resnet", timm="resnet50", pretrained=True)).to("auto")
+        ```
     """
     if spec.imported is not None:
         raise AnalysisError(
-            f"of model {spec.name!r} only signatures were imported: it can be compared, not run"
+            f"model {spec.name!r} has imported signatures only: it can be compared, not run; "
+            f"give its weights, or leave it out"
         )
     if weights is not None and (spec.pretrained or spec.checkpoint is not None):
-        raise AnalysisError(f"model {spec.name!r} was given weights beside those it asks for")
+        raise AnalysisError(
+            f"model {spec.name!r} has both weights and its own source of them; give one"
+        )
     with _building:
         network = _from_zoo(spec) if spec.timm is None else _from_timm(spec, spec.timm)
     if spec.checkpoint is not None:
@@ -91,11 +121,11 @@ def load(spec: ModelSpec, *, weights: Mapping[str, npt.NDArray[Any]] | None = No
 
 
 def untrained(spec: ModelSpec) -> ModelSpec:
-    """The untrained twin of ``spec``: the same architecture and arguments, initial weights.
+    """Specify the untrained baseline: the same architecture and arguments, initial weights.
 
     timm starts the last normalisation of each residual branch at zero where a model takes
-    ``zero_init_last``; the branches of the untrained network would be constant, so here it
-    is switched off.
+    ``zero_init_last``; the branches of the untrained network would be constant, so it is switched
+    off here.
     """
     arguments = dict(spec.arguments)
     silent = "zero_init_last"
@@ -103,7 +133,7 @@ def untrained(spec: ModelSpec) -> ModelSpec:
         arguments[silent] = False
     return replace(
         spec,
-        name=twin_name(spec.name),
+        name=baseline_name(spec.name),
         pretrained=False,
         checkpoint=None,
         seed=spec.seed or 0,
@@ -111,8 +141,8 @@ def untrained(spec: ModelSpec) -> ModelSpec:
     )
 
 
-def twin_name(name: str) -> str:
-    """What the untrained twin of the model called ``name`` is called."""
+def baseline_name(name: str) -> str:
+    """Name of the untrained baseline of the model called ``name``."""
     return f"{name} untrained"
 
 
@@ -156,7 +186,7 @@ def _from_timm(spec: ModelSpec, timm_name: str) -> Network:
 def _input_size(
     module: nn.Module, config: Mapping[str, Any], arguments: Mapping[str, Any]
 ) -> tuple[int, int, int]:
-    """What the built network takes, which its arguments may have changed: (c, h, w)."""
+    """Input size (c, h, w) of the built network, which its arguments may have changed."""
     channels, height, width = config.get("input_size") or (3, 224, 224)
     embed = getattr(module, "patch_embed", getattr(module, "stem", None))
     size = getattr(embed, "img_size", None) or arguments.get("img_size") or (height, width)
@@ -165,7 +195,7 @@ def _input_size(
 
 
 def _data_config(module: nn.Module, size: tuple[int, int, int]) -> dict[str, Any]:
-    """The preprocessing of timm's evaluation; its colours averaged where there are not as many."""
+    """Timm's preprocessing for evaluation; colours averaged for other channel counts."""
     config: dict[str, Any] = resolve_data_config(  # type: ignore[no-untyped-call]
         {"input_size": size}, model=module
     )

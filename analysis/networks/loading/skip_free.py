@@ -1,4 +1,4 @@
-"""A ViT block that was built without its skip connections (Raghu et al. 2021, figure 8)."""
+"""A ViT block without its skip connections (Raghu et al. 2021, figure 8)."""
 
 from typing import Any
 
@@ -12,8 +12,10 @@ from seelike.analysis.networks.network import Network
 class SkipFreeBlock(nn.Module):
     """A pre-norm block whose two sums are their branches alone: attention, then the MLP.
 
-    Made of the parts of ``block``, under the same names: weights go from one into the other.
-    Other classes than timm's own ``Block`` are refused with a ``TypeError``.
+    Made of the parts of ``block``, under the same names: the weights of one fit the other.
+
+    Raises:
+        TypeError: For a block that is not timm's own ``Block``.
     """
 
     norm1: nn.Module
@@ -33,16 +35,17 @@ class SkipFreeBlock(nn.Module):
             self.add_module(name, part)
 
     def forward(self, x: Tensor, **masks: Any) -> Tensor:
-        """Tokens (n, tokens, channels) to tokens; ``masks`` are the attention's."""
+        """Map tokens (n, tokens, channels) to tokens; ``masks`` go to the attention."""
         x = self.drop_path1(self.ls1(self.attn(self.norm1(x), **masks)))
         branch: Tensor = self.drop_path2(self.ls2(self.mlp(self.norm2(x))))
         return branch
 
 
 def without_skips(network: nn.Module, block: int) -> None:
-    """Put a ``SkipFreeBlock`` in the place of ``network.blocks[block]``.
+    """Replace ``network.blocks[block]`` by a ``SkipFreeBlock``.
 
-    Raises ``AnalysisError`` for a network without such a block.
+    Raises:
+        AnalysisError: For a network without such a block.
     """
     blocks = getattr(network, "blocks", None)
     count = len(blocks) if isinstance(blocks, nn.Sequential) else 0
@@ -56,6 +59,6 @@ def without_skips(network: nn.Module, block: int) -> None:
 
 
 def skip_free(network: Network) -> int | None:
-    """The block that has no skip connections; None where all have them."""
+    """Number of the block without skip connections; None where all blocks have them."""
     blocks = getattr(network.module, "blocks", ())
     return next((i for i, each in enumerate(blocks) if isinstance(each, SkipFreeBlock)), None)

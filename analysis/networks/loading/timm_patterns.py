@@ -1,4 +1,4 @@
-"""Many networks by one pattern over timm's own list of them."""
+"""Patterns over timm's list of models."""
 
 from collections.abc import Sequence
 
@@ -6,23 +6,29 @@ import timm
 
 from seelike.analysis.errors import AnalysisError, quoted, suggest
 
-# Networks that one pattern may mean without a limit: hundreds take a day and fill a disk.
+# Largest number of models per pattern without a limit: hundreds take a day and fill a disk.
 MOST = 100
 
 
 def is_pattern(name: str) -> bool:
-    """Whether ``name`` is a pattern, as the shell has them, and not a name."""
+    """Whether ``name`` has wildcards, as in a shell."""
     return any(sign in name for sign in "*?[")
 
 
-def named(
+def matching_models(
     pattern: str, *, pretrained: bool, exclude: Sequence[str] = (), limit: int | None = None
 ) -> list[str]:
-    """The names of timm's networks that match, in timm's order, at most ``limit`` of them.
+    """List the names of timm's models that match a pattern, in timm's order.
 
-    ``pretrained`` are those with weights, a name for each of a network's weights
-    (``resnet50.a1_in1k``). Raises ``AnalysisError`` for a pattern that matches nothing, an
-    exclusion that leaves nothing out or nothing over, and more than 100 without a limit.
+    Args:
+        pattern: A name with wildcards, such as ``resnet*``.
+        pretrained: Only models with weights, one name per set of weights (``resnet50.a1_in1k``).
+        exclude: Patterns of models to leave out.
+        limit: The largest number of names.
+
+    Raises:
+        AnalysisError: For a pattern without a match, an exclusion that leaves out nothing or
+            everything, and more than 100 names without a limit.
     """
     found = timm.list_models(pattern, pretrained=pretrained)
     if not found:

@@ -1,7 +1,7 @@
-"""Lets timm import where torchvision's compiled operators do not match the installed torch.
+"""Operators of torchvision that timm's import needs where the compiled ones don't load.
 
 PyPI's torchvision is a CUDA build; beside a CPU torch its extension does not load, and
-``import torchvision`` then dies with ``operator torchvision::nms does not exist``, because it
+``import torchvision`` fails with ``operator torchvision::nms does not exist``, because it
 registers fake kernels for operators that nothing defined. Defining the two schemas is enough:
 no network here calls them. Where the extension loads, nothing is done.
 """
@@ -36,7 +36,7 @@ def operators_load() -> bool:
 
 
 def define_missing_operators() -> bool:
-    """Define the schemas torchvision needs to import; True when it had to be done."""
+    """Define the schemas that torchvision's import needs; True where it had to."""
     if _kept:
         return True
     if operators_load():

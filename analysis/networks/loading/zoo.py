@@ -1,4 +1,4 @@
-"""The reference zoo's architectures: small timm networks for 28 x 28 grey images."""
+"""Architectures of the reference zoo: small timm networks for 28 x 28 grey images."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ SIZE = 28
 
 @dataclass(frozen=True)
 class Family:
-    """How one member of the zoo is built: a timm class by name and its arguments."""
+    """The recipe of one member of the zoo: a timm class by name and its arguments."""
 
     builder: str
     arguments: dict[str, Any]
@@ -46,7 +46,8 @@ FAMILIES: dict[str, Family] = {
 def build(family: str, *, seed: int) -> nn.Module:
     """Build one zoo network with the initial weights of ``seed``, in evaluation mode.
 
-    Raises ``KeyError`` for a family that ``FAMILIES`` lacks.
+    Raises:
+        KeyError: For a family that ``FAMILIES`` lacks.
     """
     member = FAMILIES[family]
     with torch.random.fork_rng(devices=[]):
@@ -56,14 +57,14 @@ def build(family: str, *, seed: int) -> nn.Module:
 
 
 def architecture(family: str) -> tuple[str, dict[str, Any]]:
-    """What the weights of a family fit: what is built, with which arguments but for its skips."""
+    """Builder and arguments that the weights of a family fit, whatever its skips."""
     member = FAMILIES[family]
     own = {key: value for key, value in member.arguments.items() if key != "skip_free"}
     return member.builder, own
 
 
 def _vit(arguments: dict[str, Any]) -> nn.Module:
-    """A ViT; ``skip_free`` among the arguments is the block that is to have no skips."""
+    """A ViT; ``skip_free`` among the arguments is the number of the block without skips."""
     own = dict(arguments)
     skip_free = own.pop("skip_free", None)
     network = VisionTransformer(img_size=SIZE, in_chans=1, num_classes=CLASSES, **own)
@@ -90,7 +91,7 @@ def _resnet(arguments: dict[str, Any]) -> nn.Module:
         channels=tuple(arguments["channels"]),
         stem_type="deep",
         stem_width=stem // 2,
-        # Zero-initialised branches would be constant in the untrained twin.
+        # Branches that start at zero would be constant in the untrained baseline.
         zero_init_last=False,
     )
     first = nn.Conv2d(1, stem, kernel_size=3, padding=1, bias=False)

@@ -1,1 +1,1 @@
-"""Reading activations with hooks, and reducing them to what is compared."""
+"""Forward passes with hooks: recorded activations, their reductions and Grams."""

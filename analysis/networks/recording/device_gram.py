@@ -1,4 +1,4 @@
-"""Grams made where the activations are: on a GPU, so that only n x n numbers leave it."""
+"""Grams computed on the device of the activations, so that only n x n numbers leave a GPU."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-# Numbers of a block of features, centred at a time: no second copy of a large map.
+# Numbers per block of features, each centred by itself: no second copy of a large map.
 BLOCK = 2**26
 
 
@@ -16,8 +16,13 @@ BLOCK = 2**26
 class DeviceGram:
     """The product of one batch's centred activations, on its way to main memory.
 
-    The activations were multiplied by 2 to the power of minus ``exponent``, so that float32
-    holds their squares. ``host`` is to be read after ``ready``.
+    Attributes:
+        host: The product of activations that were multiplied by 2 to the power of minus
+            ``exponent``, so that float32 holds their squares; to be read after ``ready``.
+        exponent: The exponent.
+        finite: Whether each image is finite.
+        mean_energy: The energy of the mean, in the same scale.
+        ready: The event after which ``host`` is complete; None on a CPU.
     """
 
     host: Tensor
@@ -27,14 +32,14 @@ class DeviceGram:
     ready: torch.cuda.Event | None
 
     def product(self) -> tuple[npt.NDArray[np.float64], float]:
-        """The product (n, n) and the energy of the mean, in the activations' own scale."""
+        """Return product (n, n), float64, and energy of the mean, in the activations' scale."""
         self._wait()
         double = 2 * int(self.exponent)
         product = np.ldexp(self.host.numpy().astype(np.float64), double)
         return product, float(np.ldexp(float(self.mean_energy), double))
 
     def first_not_finite(self) -> int | None:
-        """The first image with NaN or infinity; None where there is none."""
+        """Index of the first image with NaN or infinity; None without one."""
         self._wait()
         bad = np.flatnonzero(~self.finite.cpu().numpy())
         return int(bad[0]) if len(bad) else None
@@ -45,9 +50,12 @@ class DeviceGram:
 
 
 def device_gram(x: Tensor) -> DeviceGram:
-    """Multiply the centred activations ``x`` (n, ...) float32 with themselves on their device.
+    """Multiply centred activations with themselves on their device.
 
     Returns at once on a GPU: the copy to main memory is asynchronous, into pinned memory.
+
+    Args:
+        x: Activations (n, ...), float32.
     """
     flat = x.reshape(len(x), -1)
     finite = torch.isfinite(flat).all(dim=1)

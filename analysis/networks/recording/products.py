@@ -1,7 +1,7 @@
-"""Products of activations with themselves in the hook, on torch's own threads.
+"""Products of activations with themselves inside a hook, on torch's own threads.
 
-torch and NumPy keep threads of their own, and those of torch still spin when a hook is called.
-NumPy's products, the faster ones on an idle machine, take twice as long as torch's there.
+torch and NumPy have threads of their own, and torch's still spin when a hook is called. NumPy's
+products, the faster ones on an idle machine, take twice as long as torch's there.
 """
 
 from collections.abc import Iterator
@@ -15,21 +15,27 @@ from torch import Tensor
 # half of their product. At half of this share CKA was off by 1.4e-5 at most where features are
 # independent, by 6e-7 where they are alike; at twice this share it would be 8e-5 and 3e-6.
 MEAN_SHARE = 128.0
-# Features of a block: measured, 2048 to 8192 are equally fast for 64 to 256 images.
+# Features per block: measured, 2048 to 8192 are equally fast for 64 to 256 images.
 WIDTH = 4096
-# Features of a block by which it is guessed, before multiplying, whether the mean is to go.
+# Features per block that predict, before the product, whether its mean is to be removed.
 SAMPLE = 64
-# Numbers of the products of a group of blocks, which are in memory at a time: 64 MB.
+# Numbers of the products of one group of blocks, which are in memory together: 64 MB.
 GROUP = 2**24
-# Numbers of the blocks whose means are taken out together: 4 MB, which the cache holds.
+# Numbers of the blocks whose means are removed together: 4 MB, which fit the cache.
 CENTRED = 2**20
 
 
 def product(flat: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.float64], float]:
-    """``flat`` (n, p) times itself up to a shift of its features, and the energy of their mean.
+    """Multiply features with themselves, up to a shift.
 
-    Multiplied by blocks of features in the dtype of ``flat``, summed in float64: (n, n). As in
-    ``similarity.gram`` the mean of a block is taken out where it would cost digits.
+    Blocks of features are multiplied in their own dtype and summed in float64. As in
+    ``similarity.gram`` the mean of a block is removed where it would cost digits.
+
+    Args:
+        flat: Features (n, p).
+
+    Returns:
+        The product (n, n), float64, and the energy of the removed mean.
     """
     x = torch.from_numpy(flat)
     lower = torch.zeros((len(x), len(x)), dtype=torch.float64)
@@ -49,7 +55,7 @@ def product(flat: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.float64], fl
 
 
 def _groups(x: Tensor) -> Iterator[Tensor]:
-    """Views (blocks, n, width) of ``x`` (n, p), which together are all of it."""
+    """Views (blocks, n, width) of ``x`` (n, p), which together cover it."""
     n, p = x.shape
     whole = p - p % WIDTH
     step = WIDTH * max(1, GROUP // n**2)
@@ -61,7 +67,7 @@ def _groups(x: Tensor) -> Iterator[Tensor]:
 
 
 def _bands(blocks: Tensor) -> list[Tensor]:
-    """The products of every block in bands of rows up to the diagonal: 0.6 of the work of all."""
+    """Products of every block in bands of rows up to the diagonal: 0.6 of the whole work."""
     n = blocks.shape[1]
     rows = max(32, n // 4)
     return [
@@ -80,22 +86,22 @@ def _add(bands: list[Tensor], lower: Tensor) -> None:
 
 
 def _add_centred(blocks: Tensor, heavy: Tensor, lower: Tensor) -> float:
-    """Like ``_add``, the means of the ``heavy`` blocks taken out; the energy of these means."""
+    """Like ``_add`` without the means of the ``heavy`` blocks; return these means' energy."""
     n, width = blocks.shape[1:]
     together = max(1, CENTRED // (n * width))
-    room = torch.empty((together, n, width), dtype=blocks.dtype)
+    buffer = torch.empty((together, n, width), dtype=blocks.dtype)
     energy = 0.0
     for some, taken in zip(
         torch.split(blocks, together), torch.split(heavy, together), strict=True
     ):
         means = some.mean(dim=1, keepdim=True) * taken[:, None, None]
-        _add(_bands(torch.sub(some, means, out=room[: len(some)])), lower)
+        _add(_bands(torch.sub(some, means, out=buffer[: len(some)])), lower)
         energy += n * float(means.double().square().sum())
     return energy
 
 
 def _mean_heavy(bands: list[Tensor]) -> Tensor:
-    """Which blocks have most of their energy in the mean of their features: (blocks,) bool."""
+    """Mark blocks with most of their energy in the mean of their features: (blocks,) bool."""
     n = bands[-1].shape[2]
     everything = torch.zeros(len(bands[0]), dtype=torch.float64)
     trace = torch.zeros_like(everything)

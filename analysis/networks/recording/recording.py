@@ -1,8 +1,8 @@
 """Recording: the activations of a network at its taps, batch by batch.
 
-Hooks are there only while a batch runs, and go whatever happens. What they see is the live
-tensor, which the next in-place operation may overwrite, so it is reduced and copied, or used
-up, inside the hook.
+Hooks exist only while a batch runs, and are removed whatever happens. They get the live tensor,
+which the next in-place operation may overwrite, so it is reduced and copied, or used up, inside
+the hook.
 """
 
 from collections import Counter, defaultdict
@@ -29,12 +29,29 @@ Batch = Tensor | Iterable[Tensor]
 def record(
     network: Network, taps: Sequence[Tap], batches: Iterable[Batch], *, reduction: str = "flatten"
 ) -> Iterator[dict[str, npt.NDArray[np.float32]]]:
-    """The activations of each batch by tap name: arrays (n, *reduced_shape), float32.
+    """Record the activations of each batch.
 
-    A batch is a tensor of transformed images (n, c, h, w), or several of them, which run one
-    after the other and are joined. Taps come in the order they fire. NaN and infinity are
-    passed on. Raises ``AnalysisError`` for a reduction that a tap does not have, before
-    anything runs, and where a pass does not go through every tap exactly once.
+    NaN and infinity are passed on.
+
+    Args:
+        network: The network.
+        taps: The layers, from ``taps(network)``.
+        batches: Each a tensor of transformed images (n, c, h, w), or several of them, which run one
+            after the other and are joined.
+        reduction: ``flatten``, ``cls``, ``mean`` or ``tokens``: see ``reduce``.
+
+    Yields:
+        Per batch the arrays (n, *reduced_shape), float32, by tap name in firing order.
+
+    Raises:
+        AnalysisError: For a reduction that a tap lacks, before anything runs; for images of another
+            size than the network's; and where a pass does not go through every tap exactly once.
+
+    Example:
+        ```python
+        for activations in record(resnet, taps(resnet), [images], reduction="mean"):
+            activations["layer4.2"].shape  # (n, 2048)
+        ```
     """
     return summarise(network, taps, batches, reduction=reduction, summary=_copied)
 
@@ -47,13 +64,25 @@ def summarise(
     reduction: str = "flatten",
     summary: Callable[[Tap, Tensor], T],
 ) -> Iterator[dict[str, T]]:
-    """What ``summary`` makes of the activations of each batch, by tap name.
+    """Apply a function to the activations of each batch, inside the forward pass.
 
-    ``summary(tap, x)`` gets a tap's activations of a whole batch (n, *reduced_shape), float32,
-    as soon as they are complete; they are valid during the call alone. For a batch that is
-    one tensor they are on the network's device and not stored anywhere, so memory is that of
-    one tap; a batch in several pieces is joined in main memory, all taps at a time. Batches
-    and errors are as in ``record``.
+    For a batch of one tensor, activations are on the network's device and not stored anywhere, so
+    that memory is that of one tap; a batch in several pieces is joined in main memory, all taps
+    together.
+
+    Args:
+        network: The network.
+        taps: The layers.
+        batches: As in ``record``.
+        reduction: As in ``record``.
+        summary: Called with a tap and its activations of a whole batch, (n, *reduced_shape),
+            float32, as soon as they are complete; they are valid during the call alone.
+
+    Yields:
+        Per batch the results of ``summary`` by tap name.
+
+    Raises:
+        AnalysisError: As ``record``.
     """
     for tap in taps:
         reduced_shape(tap, reduction)  # Refuses before any work.
@@ -87,7 +116,9 @@ def _one_batch(
 
     piece = next(pieces, None)
     if piece is None:
-        raise AnalysisError(f"a batch for {network.name} has no images")
+        raise AnalysisError(
+            f"a batch for {network.name} has no images; give each batch at least one"
+        )
     with hooked(network, taps, receive), torch.inference_mode(), full_precision():
         while piece is not None:
             # One piece ahead: with the last one a batch is complete.
@@ -98,11 +129,11 @@ def _one_batch(
 
 
 def checked(images: Tensor, network: Network) -> Tensor:
-    """``images``, if they have the size that the taps were found at."""
+    """Return ``images`` if they have the network's input size; else raise ``AnalysisError``."""
     if tuple(images.shape[1:]) != tuple(network.input_size) or not len(images):
         raise AnalysisError(
             f"images of shape {tuple(images.shape)} for {network.name}, expected "
-            f"(n, {', '.join(map(str, network.input_size))}); transform(network) makes them so"
+            f"(n, {', '.join(map(str, network.input_size))}); make them with transform(network)"
         )
     return images
 
@@ -117,8 +148,14 @@ def hooked(
 ) -> Iterator[None]:
     """Call ``receive(tap, tensor)`` when a tap fires, in every pass of ``network.module(...)``.
 
-    ``tensor`` is the live one: copy what is to be kept. Raises ``AnalysisError`` (from inside
-    the pass) where a module is called another number of times than when its tap was found.
+    Args:
+        network: The network.
+        taps: The layers.
+        receive: Gets the live tensor: copy it to keep it.
+
+    Raises:
+        AnalysisError: From inside the pass, where a module is called another number of times than
+            when its tap was found.
     """
     passes = _Passes(network, taps, receive)
     handles: list[Any] = []
@@ -151,7 +188,7 @@ class _Passes:
             module = self.network.module.get_submodule(name)
         except AttributeError as error:
             raise AnalysisError(
-                f"{self.network.name} has no module {name!r}; find its taps with taps(network)"
+                f"{self.network.name} has no module {name!r}; list its taps with taps(network)"
             ) from error
 
         def before(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -187,14 +224,14 @@ class _Passes:
     def another_path(self, module: str, ran: int, expected: int) -> AnalysisError:
         return AnalysisError(
             f"module {module!r} of {self.network.name} ran {ran} times in a forward pass, "
-            f"{expected} when its taps were found; where the path depends on the images or on "
-            f"chance nothing can be tapped: leave this module out"
+            f"{expected} when its taps were found: its path depends on the images or on chance, so "
+            f"it can't be recorded; leave this module out"
         )
 
 
 @contextmanager
 def full_precision() -> Iterator[None]:
-    """Convolutions on a GPU in float32 as on a CPU: by default cuDNN takes TF32 (10 bits)."""
+    """Run convolutions on a GPU in float32, as on a CPU: cuDNN's default is TF32 (10 bits)."""
     cudnn = torch.backends.cudnn
     with cudnn.flags(enabled=cudnn.enabled, deterministic=cudnn.deterministic, allow_tf32=False):
         yield

@@ -1,4 +1,4 @@
-"""From a tap's activation to the features that are compared: all, class token, or mean."""
+"""Reductions: from a tap's activations to the features that are compared."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -10,13 +10,27 @@ from seelike.analysis.networks.layers.tap import Tap
 
 
 def reduce(x: Tensor, tap: Tap, reduction: str) -> Tensor:
-    """The features of activation ``x`` (n, *tap.shape) at ``tap``: (n, *reduced_shape).
+    """Reduce activations to the features that are compared.
 
-    ``flatten`` leaves the tap's own shape, all tokens times channels. ``cls`` is the class
-    token (n, c). ``mean`` is the mean over the patches or pixels (n, c), class and register
-    tokens left out. ``tokens`` is the patches or pixels (n, t, c), in rows from the top left.
-    A vector passes unchanged, except under ``cls``. Raises ``AnalysisError`` where a tap has
-    no such features.
+    Args:
+        x: Activations (n, *tap.shape).
+        tap: Their tap.
+        reduction: ``flatten`` leaves the shape: all tokens times channels (the paper's). ``cls`` is
+            the class token (n, c). ``mean`` is the mean over patches or pixels (n, c), class and
+            register tokens left out. ``tokens`` is the patches or pixels (n, t, c), row by row from
+            the top left. A vector passes unchanged, except under ``cls``.
+
+    Returns:
+        Features (n, *reduced_shape), in the dtype of ``x``.
+
+    Raises:
+        AnalysisError: Where a tap has no such features.
+
+    Example:
+        ```python
+        (tap,) = taps(vit, "blocks.5")
+        reduce(torch.randn(8, *tap.shape), tap, "cls").shape  # (8, channels)
+        ```
     """
     _check(tap, reduction)
     if reduction == "flatten" or (tap.layout.kind == "vector" and reduction != "cls"):
@@ -29,7 +43,11 @@ def reduce(x: Tensor, tap: Tap, reduction: str) -> Tensor:
 
 
 def reduced_shape(tap: Tap, reduction: str) -> tuple[int, ...]:
-    """The shape of one image's features at ``tap``; raises ``AnalysisError`` as ``reduce``."""
+    """Return the shape of one image's features at ``tap``.
+
+    Raises:
+        AnalysisError: As ``reduce``.
+    """
     _check(tap, reduction)
     kind = tap.layout.kind
     if reduction == "flatten" or kind == "vector":
@@ -57,21 +75,19 @@ def _token_count(tap: Tap) -> int:
 def _check(tap: Tap, reduction: str) -> None:
     layout = tap.layout
     if reduction not in REDUCTIONS:
-        raise AnalysisError(
-            f"there is no reduction {reduction!r}; {suggest(reduction, REDUCTIONS)}"
-        )
+        raise AnalysisError(f"unknown reduction {reduction!r}; {suggest(reduction, REDUCTIONS)}")
     if reduction == "flatten" or (layout.kind == "vector" and reduction != "cls"):
         return
     if reduction == "cls":
         if not layout.class_token:
             raise AnalysisError(
-                f"tap {tap.name!r} has no class token; only a ViT that has one has it inside its "
-                f"blocks (taps 'blocks.*', 'norm'); else take reduction 'mean' or 'flatten'"
+                f"tap {tap.name!r} has no class token; a ViT with one has it inside its blocks "
+                f"(layers 'blocks.*', 'norm'); elsewhere take reduction 'mean' or 'flatten'"
             )
     elif layout.kind == "other":
         raise AnalysisError(
             f"tap {tap.name!r} of shape {tap.shape} has no axis known to be tokens or pixels; "
-            f"take reduction 'flatten' or leave the tap out"
+            f"take reduction 'flatten' or leave the layer out"
         )
     elif layout.prefix == _token_count(tap):
         raise AnalysisError(

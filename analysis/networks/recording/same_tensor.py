@@ -1,4 +1,4 @@
-"""Taps that give the same numbers in the same memory under different names."""
+"""Taps with the same numbers in the same memory under different names."""
 
 from collections.abc import Sequence
 

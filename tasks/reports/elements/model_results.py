@@ -11,7 +11,7 @@ from seelike.analysis import figures as draw
 from seelike.analysis.claims.evidence import Case
 from seelike.analysis.claims.findings import case_sentence
 from seelike.analysis.claims.results import ModelResult
-from seelike.analysis.networks.loading.models import twin_name
+from seelike.analysis.networks.loading.models import baseline_name
 from seelike.analysis.similarity import Jackknifed
 from seelike.storage.reports import write
 from seelike.storage.reports.write import Check, Figure, Section, Table
@@ -28,8 +28,8 @@ def load_results(reference: AnatomyResult, analysis: str) -> list[ModelResult]:
             one.plan.name,
             str(one.plan.facts["family"]),
             reference.open(one.plan.name, analysis).load(),
-            reference.open(twin_name(one.plan.name), analysis).load()
-            if twin_name(one.plan.name) in there
+            reference.open(baseline_name(one.plan.name), analysis).load()
+            if baseline_name(one.plan.name) in there
             else None,
             one.plan.facts,
         )

@@ -33,7 +33,8 @@ FORMULAS: dict[str, tuple[str, ...]] = {
         "order of all channels that its group of images shares, so that the mean over them is "
         "unbiased and the interval includes the sample's spread.",
         "Centre share: Σ F over the centre patch. Radius: around the patch's middle, where Σ F "
-        "within it reaches 0.5 or 0.95; linear between the distances of pixels.",
+        "within it reaches 0.5 or 0.95; each pixel counts at the distance of its middle, spread "
+        "over half a pixel to both sides.",
         "Uniform field: the same radius if F were the same for all pixels.",
     ),
     "residuals": (

@@ -93,7 +93,7 @@ def test_a_fraction_gets_as_many_steps_as_the_whole(
             *few,
             recipe=Recipe(epochs=1, batch=16),
             seed=0,
-            images_an_epoch=len(data[1]),
+            images_per_epoch=len(data[1]),
             on_step=lambda step, steps: made.append((step, steps)),
         )
     )

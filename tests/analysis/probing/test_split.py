@@ -52,12 +52,12 @@ def test_a_seed_names_the_split_and_draws_differ() -> None:
 @pytest.mark.parametrize(
     ("labels", "design", "message"),
     [
-        ([4] * 20, Probing(), "all 20 images are of class 4, and a probe tells classes apart"),
+        ([4] * 20, Probing(), "all 20 images are of class 4"),
         ([0] * 50 + [7] * 2, Probing(shots=(1,)), "class 7 has 2 images, too few to train"),
         (
             [0] * 50 + [3] * 12,
             Probing(shots=(1, 10)),
-            r"10 shots are asked for, the smallest class, 3, has 7 training images \(of its 12, 3 "
+            r"shots are 10, but the smallest class, 3, has 7 training images \(of its 12, 3 "
             r"are for testing and 2 held out\); set probing.shots to at most 7",
         ),
     ],
@@ -68,7 +68,7 @@ def test_what_cannot_be_split_is_said(labels: list[int], design: Probing, messag
 
 
 def test_a_design_without_probes_is_none() -> None:
-    with pytest.raises(ValueError, match="no probe is asked for"):
+    with pytest.raises(ValueError, match="no probe is chosen"):
         Probing(shots=(), full=False)
-    with pytest.raises(ValueError, match="expected 1 or more images a class"):
+    with pytest.raises(ValueError, match="expected at least 1 image per class"):
         Probing(shots=(0, 5))

@@ -12,10 +12,8 @@ from torch.nn import functional
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.networks.anatomy.attention import (
     attention_distance,
-    local_to_global,
     mean_distance,
     renormalised_distance,
-    subset_distance,
     uniform_distance,
 )
 from seelike.analysis.networks.anatomy.attention_maps import (
@@ -500,20 +498,7 @@ def test_training_moves_the_heads_of_the_shipped_network_away_from_uniform() -> 
     assert (away[0] > 3 * away[1]).all()
 
 
-# Subsets of heads.
-
-
-def test_the_distance_of_a_subset_is_the_mean_of_its_heads() -> None:
-    distances = np.array([[30.0, 34.0], [4.0, 2.0], [10.0, 12.0]])
-    assert local_to_global(distances) == (1, 2, 0)
-    np.testing.assert_array_equal(subset_distance(distances, [1]), distances[1])
-    np.testing.assert_array_equal(subset_distance(distances, (0, 2)), [20, 23])
-
-
-@pytest.mark.parametrize("chosen", [[], [3], [-1], [1, 1]])
-def test_heads_that_a_block_lacks_are_refused(chosen: list[int]) -> None:
-    with pytest.raises(AnalysisError, match=r"heads \[.*\] of a block of 3 heads.*from 0 to 2"):
-        subset_distance(np.zeros((3, 2)), chosen)
+# Outputs of heads.
 
 
 def unknown(_: Network) -> AttentionBlock:

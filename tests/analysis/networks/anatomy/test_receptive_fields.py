@@ -93,7 +93,7 @@ def test_an_identity_sees_its_own_centre_of_odd_and_even_grids(
         patch = centre_patch(network, one(network, name))
         assert (patch.top, patch.left, patch.height, patch.width) == (*centre, 1, 1)
         assert centre_share(found, patch) == 1
-        assert radius(found, patch, share=1) == 0
+        assert radius(found, patch, share=1) == pytest.approx(0.5)
 
 
 def test_a_strided_network_sees_the_patch_of_its_centre() -> None:
@@ -477,17 +477,32 @@ def test_the_numbers_of_an_even_field_in_closed_form() -> None:
     assert centre_share(even, patch) == pytest.approx(24 / 600)
     # Pixels cut by the edge count in part.
     assert centre_share(even, Patch(8.5, 12.25, 1.5, 2.5)) == pytest.approx(3.75 / 600)
-    # The middle is the corner of four pixels: the nearest are at sqrt(1/2), the next eight at
-    # sqrt(5/2), the last at a corner. Between them the share grows linearly.
-    nearest, next_ones = 0.5**0.5, (0.5**2 + 1.5**2) ** 0.5
+    # The middle is the corner of four pixels: the nearest four are at sqrt(1/2), the next eight at
+    # sqrt(5/2), the last at a corner. Each is spread over half a pixel to both sides.
+    nearest = 0.5**0.5
     for pixels, expected in (
-        (2, nearest / 2),
-        (4, nearest),
-        (6, nearest + (next_ones - nearest) / 4),
-        (12, next_ones),
+        (0.5, nearest - 0.25),
+        (2, nearest),
+        (3.5, nearest + 0.25),
     ):
-        assert radius(even, patch, share=pixels / 600) == pytest.approx(expected)
-    assert radius(even, patch, share=1) == pytest.approx(np.hypot(9.5, 14.5))
+        found = radius(even, patch, share=pixels / 600)
+        assert found == pytest.approx(expected, abs=0.01)
+    # Rings of pixels about (8, 8), of which none touches the next.
+    apart = np.zeros((16, 16))
+    apart[7:9, 7:9] = 1 / 8
+    apart[0, :] = apart[15, :] = apart[:, 0] = apart[:, 15] = 0
+    apart[7:9, 2] = apart[7:9, 13] = 1 / 8
+    centred, outer = Patch(7, 7, 2, 2), (5.5**2 + 0.5**2) ** 0.5
+    for share, expected in (
+        (0.0625, nearest - 0.25),
+        (0.25, nearest),
+        (0.5, nearest + 0.5),
+        (0.75, outer),
+        (0.9375, outer + 0.25),
+        (1, outer + 0.5),
+    ):
+        assert radius(apart, centred, share=share) == pytest.approx(expected)
+    assert radius(even, patch, share=1) == pytest.approx(np.hypot(9.5, 14.5) + 0.5)
 
 
 def test_the_radius_of_a_gaussian_field() -> None:
@@ -502,20 +517,34 @@ def test_the_radius_of_a_gaussian_field() -> None:
         assert again == pytest.approx(radius(gaussian, patch, share=share), rel=1e-12)
 
 
-def test_a_radius_changes_smoothly_with_the_field() -> None:
-    """On a line of distances the radius of a mixture is known: no steps from pixel to pixel."""
-    distances = np.array([0.0, 1.0, 3.0])
-    mixed = np.linspace(0, 1, 101)[:, None]
-    held = (1 - mixed) * [0.4, 0.4, 0.2] + mixed * [0.2, 0.4, 0.4]
-    first = held[:, 0]
-    np.testing.assert_allclose(
-        radius_within(distances, held, share=0.5), (0.5 - first) / 0.4, atol=1e-12
+def test_a_radius_grows_with_its_share() -> None:
+    field = np.random.default_rng(2).random((21, 17))
+    radii = [radius(field, Patch(10, 8, 1, 1), share=share) for share in np.linspace(0.01, 1, 300)]
+    assert (np.diff(radii) > 0).all()
+
+
+@pytest.mark.parametrize("share", [0.5, 0.95])
+def test_a_radius_is_a_smooth_function_of_the_field(share: float) -> None:
+    """Between two fields it has a slope everywhere, and the slope has no steps either."""
+    rows = np.arange(29) - 14.0
+    squares = rows[:, None] ** 2 + rows**2
+    narrow, wide = (np.exp(-squares / (2 * width**2)) for width in (1.5, 4.0))
+    distances, both = by_distance(
+        np.stack([narrow / narrow.sum(), wide / wide.sum()]), Patch(14, 14, 1, 1)
     )
-    last = np.where(first > 0.4 - 1e-12, 1, 1 + 2 * (0.8 - first - 0.4) / held[:, 2])
-    np.testing.assert_allclose(radius_within(distances, held, share=0.8), last, atol=1e-12)
-    # Distances that hold nothing are passed over.
-    assert radius_within(distances, np.array([[1.0, 0, 1]]), share=0.5) == 0
-    assert radius_within(distances, np.array([[1.0, 0, 1]]), share=0.75) == 2
+    mixed = np.linspace(0, 1, 4001)[:, None]
+    radii = radius_within(distances, (1 - mixed) * both[0] + mixed * both[1], share=share)
+    slope = np.diff(radii)
+    assert (slope > 0).all()
+    assert abs(np.diff(slope)).max() < 0.02 * slope.max()
+
+
+def test_a_ring_of_pixels_is_spread_over_half_a_pixel() -> None:
+    distances = np.array([0.0, 1.0, 3.0])
+    held = np.array([[1.0, 0.0, 1.0]])
+    expected = {0.25: 0.25, 0.5: 0.5, 0.75: 3.0, 1: 3.5}
+    for share, found in expected.items():
+        np.testing.assert_allclose(radius_within(distances, held, share=share), found)
 
 
 def test_the_radius_of_a_uniform_field_is_that_of_a_disc_and_at_the_edge() -> None:

@@ -145,7 +145,7 @@ def test_other_families_by_timm_s_own_division(
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 @pytest.mark.parametrize("tap_set", ["blocks", "paper"])
-def test_the_zoo_has_taps_without_twins(family: str, tap_set: str) -> None:
+def test_the_zoo_has_taps_without_duplicates(family: str, tap_set: str) -> None:
     found = taps(load(ModelSpec(family, zoo=family)), tap_set)
     assert all(count == 1 for count in Counter(tap.name for tap in found).values())
     assert len(found) > 8
@@ -160,5 +160,5 @@ def test_a_network_without_known_blocks_asks_for_patterns() -> None:
         data_config={},
         architecture="plain",
     )
-    with pytest.raises(AnalysisError, match=r"'paper' knows no blocks in plain.*patterns"):
+    with pytest.raises(AnalysisError, match=r"'paper' finds no blocks in plain.*patterns"):
         taps(plain, "paper")

@@ -265,7 +265,7 @@ def test_a_reduction_that_a_tap_lacks_is_refused_before_anything_runs() -> None:
 )
 def test_images_of_another_size_are_refused(batch: Tensor) -> None:
     network = overwriting()
-    with pytest.raises(AnalysisError, match=r"expected \(n, 3, 12, 12\); transform"):
+    with pytest.raises(AnalysisError, match=r"expected \(n, 3, 12, 12\); make them with transform"):
         next(record(network, taps(network, "*"), [batch]))
 
 

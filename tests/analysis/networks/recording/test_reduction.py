@@ -190,5 +190,5 @@ def test_an_oblong_map_is_known_by_its_sides() -> None:
 
 
 def test_an_unknown_reduction_offers_the_nearest(vit: Network) -> None:
-    with pytest.raises(AnalysisError, match="no reduction 'means'; nearest: 'mean'"):
+    with pytest.raises(AnalysisError, match="unknown reduction 'means'; nearest: 'mean'"):
         reduced_shape(tap(vit, "blocks.0"), "means")
