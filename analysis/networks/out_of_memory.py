@@ -12,8 +12,8 @@ def out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     # torch's allocator in main memory, and cuDNN's and cuBLAS's, raise plain RuntimeErrors.
-    said = str(error).lower()
-    return isinstance(error, RuntimeError) and any(words in said for words in _PHRASES)
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in text for words in _PHRASES)
 
 
 def release() -> None:

@@ -45,7 +45,7 @@ def section(result: Result) -> str:
         ratio = _medians(result, way)[-1] / own[-1]
         rows.append((way, *cells, f"{slope or 0:.2f}", f"{ratio:.1f}"))
     images_each = result["batch"] * result["batches"]
-    said = [
+    paragraphs = [
         f"{images_each} images of {result['size']} px in batches of {result['batch']}, taps "
         f"`blocks` ({min(result['taps'])} to {max(result['taps'])} per model), models "
         f"{markdown.listed(result['models'])}. seelike runs each model once, writes its signatures "
@@ -59,7 +59,7 @@ def section(result: Result) -> str:
         f"needs M - 1 = {counts[-1] - 1} times as many.",
     ]
     for peer, models in result["extrapolated_from"].items():
-        said.append(
+        paragraphs.append(
             f"\\* {peer} was run on the pairs of the first {models} models; for more models its "
             f"mean time per pair is multiplied by the number of pairs."
         )
@@ -68,11 +68,11 @@ def section(result: Result) -> str:
         for peer, found in result["difference"].items()
     ]
     if away:
-        said.append(
+        paragraphs.append(
             f"Largest difference from seelike's CKA in any cell: {markdown.listed(away)}; whose "
             "error that is, Numerical error shows."
         )
-    return "\n\n".join(said)
+    return "\n\n".join(paragraphs)
 
 
 def plots(result: Result) -> dict[str, tuple[Plot, ...]]:

@@ -66,8 +66,8 @@ def measure(*, quick: bool, device: str) -> Result:
         more = coverage_inside.covered(made(populations.images(count)), repeats=repeats)
         drawn |= dict.fromkeys(more, repeats)
         found |= more
-    told = {key: _by(value) if isinstance(value, dict) else value for key, value in size.items()}
-    return {**told, "covered": [_row(name, each, drawn[name]) for name, each in found.items()]}
+    sizes = {key: _by(value) if isinstance(value, dict) else value for key, value in size.items()}
+    return {**sizes, "covered": [_row(name, each, drawn[name]) for name, each in found.items()]}
 
 
 def _row(name: str, each: Mapping[int, float], drawn: Repeats) -> Result:

@@ -13,10 +13,14 @@ MARK = "result: "
 
 
 def apart(function: Callable[..., Any], **arguments: Any) -> Any:
-    """``function(**arguments)`` in a new Python; arguments and answer are JSON-able.
+    """Run ``function(**arguments)`` in a new Python process.
 
-    ``function`` stands at the top of its module. Raises ``RuntimeError`` with the end of what
-    the process said where it fails.
+    Args:
+        function: A function at the top of its module; arguments and answer go through JSON.
+        arguments: Its arguments.
+
+    Raises:
+        RuntimeError: With the end of the process's output, where it fails.
     """
     name = f"{function.__module__}:{function.__name__}"
     done = subprocess.run(
@@ -29,8 +33,8 @@ def apart(function: Callable[..., Any], **arguments: Any) -> Any:
     )
     answers = [line for line in done.stdout.splitlines() if line.startswith(MARK)]
     if done.returncode or not answers:
-        said = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
-        raise RuntimeError(f"{name} ended with {done.returncode}:\n{said}")
+        output = "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+        raise RuntimeError(f"{name} ended with {done.returncode}:\n{output}")
     return json.loads(answers[-1].removeprefix(MARK))
 
 

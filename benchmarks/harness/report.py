@@ -74,9 +74,9 @@ def _goals(found: Sequence[tuple[Item, str, dict[str, Any]]]) -> str:
     met = sum(goal.met is True for _, goal in goals)
     missed = sum(goal.met is False for _, goal in goals)
     open_ = len(goals) - met - missed
-    said = f"Of {len(goals)} goals {met} are met and {missed} missed"
-    said += f"; {open_} could not be measured." if open_ else "."
-    return markdown.table(("", "goal", "measured", ""), rows) + f"\n\n{said}"
+    summary = f"{met} of {len(goals)} goals are met and {missed} missed"
+    summary += f"; {open_} could not be measured." if open_ else "."
+    return markdown.table(("", "goal", "measured", ""), rows) + f"\n\n{summary}"
 
 
 def _machines(found: Sequence[tuple[Item, str, dict[str, Any]]]) -> str:

@@ -144,7 +144,7 @@ def goals(result: Result) -> list[Goal]:
 
 def section(result: Result) -> str:
     """Times along each axis with the fitted exponent beside the expected one."""
-    said = []
+    paragraphs = []
     rows = []
     for axis, curve in result["curves"].items():
         points = [
@@ -153,13 +153,13 @@ def section(result: Result) -> str:
         ]
         fitted = "no fit" if curve["exponent"] is None else f"{curve['exponent']:.2f}"
         rows.append((f"{axis}: {WHAT[axis]}", ", ".join(points), fitted, str(EXPECTED[axis])))
-    said.append(
+    paragraphs.append(
         f"Seconds by images (batches of {result['batch']}), taps and models, and the exponent b "
         "of a x^b fitted to the medians by least squares of the logarithms. Below the arithmetic's "
         "exponent means that a fixed cost is still part of it."
     )
-    said.append(markdown.table(("axis", "seconds", "exponent", "arithmetic"), rows))
-    return "\n\n".join(said)
+    paragraphs.append(markdown.table(("axis", "seconds", "exponent", "arithmetic"), rows))
+    return "\n\n".join(paragraphs)
 
 
 def plots(result: Result) -> dict[str, tuple[Plot, ...]]:

@@ -70,7 +70,7 @@ def section(result: Result) -> str:
     """Two tables: beside the peer, and beside the bound."""
     cases, peer = result["cases"], result["peer"]
     left_out = [case for case in cases if case["peer_left_out"] == "memory"]
-    said = [
+    paragraphs = [
         f"One batch of n images (noise), untrained timm networks, inference mode. `beyond` is the "
         f"call's time less that of the bare pass of the same round; `own code` is what a stopwatch "
         f"around the Gram code itself says. {peer} is called as `compute_cka(network, network, "
@@ -88,11 +88,11 @@ def section(result: Result) -> str:
             [f"{_name(case)} ({markdown.size(case['held_bytes'])})" for case in left_out]
         )
         share = markdown.percent(result["memory_share"])
-        said.append(
+        paragraphs.append(
             f"{peer} holds the activations of all taps of a batch and was left out where that is "
             f"more than {share} of the memory: {names}."
         )
-    said += [
+    paragraphs += [
         "The bound is n · p multiply-adds per image and tap of p features, halved by symmetry, at "
         "the rate measured for that very shape: the smaller of NumPy's symmetric product "
         "(`SYRK`) and half a general one (`GEMM / 2`).",
@@ -102,7 +102,7 @@ def section(result: Result) -> str:
         ),
         TRIED,
     ]
-    return "\n\n".join(said)
+    return "\n\n".join(paragraphs)
 
 
 def _name(case: dict[str, Any]) -> str:
@@ -143,8 +143,12 @@ def _shares(cases: list[dict[str, Any]], peer: str) -> str:
         shares = [c[way]["beyond"]["median"] / c["bare"]["median"] for c in cases if c[way]]
         return f"{markdown.percent(min(shares))} to {markdown.percent(max(shares))}"
 
-    said = f"seelike adds {added('seelike')} to the bare pass"
-    return f"{said}, {peer} {added('peer')}." if any(c["peer"] for c in cases) else f"{said}."
+    added_share = f"seelike adds {added('seelike')} to the bare pass"
+    return (
+        f"{added_share}, {peer} {added('peer')}."
+        if any(c["peer"] for c in cases)
+        else f"{added_share}."
+    )
 
 
 def _noise(cases: list[dict[str, Any]]) -> str:

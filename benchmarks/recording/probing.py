@@ -155,12 +155,12 @@ def _features(plan: ModelPlan, recording: Recording) -> Iterator[np.ndarray]:
 def goals(result: Result) -> list[Goal]:
     """The slowest model counts."""
     ratios = {label: found["ratio"]["median"] for label, found in result["models"].items()}
-    said = ", ".join(f"{label} {markdown.times(ratio)}" for label, ratio in ratios.items())
+    summary = ", ".join(f"{label} {markdown.times(ratio)}" for label, ratio in ratios.items())
     return [
         Goal(
             "probing all taps over one recording pass",
             f"<= {markdown.times(MOST)}",
-            said,
+            summary,
             max(ratios.values()) <= MOST,
         )
     ]

@@ -127,12 +127,12 @@ def _recorded(
 def goals(result: Result) -> list[Goal]:
     """The slowest model counts."""
     shares = {label: found["share"]["median"] for label, found in result["models"].items()}
-    said = ", ".join(f"{label} {markdown.percent(share)}" for label, share in shares.items())
+    summary = ", ".join(f"{label} {markdown.percent(share)}" for label, share in shares.items())
     return [
         Goal(
             "keeping activations: throughput over that of the bare forward pass",
             f">= {markdown.percent(SHARE)}",
-            said,
+            summary,
             min(shares.values()) >= SHARE,
         )
     ]

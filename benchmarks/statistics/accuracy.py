@@ -33,7 +33,7 @@ def measure(*, quick: bool, device: str) -> Result:
                 for seed in range(size["seeds"])
                 for x, y in pairs(size, seed)
             ]
-            failed = [said for error, said in answers if error is None]
+            failed = [message for error, message in answers if error is None]
             numbers = [error for error, _ in answers if error is not None]
             errors[name][way] = {
                 "error": max(numbers) if numbers and not failed else None,
@@ -43,7 +43,7 @@ def measure(*, quick: bool, device: str) -> Result:
 
 
 def _error(way: str, x: Features, y: Features, device: str) -> Answer:
-    """The distance from float64, or what the package said instead of a number."""
+    """The distance from float64, or the package's message in place of a number."""
     x, y = x.astype(np.float32), y.astype(np.float32)
     expected = reference(x, y)
     if way != "seelike" and PEERS[way].clamps:

@@ -70,11 +70,11 @@ def _pictures() -> np.ndarray:
 def _both_seeds(
     family: str, seeds: Sequence[str], pictures: np.ndarray, reduction: str
 ) -> dict[str, Any]:
-    seen = [_activations(name, pictures, reduction) for name in seeds]
-    names = list(seen[0])
-    cka = _exact([x for one in seen for x in one.values()])
+    activations = [_activations(name, pictures, reduction) for name in seeds]
+    names = list(activations[0])
+    cka = _exact([x for one in activations for x in one.values()])
     count = len(names)
-    found = {EXACT: cka[:count, count:], KNN: _shared_neighbours(*seen)}
+    found = {EXACT: cka[:count, count:], KNN: _shared_neighbours(*activations)}
     some = [i for i, name in enumerate(names) if name in APART[family]]
     return {
         "layers": names,

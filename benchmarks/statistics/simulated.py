@@ -45,8 +45,9 @@ def simulated(
     for one in range(models):
         for layer in range(layers):
             alike = shared and one < 2 and layer < layers // 2
-            seen = np.concatenate([own[one], common], axis=-1) if alike else own[one]
-            signal = seen @ rng.normal(size=(seen.shape[-1], FEATURES)) / np.sqrt(seen.shape[-1])
+            inputs = np.concatenate([own[one], common], axis=-1) if alike else own[one]
+            width = inputs.shape[-1]
+            signal = inputs @ rng.normal(size=(width, FEATURES)) / np.sqrt(width)
             taps.append(signal + NOISE * rng.normal(size=signal.shape))
             factors.append({one, "common"} if alike else {one})
     related = np.array([[bool(a & b) for b in factors] for a in factors])

@@ -1,4 +1,4 @@
-"""Every item at toy size: what it says follows from what it measured. Nothing here is timed."""
+"""Every item at toy size: its report follows from its measurements. Nothing here is timed."""
 
 import gc
 import json
@@ -27,7 +27,7 @@ BY_NAME = {item.name: item for item in ITEMS}
 
 @pytest.fixture(scope="module")
 def results() -> Iterator[dict[str, Result]]:
-    """Every item measured once, what runs in processes of its own in this one."""
+    """Every item measured once; items that start processes of their own run in this one."""
     gc.freeze()
     with pytest.MonkeyPatch.context() as patch:
         for module in ("pairwise", "memory"):
@@ -47,7 +47,7 @@ def test_an_item_keeps_plain_numbers_and_says_them(item: Item, results: dict[str
         assert len(figure(panels).axes) == len(panels)
 
 
-def test_the_goals_of_the_issue_are_all_judged(results: dict[str, Result]) -> None:
+def test_every_goal_is_judged(results: dict[str, Result]) -> None:
     counts = {name: len(item.goals(results[name])) for name, item in BY_NAME.items()}
     assert counts == {
         "overhead": 2,

@@ -73,17 +73,17 @@ def attention_blocks(network: Network) -> tuple[AttentionBlock, ...]:
         raise AnalysisError(_why_none(network))
     with unfused(network):
         fired = [e for e in events(network) if e.side == "input"]
-    seen = {f"{name}.attn_drop": name for name in attentions}
-    maps = [event for event in fired if event.module in seen]
-    silent = [name for tap, name in seen.items() if all(e.module != tap for e in maps)]
-    if silent or len(maps) > len(seen):
-        repeated = [seen[event.module] for event in maps if event.call > 0]
+    by_dropout = {f"{name}.attn_drop": name for name in attentions}
+    maps = [event for event in fired if event.module in by_dropout]
+    silent = [name for tap, name in by_dropout.items() if all(e.module != tap for e in maps)]
+    if silent or len(maps) > len(by_dropout):
+        repeated = [by_dropout[event.module] for event in maps if event.call > 0]
         name, times = (silent[0], "never") if silent else (repeated[0], "several times")
         raise AnalysisError(
             f"attention {name!r} of {network.name} gave its probabilities {times} in a forward "
             f"pass, expected once; leave this network out of attention"
         )
-    return tuple(_block(network, seen[event.module], event) for event in maps)
+    return tuple(_block(network, by_dropout[event.module], event) for event in maps)
 
 
 @contextmanager

@@ -189,22 +189,22 @@ def _forward(
     network: Network, taps: Sequence[Tap], images: Tensor, grids: dict[str, Grid]
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Run images forward: the leaf to differentiate by, and the centres (n, channels) by tap."""
-    seen: dict[str, Tensor] = {}
+    centres: dict[str, Tensor] = {}
 
-    def see(tap: Tap, live: Tensor) -> None:
+    def keep(tap: Tap, live: Tensor) -> None:
         if live.shape[1:] != tap.shape:
             why = f"has shape {tuple(live.shape[1:])}, not {tap.shape}; find its taps again"
             raise _wrong(network, tap, why)
         # Copied at once: the next operation may be in place, and would change a view's graph.
-        seen[tap.name] = _centre(live, tap, grids[tap.name]).float().clone()
-        if not seen[tap.name].requires_grad:
+        centres[tap.name] = _centre(live, tap, grids[tap.name]).float().clone()
+        if not centres[tap.name].requires_grad:
             raise _wrong(network, tap, "does not depend on the input; leave this tap out")
 
     with torch.inference_mode(False), torch.enable_grad(), full_precision():
         leaf = network.placed(checked(images, network)).detach().clone().requires_grad_()
-        with hooked(network, taps, see):
+        with hooked(network, taps, keep):
             network.module(leaf.clone())  # A leaf itself can't be overwritten.
-    return leaf, seen
+    return leaf, centres
 
 
 def _absolute_gradients(leaf: Tensor, centre: Tensor, chosen: npt.NDArray[np.intp]) -> Array:

@@ -99,21 +99,21 @@ def _why(
     error: Exception, name: str, *, pretrained: bool, arguments: Mapping[str, Any]
 ) -> str | None:
     """Explain ``error`` where the user can mend it; None where it is a fault."""
-    said = f"{type(error).__name__}: {first_line(error)}"
+    text = f"{type(error).__name__}: {first_line(error)}"
     if isinstance(error, RuntimeError) and "loading state_dict" in str(error):
         misfit = str(error).splitlines()[-1].strip()
         return f"the weights of {name!r} do not fit arguments {dict(arguments)}: {misfit[:200]}"
     refusal = isinstance(error, TypeError | AssertionError | ValueError | KeyError | RuntimeError)
     if pretrained and (isinstance(error, OSError) or not (refusal and arguments)):
         return (
-            f"the pretrained weights of {name!r} can't be loaded ({said}); give a local file as "
+            f"the pretrained weights of {name!r} can't be loaded ({text}); give a local file as "
             f"'checkpoint', or leave 'pretrained' out for an untrained network"
         )
     if ":" in name:
-        return f"timm can't build {name!r}: {said}"
+        return f"timm can't build {name!r}: {text}"
     if not (arguments and refusal):
         return None
     hint = ""
     if isinstance(error, TypeError) and "'img_size'" in str(error):
         hint = "; it takes any size: {pretrained_cfg_overlay: {input_size: [3, 128, 128]}}"
-    return f"timm refuses arguments {dict(arguments)} for {name!r}: {said}{hint}"
+    return f"timm refuses arguments {dict(arguments)} for {name!r}: {text}{hint}"

@@ -27,17 +27,17 @@ def same_tensor(network: Network, taps: Sequence[Tap], images: Tensor) -> dict[s
     Raises:
         AnalysisError: Where a pass does not go through every tap as when it was found.
     """
-    seen: dict[str, Tensor] = {}
+    tensors: dict[str, Tensor] = {}
     written: dict[str, int] = {}
 
-    def see(tap: Tap, live: Tensor) -> None:
+    def note(tap: Tap, live: Tensor) -> None:
         # Torch counts what is written into a tensor in place.
-        seen[tap.name], written[tap.name] = live, live._version
+        tensors[tap.name], written[tap.name] = live, live._version
 
     # Not in inference mode, in which nothing is counted.
-    with torch.inference_mode(False), torch.no_grad(), hooked(network, taps, see):
+    with torch.inference_mode(False), torch.no_grad(), hooked(network, taps, note):
         network.module(network.placed(checked(images, network)).clone())
     # A view of all of a tensor, such as its transpose, has the same numbers.
-    keys = {name: (live.data_ptr(), live.numel(), written[name]) for name, live in seen.items()}
+    keys = {name: (live.data_ptr(), live.numel(), written[name]) for name, live in tensors.items()}
     first: dict[tuple[int, int, int], str] = {}
     return {tap.name: first.setdefault(keys[tap.name], tap.name) for tap in taps}

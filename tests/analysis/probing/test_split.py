@@ -62,7 +62,9 @@ def test_a_seed_names_the_split_and_draws_differ() -> None:
         ),
     ],
 )
-def test_what_cannot_be_split_is_said(labels: list[int], design: Probing, message: str) -> None:
+def test_labels_that_cannot_be_split_are_refused(
+    labels: list[int], design: Probing, message: str
+) -> None:
     with pytest.raises(AnalysisError, match=message):
         split(labels, design)
 

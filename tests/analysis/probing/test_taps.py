@@ -85,7 +85,7 @@ def test_any_blocks_and_any_memory_give_the_same() -> None:
         probes(x, of, memory=one // 2)
 
 
-def test_what_is_held_stays_within_the_bound_whatever_the_number_of_images() -> None:
+def test_memory_stays_within_its_bound_for_any_number_of_images() -> None:
     of = split([i % 4 for i in range(4000)], Probing(shots=(1, 5), draws=3))
     for full, channels in ((True, 32), (True, 2800), (False, 2800)):
         learner = Learner(2, channels, of, shots=(1, 5), full=full)
@@ -142,7 +142,7 @@ def test_the_test_images_change_no_weight_no_penalty_and_no_statistic() -> None:
             np.testing.assert_array_equal(a.weights, b.weights)
 
 
-def test_random_labels_are_told_as_often_as_chance() -> None:
+def test_random_labels_are_predicted_at_chance() -> None:
     x = activations(labels(), signal=3.0)
     drawn = np.random.default_rng(1).permutation(labels()).tolist()
     of = split(drawn, DESIGN)

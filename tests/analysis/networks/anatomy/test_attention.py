@@ -142,7 +142,7 @@ def test_renormalising_never_shortens_and_does_nothing_without_a_prefix() -> Non
 
 
 @pytest.mark.parametrize("factor", [0.9, 2.0, math.nan, math.inf])
-def test_what_is_no_probability_is_refused(factor: float) -> None:
+def test_rows_that_are_no_probabilities_are_refused(factor: float) -> None:
     attention = softmaxed(16)
     attention[1, 2, 7] *= factor
     for distance in (mean_distance, renormalised_distance):
@@ -365,7 +365,7 @@ class Repeating(nn.Module):
         return out
 
 
-def test_an_attention_is_seen_once_in_a_pass_or_it_is_an_error() -> None:
+def test_an_attention_must_fire_once_per_pass() -> None:
     module = Repeating()
     found = Network("twice", module, (3, 32, 32), data_config={}, architecture="twice")
     with pytest.raises(AnalysisError, match=r"'vit.blocks.1.attn' of twice .* never .*once"):
@@ -517,7 +517,7 @@ def windowed(found: Network) -> AttentionBlock:
         ("vit_base_patch16_xp_224", VIT, windowed, "'blocks.0' .* has no module 'proj'"),
     ],
 )
-def test_heads_whose_outputs_cant_be_told_apart_are_refused(
+def test_blocks_without_an_output_per_head_are_refused(
     timm: str,
     arguments: dict[str, Any],
     block: Callable[[Network], AttentionBlock],

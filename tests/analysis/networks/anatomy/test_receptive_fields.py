@@ -575,7 +575,7 @@ def test_a_share_that_is_none_is_refused(share: float) -> None:
 @pytest.mark.parametrize(
     "bad", [np.zeros((3, 3)), -np.ones((3, 3)), np.ones(3), np.full((3, 3), np.nan)]
 )
-def test_what_is_no_field_is_refused(bad: np.ndarray) -> None:
+def test_arrays_that_are_no_field_are_refused(bad: np.ndarray) -> None:
     with pytest.raises(AnalysisError, match="is no receptive field"):
         centre_share(bad, Patch(1, 1, 1, 1))
     with pytest.raises(AnalysisError, match="is no receptive field"):

@@ -279,7 +279,7 @@ def test_a_skip_of_zero_has_a_ratio_of_zero_and_no_angle() -> None:
         residual_norms(loaded, [images(loaded)], chosen=chosen)
 
 
-def test_what_is_not_finite_is_an_error() -> None:
+def test_infinite_norms_are_an_error() -> None:
     loaded = network("resnet18")
     x = images(loaded)
     x[1, 0, 0, 0] = torch.inf

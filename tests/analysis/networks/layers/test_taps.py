@@ -154,7 +154,7 @@ def test_a_pattern_that_matches_nothing_offers_the_nearest(pattern: str, offered
     assert offered in message
 
 
-def test_what_exists_but_does_not_run_is_said_to() -> None:
+def test_a_module_that_never_runs_is_named() -> None:
     with pytest.raises(AnalysisError, match=r"'never' never ran in the forward pass"):
         taps(wrap(Unordered()), ["never"])
     network = small_vit()

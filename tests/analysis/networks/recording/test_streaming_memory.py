@@ -151,7 +151,7 @@ def test_no_copy_is_held_either() -> None:
     assert copied == [plain[0], plain[1] + one, plain[2] + 2 * one]
 
 
-def test_a_summary_that_keeps_its_tensors_is_seen() -> None:
+def test_a_summary_that_keeps_its_tensors_is_detected() -> None:
     network = network_of("vit")
     chosen = taps(network, "blocks.*.attn")
     kept = while_streaming(network, chosen, images(network), result=lambda x: x)
