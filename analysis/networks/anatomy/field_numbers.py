@@ -167,7 +167,8 @@ def _inside(radii: Array, distances: Array) -> Array:
     """The part (n, d) of a spread amount at each distance that lies within each radius."""
     start = np.maximum(distances - SPREAD, 0)
     place = np.clip((radii[:, None] - start) / (distances + SPREAD - start), 0, 1)
-    return np.where(place < 0.5, 2 * place**2, 1 - 2 * (1 - place) ** 2)
+    part: Array = np.where(place < 0.5, 2 * place**2, 1 - 2 * (1 - place) ** 2)
+    return part
 
 
 def _covered(pixels: int, start: float, length: float) -> Array:
