@@ -10,9 +10,10 @@ from seelike.analysis.errors import AnalysisError
 Array = npt.NDArray[np.float64]
 # Radii above this share of a uniform field's are limited by the image.
 AT_EDGE = 0.95
-# Pixels by which a pixel's amount is spread to both sides of its distance: half of its width.
-SPREAD = 0.5
-# Halvings of an interval of one pixel, after which it is as narrow as float64 can tell.
+# How far a pixel's amount is spread to both sides of its distance: to the corner of a pixel. Over
+# a triangle of that width it has the variance of a pixel's own area, 1/12.
+SPREAD = 0.5**0.5
+# Halvings of an interval of that width, after which it is as narrow as float64 resolves.
 HALVINGS = 50
 
 
@@ -70,9 +71,9 @@ def within(fields: Array, patch: Patch) -> Array:
 def radius(field: Array, patch: Patch, *, share: float) -> float:
     """Compute the radius in pixels around a patch's middle that holds ``share`` of a field.
 
-    A pixel counts at the distance of its own middle, spread over half a pixel to both sides: see
-    ``radius_within``. A field of the middle pixel alone has a radius of half a pixel for a share
-    of 1.
+    A pixel counts at the distance of its own middle, spread as far as its corner to both sides:
+    see ``radius_within``. For a share of 1 a field of the middle pixel alone has the radius of its
+    corner, 0.71 pixels.
 
     Args:
         field: Gradient per pixel (height, width), at least zero.

@@ -34,7 +34,7 @@ FORMULAS: dict[str, tuple[str, ...]] = {
         "unbiased and the interval includes the sample's spread.",
         "Centre share: Σ F over the centre patch. Radius: around the patch's middle, where Σ F "
         "within it reaches 0.5 or 0.95; each pixel counts at the distance of its middle, spread "
-        "over half a pixel to both sides.",
+        "by 0.71 pixels, to its corner, over a triangle.",
         "Uniform field: the same radius if F were the same for all pixels.",
     ),
     "residuals": (

@@ -93,7 +93,7 @@ def test_an_identity_sees_its_own_centre_of_odd_and_even_grids(
         patch = centre_patch(network, one(network, name))
         assert (patch.top, patch.left, patch.height, patch.width) == (*centre, 1, 1)
         assert centre_share(found, patch) == 1
-        assert radius(found, patch, share=1) == pytest.approx(0.5)
+        assert radius(found, patch, share=1) == pytest.approx(0.5**0.5)
 
 
 def test_a_strided_network_sees_the_patch_of_its_centre() -> None:
@@ -478,15 +478,10 @@ def test_the_numbers_of_an_even_field_in_closed_form() -> None:
     # Pixels cut by the edge count in part.
     assert centre_share(even, Patch(8.5, 12.25, 1.5, 2.5)) == pytest.approx(3.75 / 600)
     # The middle is the corner of four pixels: the nearest four are at sqrt(1/2), the next eight at
-    # sqrt(5/2), the last at a corner. Each is spread over half a pixel to both sides.
-    nearest = 0.5**0.5
-    for pixels, expected in (
-        (0.5, nearest - 0.25),
-        (2, nearest),
-        (3.5, nearest + 0.25),
-    ):
-        found = radius(even, patch, share=pixels / 600)
-        assert found == pytest.approx(expected, abs=0.01)
+    # sqrt(5/2), the last at a corner. Each is spread by sqrt(1/2) to both sides.
+    spread = nearest = 0.5**0.5
+    for pixels, expected in ((0.5, nearest - spread / 2), (2, nearest)):
+        assert radius(even, patch, share=pixels / 600) == pytest.approx(expected)
     # Rings of pixels about (8, 8), of which none touches the next.
     apart = np.zeros((16, 16))
     apart[7:9, 7:9] = 1 / 8
@@ -494,15 +489,15 @@ def test_the_numbers_of_an_even_field_in_closed_form() -> None:
     apart[7:9, 2] = apart[7:9, 13] = 1 / 8
     centred, outer = Patch(7, 7, 2, 2), (5.5**2 + 0.5**2) ** 0.5
     for share, expected in (
-        (0.0625, nearest - 0.25),
+        (0.0625, nearest - spread / 2),
         (0.25, nearest),
-        (0.5, nearest + 0.5),
+        (0.5, nearest + spread),
         (0.75, outer),
-        (0.9375, outer + 0.25),
-        (1, outer + 0.5),
+        (0.9375, outer + spread / 2),
+        (1, outer + spread),
     ):
         assert radius(apart, centred, share=share) == pytest.approx(expected)
-    assert radius(even, patch, share=1) == pytest.approx(np.hypot(9.5, 14.5) + 0.5)
+    assert radius(even, patch, share=1) == pytest.approx(np.hypot(9.5, 14.5) + spread)
 
 
 def test_the_radius_of_a_gaussian_field() -> None:
@@ -539,10 +534,11 @@ def test_a_radius_is_a_smooth_function_of_the_field(share: float) -> None:
     assert abs(np.diff(slope)).max() < 0.02 * slope.max()
 
 
-def test_a_ring_of_pixels_is_spread_over_half_a_pixel() -> None:
+def test_a_ring_of_pixels_is_spread_as_far_as_a_pixels_corner() -> None:
     distances = np.array([0.0, 1.0, 3.0])
     held = np.array([[1.0, 0.0, 1.0]])
-    expected = {0.25: 0.25, 0.5: 0.5, 0.75: 3.0, 1: 3.5}
+    spread = 0.5**0.5
+    expected = {0.25: spread / 2, 0.5: spread, 0.75: 3.0, 1: 3 + spread}
     for share, found in expected.items():
         np.testing.assert_allclose(radius_within(distances, held, share=share), found)
 
