@@ -161,7 +161,8 @@ def radius_within(distances: Array, held: Array, *, share: float) -> Array:
         middle = (low + high) / 2
         inside = whole + (held[:, first:last] * _inside(middle, distances[first:last])).sum(axis=1)
         low, high = np.where(inside < goal, middle, low), np.where(inside < goal, high, middle)
-    return high
+    radii: Array = high
+    return radii
 
 
 def _inside(radii: Array, distances: Array) -> Array:
