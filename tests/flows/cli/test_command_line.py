@@ -277,7 +277,7 @@ def test_layers_lists_taps_of_the_zoo_and_of_timm(seelike: Seelike) -> None:
         (["zoo:vit", "--taps", "blokcs.*"], r"'blokcs\.\*' matched nothing in .*nearest: 'blocks"),
         (["zoo:vit", "--taps", "norm:outptu"], "ends in ':outptu'; only ':input'"),
         (["zoo:mixer", "--reduction", "cls"], "has no class token"),
-        (["zoo:mixer", "--reduction", "maen"], "no reduction 'maen'; nearest: 'mean'"),
+        (["zoo:mixer", "--reduction", "maen"], "unknown reduction 'maen'; nearest: 'mean'"),
     ],
 )
 def test_layers_refuses_what_is_not_there(

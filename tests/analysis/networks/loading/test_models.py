@@ -195,7 +195,7 @@ def test_weights_that_cannot_be_fetched_say_so_and_what_to_do(
     with pytest.raises(AnalysisError) as caught:
         load(ModelSpec("net", timm="resnet10t", pretrained=True))
     message = str(caught.value)
-    assert f"'resnet10t' can't be had ({failure.__name__}: no route)" in message
+    assert f"'resnet10t' can't be loaded ({failure.__name__}: no route)" in message
     assert "'checkpoint'" in message
     assert "\n" not in message
 
