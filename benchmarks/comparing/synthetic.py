@@ -30,7 +30,8 @@ def write(
 def unit_rows(rng: np.random.Generator, rows: int, length: int) -> np.ndarray:
     """Random unit vectors (rows, length) float32."""
     values = rng.standard_normal((rows, length), dtype=np.float32)
-    values /= np.sqrt(np.float32(length))
+    lengths = np.sqrt(np.einsum("rl,rl->r", values, values, dtype=np.float64))
+    values /= lengths.astype(np.float32)[:, None]
     return values
 
 
