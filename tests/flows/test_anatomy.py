@@ -394,13 +394,13 @@ def test_out_of_memory_takes_fewer_images_a_forward_pass(
 def test_an_interrupt_ends_it_at_the_next_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measure = seelike.tasks.anatomy.registry.residual_norms
+    measure = seelike.tasks.anatomy.residuals.residual_norms
 
     def interrupted(*given: Any, **named: Any) -> Any:
         cancellation.stop()
         return measure(*given, **named)
 
-    monkeypatch.setattr(seelike.tasks.anatomy.registry, "residual_norms", interrupted)
+    monkeypatch.setattr(seelike.tasks.anatomy.residuals, "residual_norms", interrupted)
     asked = study(tmp_path, anatomy=["residuals"], baseline=False)
     with pytest.raises(AnalysisError, match="was interrupted; the same run goes on"):
         anatomy(asked)

@@ -211,13 +211,13 @@ def test_a_worker_without_the_code_says_so(tmp_path: Path, monkeypatch: pytest.M
     bare = tmp_path / "bare"
     bare.mkdir()
     # Found before this checkout: what Python says where the package, or one it needs, is not.
-    (bare / "tasks").mkdir()
-    (bare / "tasks" / "__init__.py").write_text("raise ModuleNotFoundError('no tasks here')")
+    (bare / "seelike").mkdir()
+    (bare / "seelike" / "__init__.py").write_text("raise ModuleNotFoundError('no seelike here')")
     monkeypatch.setattr(sys.modules[__name__], "ROOT", bare)
     with (
         scheduler(tmp_path) as address,
         worker(address, tmp_path),
-        pytest.raises(ClusterError, match=r"can't run seelike .*no tasks here.*install the same"),
+        pytest.raises(ClusterError, match=r"can't run seelike .*no seelike here.*install the same"),
     ):
         dask_cluster.check(address)
 

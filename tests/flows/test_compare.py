@@ -171,7 +171,7 @@ import os, signal, sys, time
 from seelike.flows.run.study_run import images_of, subjects_of, surveyed
 from seelike.flows.study.study import Study
 from seelike.storage.arrays.recordings import Recording
-from tasks import stopping
+from seelike.tasks.runtime import cancellation
 from seelike.storage.store import make_store
 from seelike.tasks.recording.record import record_shard
 

@@ -103,7 +103,7 @@ KILLED = """
 import os, signal, sys
 from seelike.analysis.networks import training
 from seelike.flows.train import train
-from storage import fashion_mnist
+from seelike.storage.datasets import fashion_mnist
 
 for split, count in (("train", 256), ("test", 64)):
     fashion_mnist.SPLITS[split] = (fashion_mnist.SPLITS[split][0], count)
