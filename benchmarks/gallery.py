@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from seelike.tasks.reports.elements.prefect_artifacts import light
+from seelike.tasks.reports.elements.prefect_artifacts import shrink_png
 
 DOCS = Path(__file__).parents[1] / "docs"
 MOST_BYTES = 150_000
@@ -38,7 +38,7 @@ def gallery(reports: list[Path], docs: Path) -> Path:
         for name, alt, caption in figures(report):
             picture = folder / f"{name}.png"
             picture.write_bytes(
-                light((report / "figures" / picture.name).read_bytes(), at_most=MOST_BYTES)
+                shrink_png((report / "figures" / picture.name).read_bytes(), at_most=MOST_BYTES)
             )
             made.add(picture)
             lines.append(f"![{alt.translate(_PLAIN)}](gallery/{picture.name})\n\n{caption}\n")

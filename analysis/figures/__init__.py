@@ -6,7 +6,6 @@ from seelike.analysis.figures.anatomy.panels import Panel, panels
 from seelike.analysis.figures.anatomy.places import Place, place_maps
 from seelike.analysis.figures.anatomy.token_maps import TokenMap, token_maps
 from seelike.analysis.figures.comparison.agreements import Differences, agreement, differences
-from seelike.analysis.figures.comparison.csv_text import cells
 from seelike.analysis.figures.comparison.curves import Curve, ceiling
 from seelike.analysis.figures.comparison.explorers import explorer
 from seelike.analysis.figures.comparison.heatmaps import (
@@ -45,7 +44,6 @@ __all__ = [
     "beside",
     "best_match",
     "ceiling",
-    "cells",
     "checks",
     "colours",
     "differences",

@@ -8,7 +8,7 @@ from seelike.storage.store import open_store
 from seelike.tasks.nearest.by_signatures import by_signatures
 from seelike.tasks.nearest.by_sketches import by_index, by_sketches
 from seelike.tasks.nearest.neighbours import Layer, Neighbour, Neighbours
-from seelike.tasks.reports.elements.tables import as_csv
+from seelike.tasks.reports.elements.tables import csv_text
 
 
 def nearest(
@@ -71,7 +71,7 @@ def format_csv(neighbours: Neighbours) -> str:
         )
         for rank, one in enumerate(neighbours.found, 1)
     ]
-    return as_csv(("rank", "model", "tap", "depth", "cka", "low", "high", "volume"), rows)
+    return csv_text(("rank", "model", "tap", "depth", "cka", "low", "high", "volume"), rows)
 
 
 def _cells(rank: int, one: Neighbour) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from seelike.flows.errors import StudyError
 from seelike.storage.errors import suggest
 from seelike.storage.places.place import open_place
 from seelike.storage.reports import write
-from seelike.storage.reports.origins import from_record, told
+from seelike.storage.reports.origins import format_lineage, from_record
 from seelike.storage.store import open_store
 
 
@@ -36,5 +36,10 @@ def trace(folder: str, figure: str) -> str:
             origins = [from_record(record) for record in known["figures"][figure]]
             # Origins are read from the store that the report was drawn from.
             store = open_store(known["store"]) if origins else None
-            lines += [line for origin in origins if store for line in told(origin, store, depth=1)]
+            lines += [
+                line
+                for origin in origins
+                if store
+                for line in format_lineage(origin, store, depth=1)
+            ]
     return "\n".join(lines)

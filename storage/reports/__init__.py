@@ -1,1 +1,1 @@
-"""Reports: the data model of a page, its HTML, its files, and the lineage of its figures."""
+"""Reports: data model of a page, its HTML and files, and the lineage of its figures."""

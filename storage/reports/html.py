@@ -1,4 +1,4 @@
-"""A page as HTML: one file that needs nothing beside it, with what it carries packed at its end."""
+"""A page as one HTML file; figures, CSV and explorers are inside it, compressed."""
 
 import base64
 import gzip
@@ -12,9 +12,9 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from seelike.storage.errors import StorageError
-from seelike.storage.reports.page import Cell, Estimate, Page, Table
+from seelike.storage.reports.page import Cell, EstimateLike, Page, Table
 
-# Longer numbers are only beside the page: it has to open fast.
+# Larger CSV files are only beside the page: it has to open fast.
 _CARRIED_AT_MOST = 5_000_000
 _TEMPLATES = Path(__file__).parent / "templates"
 _BOKEH = "server/static/js/bokeh.min.js"
@@ -22,9 +22,14 @@ _KINDS = {"svg": "image/svg+xml", "csv": "text/csv;charset=utf-8"}
 
 
 def html(page: Page, files: Mapping[str, bytes]) -> str:
-    """``page`` as HTML; ``files`` lie beside it, and those that it carries are in it, too.
+    """Render ``page`` as one HTML file; all text is escaped.
 
-    All text is escaped. Raises ``StorageError`` for a table that is ragged or not finite.
+    Args:
+        page: The report.
+        files: Files beside the page by path; those of at most 5 MB are in the page, too.
+
+    Raises:
+        StorageError: A table has rows of unequal length or a number that is not finite.
     """
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -45,7 +50,7 @@ def html(page: Page, files: Mapping[str, bytes]) -> str:
 
 
 def _packed(page: Page, files: Mapping[str, bytes]) -> dict[str, str]:
-    """What the page's script unpacks on demand, by its name: files, explorers, and Bokeh."""
+    """Compressed files, explorers and Bokeh by name, for the page's script."""
     packed = {
         path: _pack(content)
         for path, content in files.items()
@@ -57,21 +62,21 @@ def _packed(page: Page, files: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _pack(content: bytes) -> str:
-    """``content`` compressed, in letters; the same content gives the same letters."""
+    """Compress ``content`` into base64; the same content gives the same letters."""
     return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode()
 
 
 @cache
 def _bokeh() -> str:
-    """What draws explorers: Bokeh's own script, as its package brings it."""
+    """Bokeh's script from its package, which draws explorers."""
     return _pack(package_files("bokeh").joinpath(_BOKEH).read_bytes())
 
 
 def _cell(value: Cell, decimals: int) -> str:
-    """How a table shows ``value``; what is not finite is refused, a missing value is a dash."""
+    """Format ``value`` for a table; a missing value is a dash, one that is not finite an error."""
     if value is None:
         return "\N{EN DASH}"
-    if isinstance(value, Estimate):
+    if isinstance(value, EstimateLike):
         shown = _cell(value.value, decimals)
         if value.low is None or value.high is None:
             return shown
@@ -87,7 +92,7 @@ def _cell(value: Cell, decimals: int) -> str:
 
 
 def _numeric(table: Table) -> list[bool]:
-    """For each column whether it holds numbers alone; ``StorageError`` for ragged rows."""
+    """Per column, whether it holds numbers alone; ``StorageError`` for rows of unequal length."""
     for row in table.rows:
         if len(row) != len(table.header):
             raise StorageError(
@@ -99,12 +104,12 @@ def _numeric(table: Table) -> list[bool]:
 
 
 def _data(content: bytes, kind: str) -> str:
-    """``content`` as a data: address of the media type ``kind``."""
+    """``content`` as a data: URL of the media type ``kind``."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _size(content: bytes) -> str:
-    """How much there is of ``content``, for a reader."""
+    """Size of ``content`` in kB or MB."""
     if len(content) < 1_000_000:
         return f"{max(1, round(len(content) / 1000))} kB"
     return f"{len(content) / 1_000_000:.1f} MB"

@@ -1,4 +1,4 @@
-"""What a figure was drawn from, back to models and images: read from the store's own attributes."""
+"""Lineage of figures back to models and images, read from the attributes in the store."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -10,9 +10,14 @@ from seelike.storage.store import KINDS, Store
 
 @dataclass(frozen=True)
 class Lineage:
-    """One thing that others were made from: its ``kind``, digest (``name``), and its own origins.
+    """An entry that others were made from.
 
-    ``kind`` is one of the store's, or ``model`` or ``image set``; ``of`` says whose it is.
+    Attributes:
+        kind: A kind of the store, or 'model' or 'image set'.
+        name: Its digest.
+        of: The model that it belongs to, '' for none.
+        facts: What a reader needs to know of it, names with values.
+        origins: Lineage of what it was itself made from.
     """
 
     kind: str
@@ -23,14 +28,14 @@ class Lineage:
 
     @property
     def stored(self) -> bool:
-        """Whether it is a thing in the store."""
+        """Whether it is an entry of the store."""
         return self.kind in KINDS
 
 
 def of_comparison(
     store: Store, name: str, models: Mapping[str, str], *, kind: str = xarray_datasets.KIND
 ) -> Lineage:
-    """The comparison ``name``, and of ``models`` (signatures' digests by name) all behind it."""
+    """Lineage of the comparison ``name`` of ``models``, digests of signatures by model."""
     about = store.group(kind, name).attrs
     each = tuple(of_signatures(store, digest, of=model) for model, digest in models.items())
     known = tuple((key, str(about[key])) for key in ("estimator", "interval") if key in about)
@@ -38,14 +43,14 @@ def of_comparison(
 
 
 def of_map(store: Store, name: str, comparison: Lineage) -> Lineage:
-    """The map ``name``, and the ``comparison`` of all pairs that it was made of."""
+    """Lineage of the map ``name``, made from the ``comparison`` of all pairs."""
     about: Any = store.group(xarray_datasets.MAPS, name).attrs
     known = tuple((key, str(about[key])) for key in ("window", "method"))
     return Lineage(xarray_datasets.MAPS, name, facts=known, origins=(comparison,))
 
 
 def of_signatures(store: Store, name: str, *, of: str) -> Lineage:
-    """Signatures, the recording that they were signed from, its model and its images."""
+    """Lineage of the signatures ``name`` of the model ``of``: recording, model, images."""
     if not store.holds(signatures.KIND, name):
         return Lineage(signatures.KIND, name, of=of)
     about: Any = store.group(signatures.KIND, name).attrs["identity"]
@@ -54,16 +59,16 @@ def of_signatures(store: Store, name: str, *, of: str) -> Lineage:
 
 
 def of_recording(identity: Mapping[str, Any], *, of: str) -> Lineage:
-    """The recording of that identity, its model and its images."""
+    """Lineage of the recording of that identity: its model and its images."""
     taps = identity["taps"]
     return Lineage(
         recordings.KIND,
         recordings.name(dict(identity)),
         of=of,
         facts=(
-            ("taps", f"{len(taps)}, {taps[0]} to {taps[-1]}"),
+            ("layers", f"{len(taps)}, {taps[0]} to {taps[-1]}"),
             ("reduction", str(identity["reduction"])),
-            ("images a batch", str(identity["batch"])),
+            ("images per batch", str(identity["batch"])),
             ("preprocessing", _settings(identity["preprocessing"])),
         ),
         origins=(of_model(identity["model"], of=of), of_images(identity["images"])),
@@ -71,7 +76,7 @@ def of_recording(identity: Mapping[str, Any], *, of: str) -> Lineage:
 
 
 def of_model(identity: Mapping[str, Any], *, of: str) -> Lineage:
-    """A network: its architecture, arguments, and its weights' digest as its name."""
+    """Lineage of a network: architecture, arguments, and the digest of its weights as its name."""
     return Lineage(
         "model",
         str(identity["weights"]),
@@ -84,12 +89,12 @@ def of_model(identity: Mapping[str, Any], *, of: str) -> Lineage:
 
 
 def of_images(digest: str, facts: tuple[tuple[str, str], ...] = ()) -> Lineage:
-    """An image set, by the digest over its images' content and order."""
+    """Lineage of an image set, named by the digest of its images' content and order."""
     return Lineage("image set", digest, facts=facts)
 
 
 def of_anatomy(store: Store, name: str, *, kind: str = xarray_datasets.ANATOMY) -> Lineage:
-    """One analysis of one model, and its model and images."""
+    """Lineage of one analysis of one model: its model and images."""
     about: Any = store.group(kind, name).attrs
     model, images = str(about["model"]), about["images"]
     read = (
@@ -106,12 +111,12 @@ def of_anatomy(store: Store, name: str, *, kind: str = xarray_datasets.ANATOMY) 
 
 
 def as_record(origin: Lineage) -> dict[str, Any]:
-    """``origin`` as JSON has it."""
+    """``origin`` as JSON."""
     return asdict(origin)
 
 
 def from_record(record: Mapping[str, Any]) -> Lineage:
-    """The origin that ``as_record`` wrote."""
+    """The lineage that ``as_record`` wrote."""
     return Lineage(
         record["kind"],
         record["name"],
@@ -121,8 +126,8 @@ def from_record(record: Mapping[str, Any]) -> Lineage:
     )
 
 
-def told(origin: Lineage, store: Store, *, depth: int = 0) -> Iterator[str]:
-    """The chain from ``origin`` to models and images in lines, with where each is in ``store``."""
+def format_lineage(origin: Lineage, store: Store, *, depth: int = 0) -> Iterator[str]:
+    """Lines of text from ``origin`` down to models and images, with their places in ``store``."""
     pad = "  " * depth
     whose = f" of {origin.of}" if origin.of else ""
     yield f"{pad}{origin.kind}{whose} {origin.name}"
@@ -131,7 +136,7 @@ def told(origin: Lineage, store: Store, *, depth: int = 0) -> Iterator[str]:
         yield f"{pad}  in {store.where(origin.kind, origin.name)}{gone}"
     yield from (f"{pad}  {key}: {value}" for key, value in origin.facts)
     for one in origin.origins:
-        yield from told(one, store, depth=depth + 1)
+        yield from format_lineage(one, store, depth=depth + 1)
 
 
 def _settings(value: Any) -> str:

@@ -1,7 +1,7 @@
-"""What a report is made of: figures, tables, claims and numbers, in sections of one page."""
+"""Data model of a report: one page of sections with figures, tables, claims and CSV files."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from seelike.storage.reports.origins import Lineage
 
@@ -9,27 +9,43 @@ from seelike.storage.reports.origins import Lineage
 _PIXELS = 2
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A number and, where there is one, its interval; None shows as a dash."""
+@runtime_checkable
+class EstimateLike(Protocol):
+    """A number with its interval, whatever the type; None shows as a dash."""
 
-    value: float | None
-    low: float | None = None
-    high: float | None = None
+    @property
+    def value(self) -> float | None:
+        """The number."""
+
+    @property
+    def low(self) -> float | None:
+        """Lower end of its interval, None without one."""
+
+    @property
+    def high(self) -> float | None:
+        """Upper end of its interval, None without one."""
 
 
 Verdict = Literal[
     "holds", "holds before training too", "does not hold", "seeds disagree", "can't tell"
 ]
-Cell = str | int | float | Estimate | None
+Cell = str | int | float | EstimateLike | None
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A drawing: ``name`` becomes the files', ``alt`` states the finding, ``data`` names a Csv.
+    """A rendered figure.
 
-    ``explorer`` is the same drawing for the pointer, a Bokeh document's JSON. ``models`` are
-    those whose numbers it shows, ``origins`` what it was drawn from.
+    Attributes:
+        name: Stem of its files, unique on the page.
+        png: PNG at two pixels per pixel of the page.
+        svg: The same as SVG.
+        alt: The finding in words, for readers who do not see the figure.
+        caption: The text below it.
+        data: Name of the ``Csv`` with its numbers, '' without one.
+        explorer: The same as a Bokeh document (JSON) that answers to the pointer, '' without one.
+        models: Models whose numbers it shows, () for all.
+        origins: Lineage of its numbers.
     """
 
     name: str
@@ -51,7 +67,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under a header; columns of numbers stand right, floats show ``decimals`` places."""
+    """Rows under a header; number columns are right-aligned, floats have ``decimals`` places."""
 
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
@@ -61,21 +77,26 @@ class Table:
 
 @dataclass(frozen=True)
 class Numbers:
-    """One number of a claim: two ``sides`` with their labels, and ``trained``, their difference.
+    """One number of a claim.
 
-    ``untrained`` is that difference before training, ``learned`` trained less untrained.
+    Attributes:
+        measure: What was measured.
+        sides: The two numbers that are compared, with their labels.
+        trained: Their difference.
+        untrained: The same difference in the untrained baselines.
+        learned: ``trained`` less ``untrained``.
     """
 
     measure: str
-    sides: tuple[tuple[str, Estimate], tuple[str, Estimate]]
-    trained: Estimate
-    untrained: Estimate | None = None
-    learned: Estimate | None = None
+    sides: tuple[tuple[str, EstimateLike], tuple[str, EstimateLike]]
+    trained: EstimateLike
+    untrained: EstimateLike | None = None
+    learned: EstimateLike | None = None
 
 
 @dataclass(frozen=True)
 class Case:
-    """A claim put to the networks of one seed; ``settle`` says what a number would take to tell."""
+    """A claim tested on the networks of one seed; ``settle`` says what would decide it."""
 
     networks: str
     verdict: Verdict
@@ -85,10 +106,17 @@ class Case:
 
 @dataclass(frozen=True)
 class Check:
-    """One claim of the paper, put to networks that differ in their seed alone: a case each.
+    """A claim of the paper, tested on networks that differ in their seed alone.
 
-    ``least`` is the smallest difference that matters, with its reason; ``seeds`` says how many
-    there are and whether they agree; ``remark`` why there is no case.
+    Attributes:
+        experiment: Experiment of the paper, such as 'E1'.
+        claim: What the paper says.
+        verdict: What all cases say together.
+        cases: One per seed.
+        seeds: How many seeds there are, and whether they agree.
+        least: The smallest difference that matters, with its reason.
+        remark: Why there is no case.
+        id: Key of the claim in the catalogue.
     """
 
     experiment: str
@@ -103,7 +131,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Method:
-    """How a section's numbers were computed, folded away: formulas, and settings by name."""
+    """How a section's numbers were computed: formulas and named settings, in a fold."""
 
     formulas: tuple[str, ...]
     settings: tuple[tuple[str, str], ...] = ()
@@ -111,7 +139,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading and what stands under it, in this order."""
+    """A heading and its content, in this order; ``data`` are the numbers as files."""
 
     title: str
     paragraphs: tuple[str, ...] = ()
@@ -119,11 +147,12 @@ class Section:
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
     method: Method | None = None
+    data: tuple["Csv", ...] = ()
 
 
 @dataclass(frozen=True)
 class Group:
-    """A part of the provenance, folded away: names with values, and tables."""
+    """A part of the provenance in a fold: named values, and tables."""
 
     title: str
     items: tuple[tuple[str, str], ...] = ()
@@ -132,7 +161,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Csv:
-    """Numbers to take along: ``name`` becomes the file's, ``about`` says what a line holds."""
+    """A CSV file: ``name`` is the file's stem, ``about`` says what a line holds."""
 
     name: str
     text: str
@@ -151,7 +180,6 @@ class Page:
     lead: tuple[str, ...]
     sections: tuple[Section, ...]
     provenance: tuple[Group, ...] = ()
-    data: tuple[Csv, ...] = ()
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     first: Figure | None = None
@@ -167,6 +195,11 @@ class Page:
 
     @property
     def figures(self) -> list[Figure]:
-        """All of them, in reading order."""
+        """All figures, in reading order."""
         first = [] if self.first is None else [self.first]
         return [*first, *(figure for section in self.sections for figure in section.figures)]
+
+    @property
+    def data(self) -> list[Csv]:
+        """CSV files of all sections, one that several sections share once."""
+        return list(dict.fromkeys(csv for section in self.sections for csv in section.data))

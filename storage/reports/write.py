@@ -1,7 +1,4 @@
-"""A report: one HTML page that needs nothing beside it, its figures and numbers as files too.
-
-The caller draws, measures and words; here is only how it is laid out and kept.
-"""
+"""Write a report into a folder: one HTML page, and its figures and CSV files beside it."""
 
 import json
 import re
@@ -17,7 +14,7 @@ from seelike.storage.reports.page import (
     Cell,
     Check,
     Csv,
-    Estimate,
+    EstimateLike,
     Figure,
     Group,
     Method,
@@ -32,7 +29,7 @@ __all__ = [
     "Cell",
     "Check",
     "Csv",
-    "Estimate",
+    "EstimateLike",
     "Figure",
     "Group",
     "Lineage",
@@ -46,25 +43,33 @@ __all__ = [
 ]
 
 INDEX = "index.html"
-# What each figure was drawn from, for programs: `seelike report --trace` reads it.
+# Lineage of every figure, for programs: `seelike report --trace` reads it.
 TRACES = "provenance.json"
 # A change of how traces are written changes this number.
 FORMAT = 1
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PNG_HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
-# Where a page lists its files, so that the next one can take away those it lacks.
+# List of a page's files, from which the next report removes those that it lacks.
 _FILES = re.compile(r'<meta name="seelike-report" content="([a-z0-9./ -]*)">')
 
 
 def write(folder: str, page: Page, *, store: str = "") -> str:
-    """Write ``page`` as ``folder``/index.html, with figures/*.png, *.svg and data/*.csv beside it.
+    """Write ``page`` as index.html, with figures/*.png, figures/*.svg and data/*.csv beside it.
 
-    ``folder`` may be a path or a bucket's URL; what comes back is the same, with the page's name.
-    ``store`` is where the origins of its figures are, which provenance.json lists.
+    Everything is rendered before anything is written; each file is written whole or not at all,
+    the page last. Then files of the page before that are no longer used are removed.
 
-    Rendered before anything is written, each file whole or not at all, the page last; then files
-    of the page it replaces go that the new one lacks. Raises ``StorageError`` for a name unfit
-    for a file or used twice, a broken table or picture, and a folder with another's index.html.
+    Args:
+        folder: A path or a bucket's URL.
+        page: The report.
+        store: URL of the store that the figures' lineage refers to, for provenance.json.
+
+    Returns:
+        Path or URL of index.html.
+
+    Raises:
+        StorageError: A name unfit for a file or used twice, a broken table or picture, or a
+            folder with an index.html that is no seelike report.
     """
     place = open_place(folder)
     former = _former_files(place)
@@ -78,14 +83,14 @@ def write(folder: str, page: Page, *, store: str = "") -> str:
 
 
 def check_folder(folder: str) -> None:
-    """Raise ``StorageError`` where no report may go: a file, no bucket, or another's page."""
+    """Raise ``StorageError`` where no report can be written: a file, no bucket, another page."""
     place = open_place(folder)
     place.check()
     _former_files(place)
 
 
 def _files(page: Page, store: str) -> Iterator[tuple[str, bytes]]:
-    """Each file's path in the folder and its content, after all names were checked."""
+    """Path and content of every file beside the page, after all names were checked."""
     for kind, names in (
         ("figure", [figure.name for figure in page.figures]),
         ("data", [csv.name for csv in page.data]),
@@ -97,10 +102,10 @@ def _files(page: Page, store: str) -> Iterator[tuple[str, bytes]]:
                     "use lower-case letters, digits and single dashes"
                 )
             if names.count(name) > 1:
-                raise StorageError(f"{kind} name '{name}' stands twice; give each its own")
+                raise StorageError(f"{kind} name '{name}' is used twice; give each {kind} its own")
     for figure in page.figures:
         if not figure.png.startswith(_PNG_HEAD):
-            raise StorageError(f"figure '{figure.name}': its png is no PNG; draw it again")
+            raise StorageError(f"figure '{figure.name}': its png is not a PNG file; draw it again")
         if figure.data and figure.data not in {csv.name for csv in page.data}:
             raise StorageError(f"figure '{figure.name}' names data '{figure.data}', add it")
         yield f"figures/{figure.name}.png", figure.png
@@ -112,10 +117,14 @@ def _files(page: Page, store: str) -> Iterator[tuple[str, bytes]]:
 
 
 def traces(folder: str) -> Mapping[str, Any] | None:
-    """What the report in ``folder`` says its figures were drawn from; None where there is none.
+    """Lineage of the figures of the report in ``folder``.
 
-    Holds ``store`` and ``figures``, lists of origins' records by figure. Raises ``StorageError``
-    for what another format version, or something else, wrote.
+    Returns:
+        ``store``, its URL, and ``figures``, records of ``as_record`` by figure; None without a
+        report.
+
+    Raises:
+        StorageError: Another format version, or a damaged file.
     """
     place = open_place(folder)
     content = place.read(TRACES)
@@ -137,7 +146,7 @@ def traces(folder: str) -> Mapping[str, Any] | None:
 
 
 def _former_files(place: Place) -> set[str]:
-    """The files that the page there lists; ``StorageError`` where it is none of ours."""
+    """Files that the page there lists; ``StorageError`` for a page that is no seelike report."""
     page = place.read(INDEX)
     if page is None:
         return set()

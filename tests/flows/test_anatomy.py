@@ -146,7 +146,7 @@ def test_the_reports_receptive_fields_are_those_of_the_network(
     assert {line["channels_per_image"] for line in lines} == {"8"}
     page = Path(str(finished.report)).read_text()
     assert "a random sample of 8 channels per image, 32 per 4 images" in page
-    assert "Radii are limited by the image" in page
+    assert "are limited by the size of the image" in page
 
 
 @pytest.mark.parametrize(

@@ -133,9 +133,9 @@ def test_every_measure_goes_the_whole_way(tmp_path: Path) -> None:
     page = (tmp_path / "report" / "index.html").read_text()
     for words in (
         "Beyond chance",
-        "By the other measures, families as above",
-        "Within a model, each model a family of its own",
-        "How many images",
+        "By the other measures; families of tests",
+        "each model is a family of tests",
+        "Images and batch size",
         "By other measures",
         "in batches against CKA over all",
     ):

@@ -11,12 +11,12 @@ import xarray as xr
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from seelike.analysis import figures as draw
+from seelike.analysis.similarity import Estimate
 from seelike.storage.reports import write
 from seelike.storage.reports.write import (
     Case,
     Check,
     Csv,
-    Estimate,
     Group,
     Lineage,
     Method,
@@ -132,6 +132,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 paragraphs=("What it shows.",),
                 checks=claims(),
                 figures=(one,),
+                data=(Csv("cka", NUMBERS, "One line per pair."),),
                 tables=(Table(("model", "CKA", LONG), (("ViT", 0.5, LONG),), caption="Numbers."),),
                 method=Method(
                     ("CKA = Σ HSIC₁(K, L) / √(Σ HSIC₁(K, K) Σ HSIC₁(L, L))",), (("batch", "256"),)
@@ -139,7 +140,6 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ),
         ),
         provenance=(Group("Models", (("ViT", "4e" * 32),)),),
-        data=(Csv("cka", NUMBERS, "One line a pair."),),
         warnings=("2 images were left out.",),
         notes=("A note.",),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from seelike.analysis.similarity import Estimate
 from seelike.storage.errors import StorageError
 from seelike.storage.places.folder import Folder
 from seelike.storage.reports import write as reports
@@ -18,7 +19,6 @@ from seelike.storage.reports.write import (
     Case,
     Check,
     Csv,
-    Estimate,
     Figure,
     Group,
     Lineage,
@@ -54,6 +54,7 @@ PAGE = Page(
             "Heatmaps",
             paragraphs=("Each panel compares two models.",),
             figures=(FIGURE,),
+            data=(Csv("cka", NUMBERS, "One line per layer."),),
             tables=(
                 Table(
                     ("model", "accuracy", "parameters", "CKA"),
@@ -79,10 +80,15 @@ PAGE = Page(
         ),
     ),
     provenance=(Group("Images", (("digest", "sha256:0123"),)),),
-    data=(Csv("cka", NUMBERS, "One line a tap."),),
     warnings=("2 images were left out.",),
     notes=("Depth is the place of a tap.",),
 )
+
+
+def with_data(*data: Csv) -> Page:
+    """The page with other CSV files."""
+    first, *others = PAGE.sections
+    return replace(PAGE, sections=(replace(first, data=data), *others))
 
 
 class Parsed(html.parser.HTMLParser):
@@ -198,7 +204,10 @@ def test_bokeh_comes_once_with_the_first_explorer_and_not_without(tmp_path):
     assert "bokeh" not in read(write(tmp_path / "a", PAGE)).packed
     explored = [replace(FIGURE, name=name, explorer='{"doc": 1}') for name in ("a", "b")]
     page = read(
-        write(tmp_path / "b", replace(PAGE, sections=(Section("s", figures=tuple(explored)),)))
+        write(
+            tmp_path / "b",
+            replace(PAGE, sections=(Section("s", figures=tuple(explored), data=PAGE.data),)),
+        )
     )
     names = [a["data-name"] for a in page.all("script") if "data-name" in a]
     assert names.count("bokeh") == 1
@@ -302,10 +311,10 @@ def test_what_a_figure_was_drawn_from_stands_beside_it_and_is_kept_for_programs(
     chain = Lineage("comparisons", "abc", origins=(Lineage("model", "w8", of="ViT"), images))
     figure = replace(FIGURE, origins=(chain,))
     folder = tmp_path / "r"
-    page = replace(PAGE, sections=(Section("s", figures=(figure,)),))
+    page = replace(PAGE, sections=(Section("s", figures=(figure,), data=PAGE.data),))
     reports.write(str(folder), page, store="/data/store")
     text = read(folder / "index.html").text
-    assert "What figure 1 was drawn from" in text
+    assert "Lineage of figure 1" in text
     assert "comparisons abc model of ViT w8 image set f00d source: sample" in text
     kept = reports.traces(str(folder))
     assert kept is not None
@@ -330,7 +339,7 @@ def test_traces_of_another_format_are_told_in_one_line(tmp_path, content, messag
 
 def test_numbers_too_long_to_embed_stay_beside_the_page(tmp_path):
     long = "tap,cka\n" + "blocks.0,0.5\n" * 400_000
-    page = read(write(tmp_path, replace(PAGE, data=(Csv("cka", long),))))
+    page = read(write(tmp_path, with_data(Csv("cka", long))))
     assert {a["href"] for a in page.all("a")} >= {"data/cka.csv"}
     assert "data/cka.csv" not in page.packed
     assert "5.2 MB, beside this page" in page.text
@@ -352,7 +361,7 @@ def test_everything_that_was_given_is_said(tmp_path):
         "2 images were left out.",
         "Depth is the place of a tap.",
         "sha256:0123",
-        "One line a tap.",
+        "One line per layer.",
     ):
         assert words in text
 
@@ -387,10 +396,10 @@ def test_hostile_text_is_shown_and_never_run(tmp_path):
                 (check,),
                 (Figure("a", picture(), SVG, attribute, HOSTILE),),
                 (Table((HOSTILE,), ((HOSTILE,),), caption=attribute),),
+                data=(Csv("a", HOSTILE, HOSTILE),),
             ),
         ),
         provenance=(Group(HOSTILE, ((HOSTILE, HOSTILE),)),),
-        data=(Csv("a", HOSTILE, HOSTILE),),
         warnings=(HOSTILE,),
         notes=(HOSTILE,),
     )
@@ -410,15 +419,15 @@ def test_a_name_unfit_for_a_file_is_refused(tmp_path, name):
     with pytest.raises(StorageError, match="cannot name a file"):
         write(tmp_path / "r", page)
     with pytest.raises(StorageError, match="cannot name a file"):
-        write(tmp_path / "r", replace(PAGE, data=(*PAGE.data, Csv(name, ""))))
+        write(tmp_path / "r", with_data(*PAGE.data, Csv(name, "")))
     assert not (tmp_path / "r").exists()
 
 
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        (Section("s", figures=(FIGURE, FIGURE)), "'all-pairs' stands twice"),
-        (Section("s", figures=(replace(FIGURE, png=b"no"),)), "is no PNG"),
+        (Section("s", figures=(FIGURE, FIGURE), data=PAGE.data), "'all-pairs' is used twice"),
+        (Section("s", figures=(replace(FIGURE, png=b"no"),), data=PAGE.data), "is not a PNG"),
         (Section("s", figures=(replace(FIGURE, data="other"),)), "names data 'other'"),
         (Section("s", tables=(Table(("a", "b"), (("x",),)),)), "1 cells under 2 headings"),
         (Section("s", tables=(Table(("a",), ((float("nan"),),)),)), "holds nan"),
@@ -457,7 +466,7 @@ def test_files_of_the_replaced_page_go_and_others_stay(tmp_path):
     write(tmp_path, PAGE)
     (tmp_path / "data" / "mine.csv").write_text("keep")
     figure = replace(FIGURE, name="other")
-    write(tmp_path, replace(PAGE, sections=(Section("s", figures=(figure,)),)))
+    write(tmp_path, replace(PAGE, sections=(Section("s", figures=(figure,), data=PAGE.data),)))
     assert set(snapshot(tmp_path)) == {
         "index.html",
         "figures/other.png",
@@ -478,3 +487,13 @@ def test_another_programs_page_is_not_overwritten(tmp_path):
 def test_the_same_page_gives_the_same_bytes(tmp_path):
     first = write(tmp_path / "a", PAGE).read_bytes()
     assert write(tmp_path / "b", PAGE).read_bytes() == first
+
+
+def test_a_csv_file_that_two_sections_share_is_there_once(tmp_path):
+    shared = Csv("cka", NUMBERS)
+    sections = (Section("one", data=(shared,)), Section("two", data=(Csv("cka", NUMBERS),)))
+    write(tmp_path, Page("?", (), sections))
+    assert (tmp_path / "data/cka.csv").read_text() == NUMBERS
+    other = (Section("one", data=(shared,)), Section("two", data=(Csv("cka", "tap\n"),)))
+    with pytest.raises(StorageError, match="'cka' is used twice"):
+        write(tmp_path, Page("?", (), other))

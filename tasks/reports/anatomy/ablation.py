@@ -1,79 +1,84 @@
-"""The section on networks without the skips of one block (after E7)."""
+"""Section on predictions and CKA without the skips of one block at inference (after E7)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from seelike.analysis import figures as draw
 from seelike.analysis.claims.findings import format_estimate
 from seelike.analysis.claims.results import ModelResult
-from seelike.analysis.similarity import Estimate
 from seelike.storage.digest import slug
 from seelike.storage.reports import write
-from seelike.storage.reports.write import Csv, Figure, Section, Table
-from seelike.tasks.reports.elements.claims import cell
+from seelike.storage.reports.write import Figure, Section, Table
+from seelike.tasks.reports.anatomy.section import section_of
 from seelike.tasks.reports.elements.figures import render_figure
-from seelike.tasks.reports.elements.model_results import lines, load_results, numbers, section_of
-from seelike.tasks.results import AnatomyResult
+from seelike.tasks.reports.elements.model_results import AnalysisResults, numbers
 
 ANALYSIS = "ablation"
 # Shares of n images that differ do so by 1 / n; sums over batches leave less to rounding.
 _EQUAL = 1e-9
-SHARES = {"accuracy": "share of right predictions", "agreement": "share of same predictions"}
+SHARES = {"accuracy": "share of correct predictions", "agreement": "share of same predictions"}
 
 
-def section(reference: AnatomyResult) -> Section:
-    """What was found of networks without skips."""
-    each = load_results(reference, ANALYSIS)
-    models = own_models(reference)
+def section(results: AnalysisResults) -> Section:
+    """Build the section."""
+    each = results.each
     return section_of(
-        reference,
-        ANALYSIS,
+        results,
         "Without the skips of one block",
-        "The trained network, its skips around one block taken away at inference. The study "
-        "trains networks anew without them (E7), so its numbers are no check of these.",
+        "The trained network, with the skips around one block removed at inference. E7 is about "
+        "networks trained without them: these numbers do not test its claims.",
         sentences=map(words, each),
-        figures=(figure(one, models=models) for one in each),
-        table=table(each) if each else None,
+        figures=(figure(one, models=own_models(results)) for one in each),
+        tables=(table(each),) if each else (),
+        data=(
+            results.csv(
+                "without-skips",
+                "one line per block without skips: share of predictions that stay, that are right",
+                labels=("block",),
+                variables=tuple(SHARES),
+            ),
+            results.csv(
+                "without-skips-cka",
+                "one line per block without skips and layer: CKA with that layer of the intact "
+                "network",
+                labels=("without", "tap", "depth"),
+                variables=("cka",),
+            ),
+        ),
     )
 
 
-def own_models(reference: AnatomyResult) -> list[str]:
+def own_models(results: AnalysisResults) -> list[str]:
     """The study's own models in its order, also those that lack the part."""
-    names = (one.plan.name for one in reference.found if not one.plan.subject.baseline_of)
+    names = (one.plan.name for one in results.shown if not one.plan.subject.baseline_of)
     return list(dict.fromkeys(names))
 
 
-def data(reference: AnatomyResult) -> Iterator[Csv]:
-    """A line a network, and a line a tap of each."""
-    yield Csv(
-        "without-skips",
-        lines(reference, ANALYSIS, labels=("block",), variables=tuple(SHARES)),
-        "one line a block without skips: share of predictions that stay, that are right",
-    )
-    yield Csv(
-        "without-skips-cka",
-        lines(reference, ANALYSIS, labels=("without", "tap", "depth"), variables=("cka",)),
-        "one line a block without skips and tap: CKA with the same tap of the intact network",
-    )
+def most_sensitive(one: ModelResult) -> list[int]:
+    """Places of the blocks without whose skips the fewest predictions stay, ties included."""
+    kept = numbers(one.own, "agreement").value[1:]
+    return (1 + np.flatnonzero(kept <= kept.min() + _EQUAL)).tolist()
 
 
 def words(one: ModelResult) -> str:
-    """Which block's skips matter most, in a sentence; all of those that matter equally."""
-    kept: list[Estimate] = numbers(one.own, "agreement").estimates
-    shares = np.array([estimate.value for estimate in kept[1:]])
-    most = 1 + np.flatnonzero(shares <= shares.min() + _EQUAL)
-    sentence = (
-        f"{one.model}: without the skips of {_either(one.own['block'].values[most])} the fewest "
-        f"predictions stay, {format_estimate(kept[most[0]])} of all"
-    )
+    """The block whose skips matter most; all of those that matter equally."""
+    blocks = _either(one.own["block"].values[most_sensitive(one)])
+    return f"{one.model}: predictions change most without the skips of {blocks}."
+
+
+def _alt(one: ModelResult) -> str:
+    """The same with its numbers, for the alternative text of a figure."""
+    most = most_sensitive(one)
+    kept = numbers(one.own, "agreement").estimates
+    text = f"{words(one)} {format_estimate(kept[most[0]])} of all predictions stay."
     if "accuracy" in one.own:
-        right: list[Estimate] = numbers(one.own, "accuracy").estimates
-        sentence += (
-            f"; right are {_either([format_estimate(right[at]) for at in most])}, of the intact "
-            f"network {format_estimate(right[0])}"
+        right = numbers(one.own, "accuracy").estimates
+        text += (
+            f" Accuracy is {_either([format_estimate(right[at]) for at in most])}, against "
+            f"{format_estimate(right[0])} for the intact network."
         )
-    return f"{sentence}."
+    return text
 
 
 def _either(names: Iterable[str]) -> str:
@@ -81,7 +86,7 @@ def _either(names: Iterable[str]) -> str:
 
 
 def figure(one: ModelResult, *, models: Sequence[str]) -> Figure:
-    """Both shares and the CKA of the last tap, by the block without skips."""
+    """Both shares and the CKA of the last layer, by the block without skips."""
     own = one.own
     place = np.arange(own.sizes["network"] - 1, dtype=float)
     panels = [
@@ -108,9 +113,9 @@ def figure(one: ModelResult, *, models: Sequence[str]) -> Figure:
         draw.panels(
             panels, along="block without skips (0 the lowest)", level="intact", order=models
         ),
-        alt=words(one),
-        caption=f"{one.model} without the skips of one block, by the block; bands are 95 % "
-        "intervals over images, of CKA over batches of them.",
+        alt=_alt(one),
+        caption=f"{one.model} without the skips of one block. Bands are 95 % intervals over "
+        "images, for CKA over batches of images.",
         data="without-skips",
         models=[one.model],
     )
@@ -125,12 +130,12 @@ def _curve(one: ModelResult, name: str, place: np.ndarray, rows: np.ndarray) -> 
 
 
 def table(each: list[ModelResult]) -> Table:
-    """Every block of every model: both shares."""
+    """Both shares, a row per block of every model."""
     rows: list[tuple[write.Cell, ...]] = []
     for one in each:
         shares = [numbers(one.own, name).estimates if name in one.own else None for name in SHARES]
         for place, block in enumerate(one.own["block"].values):
-            cells = (None if share is None else cell(share[place]) for share in shares)
+            cells = (None if share is None else share[place] for share in shares)
             rows.append((one.model, str(block), *cells))
     return Table(
         ("model", "without the skips of", *SHARES),

@@ -1,4 +1,4 @@
-"""The section on attention distance (E3): figures, the study's claims, numbers by block."""
+"""Section on attention distance (E3): figures, claims, numbers by block."""
 
 from collections.abc import Iterator
 
@@ -10,50 +10,43 @@ from seelike.analysis.claims.experiments.attention import attention_cases, ends,
 from seelike.analysis.claims.results import ModelResult
 from seelike.storage.digest import slug
 from seelike.storage.reports import write
-from seelike.storage.reports.write import Csv, Figure, Section, Table
+from seelike.storage.reports.write import Figure, Section, Table
+from seelike.tasks.reports.anatomy.section import section_of
 from seelike.tasks.reports.elements.figures import render_figure
 from seelike.tasks.reports.elements.model_results import (
-    checks_of,
+    AnalysisResults,
     curves,
-    lines,
-    load_results,
     mean_of,
-    section_of,
     sentences,
 )
-from seelike.tasks.results import AnatomyResult
 
 ANALYSIS = "attention"
-# How the two ways of counting are called; the second is the same where there are no such tokens.
-WAYS = {"plain": "class token as no distance", "renormalised": "among patches alone"}
-ALL_ALIKE = "attention to all tokens alike"
+# Titles of both definitions; they agree for networks without a class token.
+DEFINITIONS = {"plain": "class token as no distance", "renormalised": "among patches alone"}
+UNIFORM = "uniform attention"
 
 
-def section(reference: AnatomyResult) -> Section:
-    """What was found of attention distance."""
-    each = load_results(reference, ANALYSIS)
+def section(results: AnalysisResults) -> Section:
+    """Build the section."""
+    each = results.each
     return section_of(
-        reference,
-        ANALYSIS,
+        results,
         "Attention distance",
-        "How far, in pixels of the input, a head's patches attend on average; patches alone "
-        "have a place. What goes to a class token counts as no distance, or rows are "
-        "renormalised without it.",
-        checks=checks_of(attention_cases(each), each),
+        "Mean distance, in pixels of the input, over which the patches of a head attend to other "
+        "patches. Attention to a class token counts as no distance, or rows are renormalised "
+        "without it.",
+        checks=results.checks_of(attention_cases(each)),
         figures=(figure for model in each for figure in figures(model)),
-        table=table(each) if each else None,
+        tables=(table(each),) if each else (),
+        data=(
+            results.csv(
+                ANALYSIS,
+                "one line per head: its mean attention distance in pixels",
+                labels=("block", "head_number", "plain_uniform", "renormalised_uniform"),
+                variables=("plain", "renormalised"),
+            ),
+        ),
     )
-
-
-def data(reference: AnatomyResult) -> Iterator[Csv]:
-    """A line a head."""
-    text = lines(
-        reference,
-        ANALYSIS,
-        labels=("block", "head_number", "plain_uniform", "renormalised_uniform"),
-        variables=("plain", "renormalised"),
-    )
-    yield Csv("attention", text, "one line a head: its mean attention distance in pixels")
 
 
 def figures(one: ModelResult) -> Iterator[Figure]:
@@ -67,32 +60,34 @@ def figures(one: ModelResult) -> Iterator[Figure]:
                 draw.Panel(
                     title,
                     "mean attention distance (pixels)",
-                    [curve for block in chosen for curve in _sorted(one, way, block)],
-                    level=uniform(one.own, way),
+                    [curve for block in chosen for curve in _sorted(one, name, block)],
+                    level=uniform(one.own, name),
                 )
-                for way, title in ways(one).items()
+                for name, title in definitions(one).items()
             ],
             along="heads, sorted by distance",
-            level=ALL_ALIKE if uniform(one.own, "plain") is not None else "",
+            level=UNIFORM if uniform(one.own, "plain") is not None else "",
         ),
         alt=sentences(attention_cases([one]), f"Heads of {one.model}."),
-        caption=f"Heads of the lowest and highest blocks of {one.model}, each block's sorted by "
-        "their mean attention distance; bands are 95 % intervals over images.",
+        caption=f"Heads of the lowest and highest blocks of {one.model}, sorted by mean "
+        "attention distance. Bands are 95 % intervals over images.",
         data=ANALYSIS,
         models=[one.model],
     )
     yield render_figure(
         f"heads-of-all-blocks-{slug(one.model)}",
-        draw.heads_by_block([(title, _heads(one, way)) for way, title in ways(one).items()]),
+        draw.heads_by_block(
+            [(title, _heads(one, name)) for name, title in definitions(one).items()]
+        ),
         alt=_block_words(one),
-        caption=f"Every head of every block of {one.model}; lines are 95 % intervals over images.",
+        caption=f"Every head of every block of {one.model}. Lines are 95 % intervals over images.",
         data=ANALYSIS,
         models=[one.model],
     )
 
 
 def _block_words(one: ModelResult) -> str:
-    """How far the heads of the blocks at both ends attend, nearest and farthest."""
+    """Distances of the nearest and the farthest head of the first and the last block."""
     number, distance = one.own["block_number"].values, one.own["plain"].values
     near = [
         f"{distance[number == block].min():.1f} to {distance[number == block].max():.1f} pixels "
@@ -102,43 +97,43 @@ def _block_words(one: ModelResult) -> str:
     return f"Heads of {one.model} attend {' and '.join(near)} on average."
 
 
-def ways(one: ModelResult) -> dict[str, str]:
-    """Both ways of counting; one where there are no tokens but patches."""
+def definitions(one: ModelResult) -> dict[str, str]:
+    """Both definitions with their titles; one for networks without a class token."""
     same = np.array_equal(one.own["plain_uniform"], one.own["renormalised_uniform"])
-    return {"plain": "between patches"} if same else WAYS
+    return {"plain": "between patches"} if same else DEFINITIONS
 
 
-def _sorted(one: ModelResult, way: str, block: int) -> Iterator[draw.Curve]:
+def _sorted(one: ModelResult, name: str, block: int) -> Iterator[draw.Curve]:
     def ranked(dataset: xr.Dataset) -> xr.Dataset:
         own = dataset.isel(head=np.flatnonzero(dataset["block_number"].values == block))
-        own = own.isel(head=np.argsort(own[way].values, kind="stable"))
+        own = own.isel(head=np.argsort(own[name].values, kind="stable"))
         return own.assign_coords(rank=("head", np.arange(1, own.sizes["head"] + 1)))
 
     twin = None if one.untrained is None else ranked(one.untrained)
     model = ModelResult(one.model, one.family, ranked(one.own), twin)
     return curves(
         model,
-        way,
+        name,
         f"block {block}",
         at="rank",
         where=lambda dataset: np.ones(dataset.sizes["head"], bool),
     )
 
 
-def _heads(one: ModelResult, way: str) -> draw.Heads:
+def _heads(one: ModelResult, name: str) -> draw.Heads:
     own = one.own
     return draw.Heads(
         own["block_number"].values,
-        own[way].values,
-        own[f"{way}_low"].values if f"{way}_low" in own else None,
-        own[f"{way}_high"].values if f"{way}_low" in own else None,
-        uniform=own[f"{way}_uniform"].values,
-        untrained=None if one.untrained is None else one.untrained[way].values,
+        own[name].values,
+        own[f"{name}_low"].values if f"{name}_low" in own else None,
+        own[f"{name}_high"].values if f"{name}_low" in own else None,
+        uniform=own[f"{name}_uniform"].values,
+        untrained=None if one.untrained is None else one.untrained[name].values,
     )
 
 
 def table(each: list[ModelResult]) -> Table:
-    """By block: the mean distance over its heads, both ways, and its untrained twin's."""
+    """Mean distance over the heads of every block, by both definitions, and of the baseline."""
     rows: list[tuple[write.Cell, ...]] = []
     for one in each:
         number = one.own["block_number"].values
@@ -148,15 +143,15 @@ def table(each: list[ModelResult]) -> Table:
                 (
                     one.model,
                     str(one.own["block"].values[mine][0]),
-                    *(mean_of(one.own, way, mine) for way in WAYS),
-                    None if one.untrained is None else mean_of(one.untrained, "plain", mine),
+                    *(mean_of(one.own, name, mine) for name in DEFINITIONS),
+                    mean_of(one.untrained, "plain", mine),
                     float(one.own["plain_uniform"].values[mine][0]),
                 )
             )
     return Table(
-        ("model", "attention", "mean distance", "renormalised", "untrained twin", "all alike"),
+        ("model", "attention", "mean distance", "renormalised", "untrained baseline", UNIFORM),
         tuple(rows),
         caption="Mean attention distance over a block's heads in pixels, with 95 % intervals over "
-        "images, and that of attention to all tokens alike.",
+        "images, and that of uniform attention to all tokens.",
         decimals=2,
     )

@@ -1,4 +1,4 @@
-"""Layers of a dataset of receptive fields: which are meant, what limits them, what was sampled."""
+"""Layers of a dataset of receptive fields: kinds, names, limits of the image, sampled channels."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,38 +9,39 @@ import xarray as xr
 from seelike.analysis.claims.experiments.receptive_fields import rows_of
 from seelike.analysis.claims.results import ModelResult
 from seelike.analysis.networks.anatomy.field_numbers import AT_EDGE
+from seelike.tasks.reports.elements.wording import join_names
 
 Rows = npt.NDArray[np.bool_]
 BRANCHES = {"attention": "attention", "tokens": "token mixing", "mlp": "MLP", "unit": "the unit"}
 
 
 def kinds(dataset: xr.Dataset) -> list[str]:
-    """The kinds of residual sums that a model has."""
+    """Kinds of residual sums of a model."""
     return [kind for kind in BRANCHES if (dataset["kind"].values == kind).any()]
 
 
 def sublayers(dataset: xr.Dataset) -> list[str]:
-    """The places inside of blocks that are no side of a sum, such as ``norm1``, as they fire."""
+    """Layers inside blocks that are no side of a sum, such as ``norm1``, in forward order."""
     own = dataset["kind"].values[rows_of(dataset, role="layer")].tolist()
     return [kind for kind in dict.fromkeys(own) if kind]
 
 
 def groups(dataset: xr.Dataset) -> list[tuple[str, str]]:
-    """Kind and role of the layers of a model, those that there are."""
+    """Kinds and roles of the layers of a model."""
     sides = [(kind, role) for kind in kinds(dataset) for role in ("after", "before")]
     each = [*sides, *((kind, "layer") for kind in sublayers(dataset)), ("", "layer")]
     return [(kind, role) for kind, role in each if rows_of(dataset, role=role, kind=kind).any()]
 
 
-def called(role: str, kind: str) -> str:
-    """Layers of that role and kind in words."""
+def layer_label(role: str, kind: str) -> str:
+    """Name of the layers of that role and kind."""
     if role == "layer":
         return kind or "outside the blocks"
     return f"{role} {BRANCHES[kind]}"
 
 
 def uniform_level(name: str, shown: Sequence[tuple[xr.Dataset, Rows]]) -> float | None:
-    """What a uniform field would have for ``name`` where it is one number for all layers shown.
+    """Value of ``name`` for a uniform field, where it is one number for all layers shown.
 
     Args:
         name: A radius, such as ``radius_95``; other numbers have none.
@@ -54,43 +55,31 @@ def uniform_level(name: str, shown: Sequence[tuple[xr.Dataset, Rows]]) -> float 
 
 
 def edge_count(dataset: xr.Dataset, rows: Rows) -> str:
-    """How many of these layers have a 95 % radius that the image limits: '3 of 8'."""
+    """How many of these layers have a 95 % radius limited by the image: '3 of 8'."""
     return f"{int(dataset['radius_95_at_edge'].values[rows].sum())} of {int(rows.sum())}"
 
 
 def limited(each: Sequence[ModelResult]) -> Iterator[str]:
-    """One sentence: which layers' radii say how large the image is, and no more."""
-    told = []
-    for one in each:
-        rows = {
-            called(role, kind): rows_of(one.own, role=role, kind=kind)
-            for kind, role in groups(one.own)
-        }
-        at_edge = one.own["radius_95_at_edge"].values
-        mine = [f"{k} {edge_count(one.own, r)}" for k, r in rows.items() if at_edge[r].any()]
-        uniform = one.own["radius_95_uniform"].values
-        width = f"{uniform.min():.1f}"
-        if np.ptp(uniform) > 0.05:
-            width += f" to {uniform.max():.1f}"
-        told.append(f"{one.model} ({width} pixels) {', '.join(mine) if mine else 'none'}")
-    if told:
+    """Models with layers whose 95 % radius is limited by the size of the image."""
+    names = [one.model for one in each if one.own["radius_95_at_edge"].values.any()]
+    if names:
         yield (
-            "Radii are limited by the image where 95 % of the gradient reaches at least "
-            f"{AT_EDGE:.0%} as far as in a uniform field: {'; '.join(told)}."
+            f"Some 95 % radii of {join_names(names)} are limited by the size of the image: they "
+            f"reach at least {AT_EDGE:.0%} of the radius of a uniform field. The table counts them."
         )
 
 
 def sampled(each: Sequence[ModelResult]) -> Iterator[str]:
-    """One sentence: of how many layers the channels were sampled, and how."""
-    told = []
+    """How many layers of which models have sampled channels, and how they were sampled."""
+    models = []
     for one in each:
         some = int((one.own["channels_per_image"] < one.own["channels"]).sum())
         if some:
-            told.append(f"{one.model} {some} of {one.own.sizes['layer']}")
-    if told:
+            models.append(f"{one.model} {some} of {one.own.sizes['layer']}")
+    if models:
         of = each[0].own.attrs["channel_sample"]
         yield (
             f"Layers with more than {of['exact up to']} channels are averaged over a random sample "
             f"of {of['per image']} channels per image, {of['per group']} per "
-            f"{of['images per group']} images: {'; '.join(told)}."
+            f"{of['images per group']} images. Such layers: {'; '.join(models)}."
         )

@@ -1,4 +1,4 @@
-"""The section on localization (E8, E9): what tokens resemble, scores by depth, claims."""
+"""Section on localization (E8, E9): similarity of tokens to patches of the input, claims."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,60 +15,53 @@ from seelike.analysis.claims.experiments.localization import (
 from seelike.analysis.claims.results import ModelResult
 from seelike.storage.digest import slug
 from seelike.storage.reports import write
-from seelike.storage.reports.write import Csv, Figure, Section, Table
+from seelike.storage.reports.write import Figure, Section, Table
 from seelike.tasks.anatomy.localization import EMBEDDING, INSIDE, PIXELS, SCORES
 from seelike.tasks.reports.anatomy.localization_maps import maps
+from seelike.tasks.reports.anatomy.section import section_of
 from seelike.tasks.reports.elements.figures import render_figure
 from seelike.tasks.reports.elements.model_results import (
-    checks_of,
+    AnalysisResults,
     curves,
-    lines,
-    load_results,
     mean_of,
-    section_of,
     sentences,
 )
-from seelike.tasks.results import AnatomyResult
 
 ANALYSIS = "localization"
 PANELS = {
-    "share": ("Own patch is the first", "share of tokens"),
+    "share": ("Own patch most similar", "share of tokens"),
     "place": ("Place of the own patch", "0 the first, 1 the last"),
     "z": ("Own patch above the others", "standard deviations"),
 }
-# Of the place of the own patch and its standard score, where tokens know nothing of patches.
+# Place and standard score of the own patch for tokens that are independent of the patches.
 CHANCE = {"place": 0.5, "z": 0.0}
 
 
-def section(reference: AnatomyResult) -> Section:
-    """What was found of localization."""
-    each = load_results(reference, ANALYSIS)
+def section(results: AnalysisResults) -> Section:
+    """Build the section."""
+    each = results.each
     return section_of(
-        reference,
-        ANALYSIS,
-        "Where tokens look",
+        results,
+        "Localization of tokens",
         "CKA of every token of a layer, or location of a map, with every patch of the input over "
-        "the same images. A layer keeps locations where a token's own patch is the one it "
-        "resembles most. Maps finer than 16 x 16 are put together onto a grid that divides them.",
-        checks=checks_of(localization_cases(each), each),
+        "the same images. A layer keeps locations where a token is most similar to its own patch. "
+        "Maps finer than 16 x 16 are pooled onto a grid that divides them.",
+        checks=results.checks_of(localization_cases(each)),
         figures=figures(each),
-        table=table(each) if each else None,
+        tables=(table(each),) if each else (),
+        data=(
+            results.csv(
+                ANALYSIS,
+                "one line per layer and kind of patches: scores of its tokens",
+                labels=("tap", "patches", "depth", "rows", "columns", "varying"),
+                variables=(*SCORES, *INSIDE),
+            ),
+        ),
     )
-
-
-def data(reference: AnatomyResult) -> Iterator[Csv]:
-    """A line a layer and kind of patches."""
-    text = lines(
-        reference,
-        ANALYSIS,
-        labels=("tap", "patches", "depth", "rows", "columns", "varying"),
-        variables=(*SCORES, *INSIDE),
-    )
-    yield Csv("localization", text, "one line a layer and kind of patches: scores of its tokens")
 
 
 def figures(each: Sequence[ModelResult]) -> Iterator[Figure]:
-    """Scores of all models along depth, then of each model heatmaps of the tokens chosen."""
+    """Scores of all models along depth, then heatmaps of some tokens of each model."""
     if each:
         placed = [
             replace(
@@ -86,9 +79,9 @@ def figures(each: Sequence[ModelResult]) -> Iterator[Figure]:
                 level="by chance",
             ),
             alt=sentences(localization_cases(each), "Localization by depth."),
-            caption="How well each block's tokens keep their locations, against raw pixels; bands "
-            "are 95 % intervals over groups of images. The share is by chance one over the "
-            "number of patches.",
+            caption="How well the tokens of each block keep their locations, against raw pixels. "
+            "Bands are 95 % intervals over groups of images. The share expected by chance is one "
+            "over the number of patches.",
             data=ANALYSIS,
         )
     for one in each:
@@ -96,36 +89,36 @@ def figures(each: Sequence[ModelResult]) -> Iterator[Figure]:
             f"tokens-{slug(one.model)}",
             draw.place_maps(list(maps(one))),
             alt=_share_words(one),
-            caption=f"CKA of tokens of {one.model} with every patch of the input; the own patch is "
-            "outlined. One colour scale.",
+            caption=f"CKA of tokens of {one.model} with every patch of the input. A token's own "
+            "patch is outlined. One colour scale.",
             models=[one.model],
         )
 
 
 def _share_words(one: ModelResult) -> str:
-    """Of how many tokens the own patch is the first, in the row looked at closely."""
+    """Share of tokens that are most similar to their own patch, for alternative text."""
     row = looked_at(one.own)
     share, tap = float(one.own["share"].values[row][0]), str(one.own["tap"].values[row][0])
     return (
-        f"{one.model}: of {share:.0%} of the tokens of {tap} no patch of the input is more similar "
-        "than the own one."
+        f"{one.model}: {share:.0%} of the tokens of {tap} are most similar to their own patch of "
+        "the input."
     )
 
 
 def _panel(each: Sequence[ModelResult], name: str) -> draw.Panel:
-    drawn_ = [c for one in each for c in curves(one, name, one.model, at="depth", where=blocks_of)]
-    return draw.Panel(*PANELS[name], drawn_, level=CHANCE.get(name))
+    lines = [c for one in each for c in curves(one, name, one.model, at="depth", where=blocks_of)]
+    return draw.Panel(*PANELS[name], lines, level=CHANCE.get(name))
 
 
 def _placed(dataset: xr.Dataset) -> xr.Dataset:
-    """With the mean rank of the own patch as a place from 0 to 1, whatever the grid."""
+    """Add the mean rank of the own patch as a place from 0 to 1, whatever the grid."""
     of = dataset["varying"] - 1
     ends = [end for end in ("", "_low", "_high") if f"rank{end}" in dataset]
     return dataset.assign({f"place{end}": (dataset[f"rank{end}"] - 1) / of for end in ends})
 
 
 def table(each: Sequence[ModelResult]) -> Table:
-    """By block: the scores against both kinds of patches, and the untrained twin's."""
+    """Scores of every block against both kinds of patches, and of the untrained baseline."""
     rows: list[tuple[write.Cell, ...]] = []
     for one in each:
         for row in np.flatnonzero(blocks_of(one.own)):
@@ -151,18 +144,18 @@ def table(each: Sequence[ModelResult]) -> Table:
             "model",
             "block",
             "grid",
-            "own patch first",
-            "softly",
-            "softly, untrained",
-            "softly, embedded patches",
+            "own patch most similar",
+            "softmax score",
+            "softmax score, untrained",
+            "softmax score, embedded patches",
             "mean rank",
             "z-score",
         ),
         tuple(rows),
-        caption="Share of tokens whose own patch is the most similar of all, counted, and softly "
-        "(claims are about this one, which is smooth), against pixels and against embedded "
-        "patches; mean rank and standard score of the own patch against pixels; with 95 % "
-        "intervals over groups of images.",
+        caption="Share of tokens that are most similar to their own patch; its softmax score, "
+        "which is smooth and which claims use, against pixels and against embedded patches; mean "
+        "rank and standard score of the own patch against pixels. With 95 % intervals over groups "
+        "of images.",
         decimals=2,
     )
 

@@ -1,4 +1,4 @@
-"""Pictures of where tokens look: CKA of a token with every patch of the input."""
+"""Heatmaps of single tokens: CKA of a token with every patch of the input."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from seelike.analysis.claims.results import ModelResult
 
 
 def maps(one: ModelResult) -> Iterator[tuple[str, list[draw.Place]]]:
-    """A low, a middle and the row looked at closely, where their grids are one; then the twin's."""
+    """A low, a middle and the row used for claims, of one grid; then that of the baseline."""
     at = int(np.flatnonzero(looked_at(one.own))[0])
     grids = list(zip(one.own["rows"].values, one.own["columns"].values, strict=True))
     blocks = np.flatnonzero(blocks_of(one.own)).tolist()
@@ -26,7 +26,7 @@ def maps(one: ModelResult) -> Iterator[tuple[str, list[draw.Place]]]:
 
 
 def _tokens(dataset: xr.Dataset, row: int) -> list[draw.Place]:
-    """The tokens chosen for pictures, the class token first."""
+    """Heatmaps of the chosen tokens of a layer, the class token first."""
     layer = dataset.isel(layer=row)
     of = int(layer["rows"]), int(layer["columns"])
     count = of[0] * of[1]

@@ -1,4 +1,4 @@
-"""The section on effective receptive fields (E5): pictures, numbers along depth, claims."""
+"""Section on effective receptive fields (E5): pictures, numbers along depth, claims."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -13,31 +13,29 @@ from seelike.analysis.claims.results import ModelResult
 from seelike.analysis.networks.anatomy.field_numbers import AT_EDGE
 from seelike.storage.digest import slug
 from seelike.storage.reports import write
-from seelike.storage.reports.write import Csv, Figure, Section, Table
+from seelike.storage.reports.write import Figure, Section, Table
 from seelike.tasks.reports.anatomy.field_layers import (
     Rows,
-    called,
     edge_count,
     groups,
     kinds,
+    layer_label,
     limited,
     sampled,
     sublayers,
     uniform_level,
 )
+from seelike.tasks.reports.anatomy.section import section_of
 from seelike.tasks.reports.elements.figures import render_figure
 from seelike.tasks.reports.elements.model_results import (
-    checks_of,
+    AnalysisResults,
     curves,
-    lines,
-    load_results,
     mean_of,
-    section_of,
     sentences,
 )
-from seelike.tasks.results import AnatomyResult
 
 ANALYSIS = "receptive_fields"
+DATA = "receptive-fields"
 NUMBERS = {
     "centre_share": ("In the centre patch", "share of the gradient"),
     "radius_50": ("Half of it within", "radius (pixels)"),
@@ -52,42 +50,35 @@ UNIFORM, EDGE = "uniform field", "at the image's edge"
 RADII = ("95 % within, lowest quarter", "95 % within, highest quarter")
 
 
-def section(reference: AnatomyResult) -> Section:
-    """What was found of receptive fields."""
-    each = load_results(reference, ANALYSIS)
+def section(results: AnalysisResults) -> Section:
+    """Build the section."""
+    each = results.each
     return section_of(
-        reference,
-        ANALYSIS,
+        results,
         "Effective receptive fields",
         "The absolute gradient of each channel of a layer at its centre location with respect to "
-        "the input, averaged over channels and images: which pixels that location depends on. "
+        "the input, averaged over channels and images: the pixels that this location depends on. "
         "After a residual sum, before it (the branch alone), and of the sublayers. The centre "
         "patch is the part of the input that the location stands for: the input cut into as many "
         "pieces as the layer has locations.",
-        checks=checks_of(field_cases(each), each),
+        checks=results.checks_of(field_cases(each)),
         sentences=(*sampled(each), *limited(each)),
         figures=figures(each),
-        table=table(each) if each else None,
-    )
-
-
-def data(reference: AnatomyResult) -> Iterator[Csv]:
-    """A line a tap."""
-    text = lines(
-        reference,
-        ANALYSIS,
-        labels=("tap", "role", "kind", "depth", *OF_LAYERS),
-        variables=tuple(NUMBERS),
-    )
-    yield Csv(
-        "receptive-fields",
-        text,
-        "one line per layer: channels, centre share, radii in pixels and those of a uniform field",
+        tables=(table(each),) if each else (),
+        data=(
+            results.csv(
+                DATA,
+                "one line per layer: channels, centre share, radii in pixels and those of a "
+                "uniform field",
+                labels=("tap", "role", "kind", "depth", *OF_LAYERS),
+                variables=tuple(NUMBERS),
+            ),
+        ),
     )
 
 
 def figures(each: list[ModelResult]) -> Iterator[Figure]:
-    """All models along depth; then of each model the pictures, and both sides along depth."""
+    """All models along depth; then the pictures of each model, and both sides along depth."""
     summed = [one for one in each if rows_of(one.own, role="after").any()]
     if summed:
         drawing = _panels(
@@ -105,10 +96,10 @@ def figures(each: list[ModelResult]) -> Iterator[Figure]:
             "fields-by-depth",
             drawing,
             alt=sentences(field_cases(each), "Receptive fields by depth."),
-            caption="Receptive fields after every residual sum; bands are 95 % intervals over "
-            "groups of images. Pixels of each model's own input; the centre patch grows where a "
-            "network's grid gets coarser.",
-            data="receptive-fields",
+            caption="Receptive fields after every residual sum. Bands are 95 % intervals over "
+            "groups of images. Pixels are those of each model's own input. The centre patch grows "
+            "where a network's grid gets coarser.",
+            data=DATA,
         )
     for one in each:
         yield render_figure(
@@ -116,7 +107,7 @@ def figures(each: list[ModelResult]) -> Iterator[Figure]:
             draw.pictures(list(_pictures(one))),
             alt=_words(one),
             caption=f"Receptive fields of {one.model}, low layers left. Each picture has its own "
-            "scale, by the square root; the centre patch is outlined.",
+            "square-root scale. The centre patch is outlined.",
             models=[one.model],
         )
         if sublayers(one.own):
@@ -135,7 +126,7 @@ def figures(each: list[ModelResult]) -> Iterator[Figure]:
                 alt=_words(one),
                 caption=f"Receptive fields of {one.model} after the residual sums, and before "
                 "them, of the branches alone.",
-                data="receptive-fields",
+                data=DATA,
                 models=[one.model],
             )
 
@@ -146,8 +137,8 @@ def _panels(each: list[draw.Panel]) -> Drawing:
 
 
 def _words(one: ModelResult) -> str:
-    """What of each kind of layers lies in the centre patch, and how wide fields grow."""
-    told = []
+    """Centre share and radii of each kind of layers, for alternative text."""
+    each = []
     for kind, role in groups(one.own):
         if role == "layer" and kind:
             continue  # Sublayers are in the table.
@@ -155,15 +146,15 @@ def _words(one: ModelResult) -> str:
         low, high = quarters(one.own, role=role, kind=kind)
         share = one.own["centre_share"].values[mine].mean()
         near, far = (one.own["radius_95"].values[rows].mean() for rows in (low, high))
-        told.append(
-            f"{called(role, kind)} {share:.2f} of the gradient lies in the centre patch and 95 % "
-            f"within {near:.1f} pixels in the lowest quarter, {far:.1f} in the highest"
+        each.append(
+            f"{layer_label(role, kind)} {share:.2f} of the gradient lies in the centre patch, and "
+            f"95 % within {near:.1f} pixels in the lowest quarter, {far:.1f} in the highest"
         )
-    return f"Receptive fields of {one.model}: {'; '.join(told)}."
+    return f"Receptive fields of {one.model}: {'; '.join(each)}."
 
 
 def _inside_words(one: ModelResult) -> str:
-    """How much of the sublayers' fields lies in the centre patch: of the least and the most."""
+    """Smallest and largest centre share of the sublayers, for alternative text."""
     share = {
         kind: float(
             one.own["centre_share"].values[rows_of(one.own, role="layer", kind=kind)].mean()
@@ -192,7 +183,7 @@ def _sides(one: ModelResult) -> Iterator[draw.Panel]:
                 curve
                 for kind in kinds(one.own)
                 for role in ("after", "before")
-                for curve in _along(one, name, called(role, kind), role=role, kind=kind)
+                for curve in _along(one, name, layer_label(role, kind), role=role, kind=kind)
             ],
             uniform_level(name, [(one.own, one.own["role"].values != "layer")]),
         )
@@ -201,7 +192,7 @@ def _sides(one: ModelResult) -> Iterator[draw.Panel]:
 def _pictures(one: ModelResult) -> Iterator[tuple[str, list[draw.Field]]]:
     """A row per side of a kind of sum; where there are no sums, one of the study's layers."""
     rows = [
-        (called(role, kind), rows_of(one.own, role=role, kind=kind), "block")
+        (layer_label(role, kind), rows_of(one.own, role=role, kind=kind), "block")
         for kind in kinds(one.own)
         for role in ("after", "before")
     ]
@@ -224,7 +215,7 @@ def _row(dataset: xr.Dataset, chosen: Rows, title: str) -> list[draw.Field]:
 
 
 def table(each: list[ModelResult]) -> Table:
-    """Of every side of every kind of sum: share in the centre, radius low and high."""
+    """Centre share and radii, a row per side of every kind of sum."""
     rows: list[tuple[write.Cell, ...]] = []
     for one in each:
         for kind, role in groups(one.own):
@@ -233,7 +224,7 @@ def table(each: list[ModelResult]) -> Table:
             rows.append(
                 (
                     one.model,
-                    called(role, kind),
+                    layer_label(role, kind),
                     mean_of(one.own, "centre_share", of(one.own)),
                     None
                     if one.untrained is None
@@ -244,9 +235,9 @@ def table(each: list[ModelResult]) -> Table:
                 )
             )
     return Table(
-        ("model", "where", "share in the centre patch", "untrained twin", *RADII, EDGE),
+        ("model", "where", "share in the centre patch", "untrained baseline", *RADII, EDGE),
         tuple(rows),
         caption="Means over layers with 95 % intervals over groups of images; radii in pixels. At "
         "the image's edge: layers whose 95 % radius is at least "
-        f"{AT_EDGE:.0%} of a uniform field's.",
+        f"{AT_EDGE:.0%} of that of a uniform field.",
     )

@@ -1,6 +1,6 @@
-"""The report of an anatomy: a section an analysis, and what stands behind it."""
+"""The report of an anatomy: a section per analysis, and its provenance."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +8,6 @@ import xarray as xr
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from seelike.analysis.claims import tally
 from seelike.storage.digest import slug
 from seelike.storage.reports import write
 from seelike.storage.reports.write import Group, Page, Table
@@ -21,26 +20,29 @@ from seelike.tasks.reports.anatomy import (
     receptive_fields,
     residuals,
 )
-from seelike.tasks.reports.comparison.report import NOTHING, verdict_notes
-from seelike.tasks.reports.elements.claims import listed
-from seelike.tasks.reports.elements.lineage import from_anatomy, pick_first_figure, with_lineage
+from seelike.tasks.reports.anatomy.section import SectionBuilder
+from seelike.tasks.reports.elements.lineage import from_analysis, with_lineage
+from seelike.tasks.reports.elements.model_results import AnalysisResults, load_results
+from seelike.tasks.reports.elements.page import (
+    NO_FAILURES,
+    failure_warnings,
+    image_warnings,
+    images_group,
+    models_group,
+    report_page,
+    versions_group,
+)
+from seelike.tasks.reports.elements.wording import join_names
 from seelike.tasks.results import AnatomyResult
 from seelike.tasks.runtime.retries import RETRIED
 
-# In reading order.
-SECTIONS = {
-    one.ANALYSIS: one
-    for one in (
-        attention,
-        heads,
-        receptive_fields,
-        residuals,
-        localization,
-        ablation,
-    )
+# By analysis, in reading order.
+SECTIONS: dict[str, SectionBuilder] = {
+    one.ANALYSIS: one.section
+    for one in (attention, heads, receptive_fields, residuals, localization, ablation)
 }
 
-# One of their numbers, and how many images it takes until there is an interval.
+# Analyses with intervals over groups of images: a variable, and the images that two groups take.
 LEFT_OUT_IN_GROUPS = {
     heads.ANALYSIS: ("length", GRAM + LEAST),
     receptive_fields.ANALYSIS: ("centre_share", GROUP + 1),
@@ -55,53 +57,46 @@ def write_anatomy(
     *,
     images: dict[str, Any],
     folder: str,
-    missing: Mapping[str, str] = NOTHING,
+    missing: Mapping[str, str] = NO_FAILURES,
 ) -> AnatomyResult:
-    """Draw and write the report into ``folder``; the reference with its path.
+    """Draw the report of an anatomy and write it.
 
-    ``images`` describes the image set. ``missing`` says why models of the study are not in it.
+    Args:
+        reference: The anatomy in a store.
+        images: Description of the image set.
+        folder: Where the report goes.
+        missing: Models of the study that failed, and why.
+
+    Returns:
+        The same anatomy with the path of its report.
     """
     page = page_of(reference, images=images, missing=missing)
     return replace(reference, report=write.write(folder, page, store=reference.store))
 
 
 def page_of(
-    reference: AnatomyResult, *, images: dict[str, Any], missing: Mapping[str, str] = NOTHING
+    reference: AnatomyResult, *, images: dict[str, Any], missing: Mapping[str, str] = NO_FAILURES
 ) -> Page:
-    """The whole report, as a page to be rendered."""
+    """Build the report of an anatomy; parameters as for ``write_anatomy``."""
     asked = {one.analysis for one in reference.found}
-    chosen = [SECTIONS[name] for name in SECTIONS if name in asked]
-    sections = [
-        with_lineage(one.section(reference), from_anatomy(reference, one.ANALYSIS))
-        for one in chosen
-    ]
-    models = dict.fromkeys(
-        one.plan.name for one in reference.found if not one.plan.subject.baseline_of
-    )
-    verdicts = [check.verdict for section in sections for check in section.checks]
-    lead = [
-        f"Looked into on {images['count']} images ({images['source']}), every model on the same "
-        "images in the same order."
-    ]
-    if verdicts:
-        lead.insert(
-            0, f"Of {len(verdicts)} claims of the study, on these networks: {tally(verdicts)}."
-        )
-    first, rest = pick_first_figure(sections, _telling(models))
-    return Page(
-        title=f"What goes on inside {listed(list(models))}?",
-        lead=tuple(lead),
-        first=first,
-        sections=rest,
-        provenance=tuple(_provenance(reference, images)),
-        data=tuple(csv for one in chosen for csv in one.data(reference)),
-        warnings=(*_warnings(missing, images), *_too_few(reference)),
-        notes=tuple(verdict_notes(verdicts)),
+    results = [load_results(reference, name) for name in SECTIONS if name in asked]
+    own = (one.plan.name for one in reference.found if not one.plan.subject.baseline_of)
+    models = list(dict.fromkeys(own))
+    return report_page(
+        f"What goes on inside {join_names(models)}?",
+        [
+            f"Analysed on {images['count']} images ({images['source']}), every model on the same "
+            "images in the same order."
+        ],
+        [with_lineage(SECTIONS[one.analysis](one), from_analysis(one)) for one in results],
+        first=_first_figures(models),
+        provenance=_provenance(results, images),
+        warnings=(*failure_warnings(missing), *image_warnings(images), *_too_few(results)),
     )
 
 
-def _telling(models: Iterable[str]) -> list[str]:
-    """The figures that show most, best first."""
+def _first_figures(models: Iterable[str]) -> list[str]:
+    """Candidates for the figure of the first screen, the best first."""
     return [
         "fields-by-depth",
         "localization-by-depth",
@@ -109,68 +104,44 @@ def _telling(models: Iterable[str]) -> list[str]:
     ]
 
 
-def _warnings(missing: Mapping[str, str], images: dict[str, Any]) -> Iterator[str]:
-    for model, why in missing.items():
-        yield f"Model {model!r} of the study is missing here, it failed: {why}."
-    if images["left_out"]:
-        names = ", ".join(images["left_out"])
-        yield f"{len(images['left_out'])} images could not be read and were left out: {names}."
-
-
-def _too_few(reference: AnatomyResult) -> Iterator[str]:
-    for analysis, (number, least) in LEFT_OUT_IN_GROUPS.items():
-        there = [one for one in reference.found if one.analysis == analysis and one.name]
-        known = [reference.open(one.plan.name, analysis) for one in there]
-        if any(_of_one_group(dataset, number) for dataset in known):
+def _too_few(results: Sequence[AnalysisResults]) -> Iterator[str]:
+    for one in results:
+        number, least = LEFT_OUT_IN_GROUPS.get(one.analysis, ("", 0))
+        if number and any(_of_one_group(dataset, number) for dataset in one.datasets.values()):
             yield (
-                f"Too few images for intervals of {analysis.replace('_', ' ')}: {least} or more "
-                "make two groups, of which each is left out in turn."
+                f"Too few images for intervals of {one.analysis.replace('_', ' ')}: they take "
+                f"{least} or more, which make two groups to leave out in turn."
             )
 
 
 def _of_one_group(dataset: xr.Dataset, number: str) -> bool:
-    """Whether nothing can be left out; of heads that shows when they are beside units."""
+    """Whether nothing can be left out; for heads the number of batches shows it."""
     if "batch" in dataset.sizes:
         return dataset.sizes["batch"] < 2
     return f"{number}_low" not in dataset
 
 
-def _provenance(reference: AnatomyResult, images: dict[str, Any]) -> Iterator[Group]:
-    yield Group("Images", tuple((key, str(images[key])) for key in ("source", "count", "digest")))
-    plans = {one.plan.name: one.plan for one in reference.found}
-    models = Table(
-        ("model", "architecture", "weights", "parameters", "input", "digest of weights"),
-        tuple(
-            (
-                name,
-                plan.facts["architecture"],
-                "trained" if plan.facts["trained"] else "untrained",
-                plan.facts["parameters"],
-                " × ".join(map(str, plan.facts["input"])),
-                plan.facts["weights"][:12],
-            )
-            for name, plan in plans.items()
-        ),
-    )
-    yield Group("Models", tables=(models,))
-    known = {
-        (one.plan.name, one.analysis): reference.open(one.plan.name, one.analysis).attrs
-        for one in reference.found
-        if one.name
-    }
-    rows = tuple(
-        (
-            one.analysis,
-            one.plan.name,
-            known[one.plan.name, one.analysis]["images"]["used"],
-            known[one.plan.name, one.analysis]["interval"],
-            known[one.plan.name, one.analysis]["seconds"],
-            one.name[:12],
-        )
-        for one in reference.found
-        if one.name
-    )
-    header = ("analysis", "model", "images", "interval", "seconds", "in the store")
-    yield Group("How it was computed", tables=(Table(header, rows),))
-    if known:
-        yield Group("Versions", tuple(next(iter(known.values()))["versions"].items()))
+def _provenance(results: Sequence[AnalysisResults], images: Mapping[str, Any]) -> Iterator[Group]:
+    yield images_group(images)
+    plans = {one.plan.name: one.plan for each in results for one in each.found}
+    yield models_group({name: plan.facts for name, plan in plans.items()}, {})
+    rows = []
+    for each in results:
+        for one in each.found:
+            if one.name:
+                known = each.datasets[one.plan.name].attrs
+                rows.append(
+                    (
+                        one.analysis,
+                        one.plan.name,
+                        known["images"]["used"],
+                        known["interval"],
+                        known["seconds"],
+                        one.name[:12],
+                    )
+                )
+    header = ("analysis", "model", "images", "interval", "seconds", "digest in the store")
+    yield Group("How it was computed", tables=(Table(header, tuple(rows)),))
+    known_versions = next((each.attributes for each in results if each.attributes), None)
+    if known_versions is not None:
+        yield versions_group(known_versions["versions"])

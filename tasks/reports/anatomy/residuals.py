@@ -1,6 +1,5 @@
-"""The section on skip connections (E6): norm ratios and cosines of skip and branch, claims."""
+"""Section on skip connections (E6): norm ratios and cosines of skip and branch, claims."""
 
-from collections.abc import Iterator
 from functools import partial
 
 from seelike.analysis import figures as draw
@@ -8,69 +7,62 @@ from seelike.analysis.claims.experiments.residuals import residual_cases, rows_o
 from seelike.analysis.claims.results import ModelResult
 from seelike.storage.digest import slug
 from seelike.storage.reports import write
-from seelike.storage.reports.write import Csv, Figure, Section, Table
+from seelike.storage.reports.write import Figure, Section, Table
+from seelike.tasks.reports.anatomy.section import section_of
 from seelike.tasks.reports.elements.figures import render_figure
 from seelike.tasks.reports.elements.model_results import (
-    checks_of,
+    AnalysisResults,
     curves,
-    lines,
-    load_results,
     mean_of,
-    section_of,
 )
-from seelike.tasks.results import AnatomyResult
 
 ANALYSIS = "residuals"
 BRANCHES = {"attention": "attention", "tokens": "token mixing", "mlp": "MLP", "unit": "unit"}
 TOKENS = {"cls": "class token", "spatial": "patches"}
 
 
-def section(reference: AnatomyResult) -> Section:
-    """What was found of skip connections."""
-    each = load_results(reference, ANALYSIS)
+def section(results: AnalysisResults) -> Section:
+    """Build the section."""
+    each = results.each
     return section_of(
-        reference,
-        ANALYSIS,
+        results,
         "Skip connections",
-        "The norm of the skip over the norm of the branch that is added to it, and the cosine "
-        "between them: of the class token, and the mean over patches or pixels.",
-        checks=checks_of(residual_cases(each), each),
+        "Norm of the skip over the norm of the branch that is added to it, and the cosine between "
+        "them: of the class token, and the mean over patches or pixels.",
+        checks=results.checks_of(residual_cases(each)),
         figures=map(figure, each),
-        table=table(each) if each else None,
+        tables=(table(each),) if each else (),
+        data=(
+            results.csv(
+                ANALYSIS,
+                "one line per residual sum and kind of token: norm ratio, cosine",
+                labels=("residual", "kind", "token", "depth"),
+                variables=("ratio", "cosine"),
+            ),
+        ),
     )
-
-
-def data(reference: AnatomyResult) -> Iterator[Csv]:
-    """A line a residual sum and kind of token."""
-    text = lines(
-        reference,
-        ANALYSIS,
-        labels=("residual", "kind", "token", "depth"),
-        variables=("ratio", "cosine"),
-    )
-    yield Csv("residuals", text, "one line a residual sum and kind of token: norm ratio, cosine")
 
 
 def _lines(one: ModelResult) -> list[tuple[str, str, str]]:
-    """Kind, token and label of every line of a model's figure."""
+    """Kind, token and label of every curve of a model's figure."""
     several = (one.own["token"].values == "cls").any()
     return [
-        (kind, token, f"{words_}, {TOKENS[token]}" if several else words_)
-        for kind, words_ in BRANCHES.items()
+        (kind, token, f"{name}, {TOKENS[token]}" if several else name)
+        for kind, name in BRANCHES.items()
         for token in TOKENS
         if rows_of(one.own, token=token, kind=kind).any()
     ]
 
 
 def _words(one: ModelResult) -> str:
-    """The mean ratio of both halves, of every line of a model's figure."""
-    told = []
+    """Mean ratio in both halves of the network, for the alternative text of its figure."""
+    each = []
     for kind, token, label in _lines(one):
         of = partial(rows_of, one.own, token=token, kind=kind)
         low, high = (one.own["ratio"].values[of(part=part)] for part in ("lower", "upper"))
         if len(low) and len(high):
-            told.append(f"{label} {low.mean():.1f} in the lower half, {high.mean():.1f} above")
-    return f"{one.model}: norm of the skip over the branch, on average: {'; '.join(told)}."
+            each.append(f"{label} {low.mean():.1f} in the lower half, {high.mean():.1f} above")
+    return f"{one.model}: norm of the skip over the branch, on average: {'; '.join(each)}."
 
 
 def figure(one: ModelResult) -> Figure:
@@ -96,9 +88,9 @@ def figure(one: ModelResult) -> Figure:
     ]
     return render_figure(
         f"skips-{slug(one.model)}",
-        draw.panels(panels, along="depth (0 input, 1 output)", level="as long; at a right angle"),
+        draw.panels(panels, along="depth (0 input, 1 output)", level="equal norms; right angle"),
         alt=_words(one),
-        caption=f"Skip and branch at every residual sum of {one.model}; bands are 95 % intervals "
+        caption=f"Skip and branch at every residual sum of {one.model}. Bands are 95 % intervals "
         "over images.",
         data=ANALYSIS,
         models=[one.model],
@@ -106,7 +98,7 @@ def figure(one: ModelResult) -> Figure:
 
 
 def table(each: list[ModelResult]) -> Table:
-    """Mean ratio of both halves and mean cosine, a row a line of the figures."""
+    """Mean ratio of both halves and mean cosine, a row per curve of the figures."""
     rows: list[tuple[write.Cell, ...]] = []
     for one in each:
         for kind, token, label in _lines(one):
@@ -124,7 +116,14 @@ def table(each: list[ModelResult]) -> Table:
                 )
             )
     return Table(
-        ("model", "branch", "ratio, lower half", "ratio, upper half", "untrained twin", "cosine"),
+        (
+            "model",
+            "branch",
+            "ratio, lower half",
+            "ratio, upper half",
+            "ratio, untrained",
+            "cosine",
+        ),
         tuple(rows),
         caption="Means over residual sums, with 95 % intervals over images.",
         decimals=2,

@@ -1,4 +1,4 @@
-"""The section of a report on chance: what is more alike than shuffled images would be."""
+"""Section on chance: similarity beyond that of shuffled images."""
 
 from collections.abc import Iterator, Sequence
 from itertools import permutations
@@ -9,14 +9,23 @@ import xarray as xr
 from seelike.analysis.similarity.significance.permutation_tests import LEVEL
 from seelike.storage.reports.write import Cell, Section, Table
 from seelike.tasks.comparison.undefined import defined
+from seelike.tasks.reports.comparison.comparison_view import ComparisonView
 from seelike.tasks.reports.methods.comparison import chance_method
 
 ABOVE = "pairs of layers above chance"
 MATCHES = "best matches above chance"
 
 
+def section(view: ComparisonView) -> Section | None:
+    """Build the section for a comparison with permutations and two models or more."""
+    models = view.shown.models
+    if "cka_p" not in view.dataset or len(models) < 2:
+        return None
+    return chance(view.dataset, models, view.measures)
+
+
 def chance(dataset: xr.Dataset, models: Sequence[str], measures: Sequence[str]) -> Section:
-    """Similarity of ``models`` beyond what shuffled images show, across models and within.
+    """Section on the similarity of ``models`` beyond chance, across models and within.
 
     By CKA for every two models and every model, by the other ``measures`` for all together.
     """
@@ -36,14 +45,14 @@ def chance(dataset: xr.Dataset, models: Sequence[str], measures: Sequence[str]) 
                     "mean calibrated CKA",
                 ),
                 tuple(_across(dataset, a, b) for a, b in permutations(models, 2)),
-                caption="Across models, each pair of models a family of its own. Corrected: for "
+                caption="Across models; each pair of models is a family of tests. Corrected: for "
                 f"all {_model_pairs(dataset)} pairs of models. Calibrated CKA is 0 at the 95 % "
-                "point of the shuffles and 1 at 1.",
+                "point of the shuffles and 1 for CKA 1.",
             ),
             Table(
                 ("layers of", ABOVE, MATCHES, "mean CKA", "mean calibrated CKA"),
                 tuple(_within(dataset, model) for model in models),
-                caption="Within a model, each model a family of its own: pairs of different "
+                caption="Within a model; each model is a family of tests: pairs of different "
                 "layers, and each layer's best match among the model's other layers.",
             ),
             *([_by_measure(dataset, models, others)] if others else []),
@@ -54,23 +63,23 @@ def chance(dataset: xr.Dataset, models: Sequence[str], measures: Sequence[str]) 
 
 def _words(dataset: xr.Dataset, measures: Sequence[str]) -> Iterator[str]:
     yield (
-        "The images of one model were shuffled within their batches "
-        f"{dataset.attrs['permutations']} times. Pairs of layers within a model are tested apart "
-        "from pairs across models. Within each model, and across each pair of models, at most "
-        f"{LEVEL:.0%} of the pairs called above chance are false on average (false-discovery "
-        "rate, Benjamini and Hochberg)."
+        f"The images of one model were shuffled within their batches "
+        f"{dataset.attrs['permutations']} times. Pairs of layers within a model are tested "
+        "separately from pairs across models. Within each model, and across each pair of models, "
+        f"the false-discovery rate is {LEVEL:.0%}: so many of the pairs that are above chance are "
+        "false on average (Benjamini and Hochberg)."
     )
     yield (
-        "A pair across two models is called above chance only if the two models are: their "
-        "largest CKA is tested against the largest across any two models of this comparison "
-        "under the same shuffles (Westfall and Young). Hence at most "
-        f"{LEVEL:.0%} of reports on unrelated models call any pair across models above chance. "
-        "Best matches, tested against the best matches under the same shuffles, follow both rules."
+        "A pair across two models counts as above chance only if the two models do: their "
+        "largest CKA is tested against the largest across any two models of this comparison under "
+        "the same shuffles (Westfall and Young). In a comparison of unrelated models, any pair "
+        f"across models counts as above chance with a probability of at most {LEVEL:.0%}. Best "
+        "matches are tested against the best matches under the same shuffles, by both rules."
     )
     about = dataset.attrs["measures"]
     untested = [about[name]["title"] for name in measures if f"{name}_p" not in dataset]
     if untested:
-        yield f"Without a null, as the study asks for no permutations: {', '.join(untested)}."
+        yield f"Not tested, because the study sets no permutations for them: {', '.join(untested)}."
 
 
 def _model_pairs(dataset: xr.Dataset) -> int:
@@ -123,9 +132,9 @@ def _by_measure(dataset: xr.Dataset, models: Sequence[str], names: Sequence[str]
             "mean calibrated",
         ),
         tuple(_measure_row(dataset, models, name) for name in names),
-        caption="By the other measures, families as above; a pair of layers and a pair of models "
-        "count both ways. Cells where a measure is undefined are left out. Fits are costly, and so "
-        "tested with fewer permutations.",
+        caption="By the other measures; families of tests as above. A pair of layers and a pair "
+        "of models count in both directions. Cells where a measure is undefined are left out. "
+        "Fitted measures are costly and have fewer permutations.",
     )
 
 

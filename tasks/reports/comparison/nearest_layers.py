@@ -1,4 +1,4 @@
-"""The section on nearest layers: of every model's layers, those of other models most like it."""
+"""Section on nearest layers: for every layer, the most similar layers of other models."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,20 +10,23 @@ import xarray as xr
 from seelike.analysis.similarity import Estimate
 from seelike.analysis.similarity.nearest.nearest import largest_places
 from seelike.storage.reports.write import Csv, Section, Table
-from seelike.tasks.reports.elements.claims import cell
-from seelike.tasks.reports.elements.tables import as_csv
+from seelike.tasks.reports.comparison.comparison_view import ComparisonView
+from seelike.tasks.reports.elements.tables import columns_of, csv_file, ends
+from seelike.tasks.reports.elements.wording import join_names
 from seelike.tasks.reports.methods.comparison import cka_method
 
-# Neighbours that the numbers have of every layer, and those that the table shows.
+# Neighbours of every layer in the CSV file, and in the table.
 COUNT, SHOWN = 10, 3
 # Layers of a model that the table shows, spread over its depth.
 LAYERS = 5
-NEAREST = "Nearest: the highest CKA with a layer of any other model; untrained twins are left out."
+NEAREST = (
+    "Nearest: the highest CKA with a layer of any other model; untrained baselines are left out."
+)
 
 
 @dataclass(frozen=True)
 class Match:
-    """One layer of one model, and the layer of another that is ``rank`` in being like it."""
+    """A layer of a model, and the layer of another model at ``rank`` of similarity to it."""
 
     model: str
     tap: str
@@ -35,38 +38,37 @@ class Match:
     cka: Estimate
 
 
-def nearest_sections(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Section]:
-    """The section for ``models``, where there are two or more of them."""
+def section(view: ComparisonView) -> Section | None:
+    """Build the section for a comparison of two models or more."""
+    models = view.models
     if len(models) < 2:
-        return
-    found = list(matches(dataset, models))
-    yield Section(
+        return None
+    found = list(matches(view.dataset, models))
+    return Section(
         "Nearest layers in other models",
         paragraphs=tuple(words(found, model) for model in models),
-        tables=(_table(found, models),),
-        method=cka_method(dataset, NEAREST),
+        tables=(_summary(found, models), _table(found, models)),
+        method=cka_method(view.dataset, NEAREST),
+        data=(_csv(found),),
     )
 
 
-def nearest_data(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Csv]:
-    """The numbers of all layers."""
-    if len(models) < 2:
-        return
+def _csv(found: Sequence[Match]) -> Csv:
     columns = ("model", "tap", "depth", "rank", "other_model", "other_tap", "other_depth")
-    rows = [
+    rows = (
         (
             *(one.model, one.tap, one.depth, one.rank),
             *(one.other, one.other_tap, one.other_depth),
-            *(one.cka.value, one.cka.low, one.cka.high),
+            *ends(one.cka),
         )
-        for one in matches(dataset, models)
-    ]
-    text = as_csv((*columns, "cka", "cka_low", "cka_high"), rows)
-    yield Csv("nearest", text, f"the {COUNT} nearest layers in other models of each")
+        for one in found
+    )
+    about = f"one line per layer and each of its {COUNT} nearest layers in other models"
+    return csv_file("nearest", about, (*columns, *columns_of(["cka"])), rows)
 
 
 def matches(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Match]:
-    """The ``COUNT`` nearest layers in others of ``models`` of each layer, model after model."""
+    """For each layer of ``models``, the ``COUNT`` nearest layers of the others, in their order."""
     # As kept, they are strings of variable length, which NumPy does not cast.
     model, tap = (
         np.array([str(one) for one in dataset[key].values]) for key in ("model_a", "tap_a")
@@ -89,16 +91,42 @@ def matches(dataset: xr.Dataset, models: Sequence[str]) -> Iterator[Match]:
 
 
 def words(found: Sequence[Match], model: str) -> str:
-    """In which other models the nearest layers of ``model`` lie, and how alike they are."""
-    nearest = [one for one in found if one.model == model and one.rank == 1]
-    counts = Counter(one.other for one in nearest).most_common()
-    where = ", ".join(f"{count} in {other}" for other, count in counts)
-    most, least = (f(nearest, key=lambda one: one.cka.value) for f in (max, min))
-    return (
-        f"{model}: of its {len(nearest)} layers the nearest layer in another model is {where}; "
-        f"the most alike are {most.tap} and {most.other}'s {most.other_tap} "
-        f"(CKA {most.cka.value:.2f}), and {least.tap} is the least like any "
-        f"(CKA {least.cka.value:.2f})."
+    """The other models that most of the nearest layers of ``model`` belong to."""
+    nearest = _nearest(found, model)
+    (first, most), *_ = counts = Counter(one.other for one in nearest).most_common()
+    if 2 * most > len(nearest):
+        return f"{model}: most of its nearest layers lie in {first}."
+    return f"{model}: its nearest layers lie in {join_names(other for other, _ in counts)}."
+
+
+def _nearest(found: Sequence[Match], model: str) -> list[Match]:
+    """The nearest layer of each layer of ``model``."""
+    return [one for one in found if one.model == model and one.rank == 1]
+
+
+def _summary(found: Sequence[Match], models: Sequence[str]) -> Table:
+    rows = []
+    for model in models:
+        nearest = _nearest(found, model)
+        counts = Counter(one.other for one in nearest).most_common()
+        most, least = (f(nearest, key=lambda one: one.cka.value) for f in (max, min))
+        rows.append(
+            (
+                model,
+                len(nearest),
+                ", ".join(f"{count} in {other}" for other, count in counts),
+                f"{most.tap} and {most.other}: {most.other_tap}",
+                most.cka,
+                least.tap,
+                least.cka,
+            )
+        )
+    return Table(
+        ("model", "layers", "nearest layers", "most alike", "CKA", "least like any", "its CKA"),
+        tuple(rows),
+        caption="In which models the nearest layers lie, the layer that is most like one of "
+        "another model, and the layer that is least like any; with 95 % intervals over batches of "
+        "images.",
     )
 
 
@@ -109,7 +137,7 @@ def _table(found: Sequence[Match], models: Sequence[str]) -> Table:
         places = np.unique(np.linspace(0, len(taps) - 1, LAYERS).round().astype(int))
         shown = {taps[place] for place in places}
         rows += [
-            (one.model, one.tap, one.rank, f"{one.other}: {one.other_tap}", cell(one.cka))
+            (one.model, one.tap, one.rank, f"{one.other}: {one.other_tap}", one.cka)
             for one in found
             if one.model == model and one.tap in shown and one.rank <= SHOWN
         ]
@@ -117,7 +145,7 @@ def _table(found: Sequence[Match], models: Sequence[str]) -> Table:
         ("model", "layer", "rank", "layer of another model", "CKA"),
         tuple(rows),
         caption=f"The {SHOWN} nearest layers in other models, for layers spread over each model's "
-        "depth, with 95 % intervals over batches of images; all layers are in the numbers.",
+        "depth, with 95 % intervals over batches of images; all layers are in nearest.csv.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The sections of a report beyond E1 and E2: chance, seeds, exactness, other measures, sweep."""
+"""Sections on measures beyond minibatch CKA: agreement with exact CKA, sweep, other measures."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,43 +7,44 @@ import numpy as np
 import xarray as xr
 
 from seelike.analysis import figures as draw
-from seelike.analysis.claims.findings import ComparedModels
-from seelike.analysis.claims.relations import models_in_pairs
 from seelike.storage.digest import slug
 from seelike.storage.reports.write import Section, Table
 from seelike.tasks.comparison.undefined import defined_layers, undefined_words
-from seelike.tasks.reports.comparison.chance import chance
-from seelike.tasks.reports.comparison.seeds import by_seed, seeds_of
+from seelike.tasks.reports.comparison.comparison_view import ComparisonView
 from seelike.tasks.reports.elements.figures import render_figure
+from seelike.tasks.reports.elements.wording import capitalize
 
 # Variants of CKA over all images stand beside the minibatch estimate, not among other measures.
 EXACT = "cka_exact"
 ALL_IMAGES = (EXACT, "cka_biased", "cka_rbf_exact", "cka_rbf_biased")
 
 
-def further_sections(dataset: xr.Dataset, measured: ComparedModels) -> Iterator[Section]:
-    """Those that the comparison has the numbers for, in reading order."""
-    models = models_in_pairs(dataset, list(measured.families))
-    names = list(dataset.attrs["measures"])
-    if "cka_p" in dataset and len(models) > 1:
-        yield chance(dataset, models, names)
-    seeds = seeds_of(dataset, measured)
-    if seeds.architectures:
-        yield by_seed(dataset, seeds, beside=models)
-    yield from (
-        agreement(dataset, models, name, reference)
-        for name, reference in (("cka", EXACT), ("cka_rbf", "cka_rbf_exact"))
-        if name in names and reference in names
-    )
-    if "sweep_error_mean" in dataset:
-        yield sweep(dataset)
-    others = [name for name in names if name != "cka" and name not in ALL_IMAGES]
-    if others:
-        yield other_measures(dataset, models, others)
+def linear_agreement(view: ComparisonView) -> Section | None:
+    """Build the section on linear CKA in batches against CKA over all images."""
+    return _agreement(view.shown, "cka", EXACT)
+
+
+def rbf_agreement(view: ComparisonView) -> Section | None:
+    """Build the section on CKA with an RBF kernel in batches against that over all images."""
+    return _agreement(view.shown, "cka_rbf", "cka_rbf_exact")
+
+
+def _agreement(view: ComparisonView, name: str, reference: str) -> Section | None:
+    if not {name, reference} <= set(view.measures):
+        return None
+    return agreement(view.dataset, view.models, name, reference)
+
+
+def other_measures(view: ComparisonView) -> Section | None:
+    """Build the section with the same pairs by other measures, each with its source."""
+    names = [name for name in view.measures if name != "cka" and name not in ALL_IMAGES]
+    if not names:
+        return None
+    return by_measures(view.shown.dataset, view.shown.models, names)
 
 
 def agreement(dataset: xr.Dataset, models: Sequence[str], name: str, reference: str) -> Section:
-    """The minibatch estimate against the same over all images at once."""
+    """Section on a minibatch estimate against the same measure over all images at once."""
     apart = draw.differences(dataset, name, reference, models=models)
     titles = {m: dataset.attrs["measures"][m]["title"] for m in (name, reference)}
     words = (
@@ -59,36 +60,31 @@ def agreement(dataset: xr.Dataset, models: Sequence[str], name: str, reference: 
                 f"agreement-{slug(name)}",
                 draw.agreement(dataset, name, reference, models=models),
                 alt=words,
-                caption=f"{titles[name]} in batches against {titles[reference]}, a dot a pair of "
-                "layers.",
+                caption=f"{titles[name]} in batches against {titles[reference]}, a dot per pair "
+                "of layers.",
                 models=models,
             ),
         ),
     )
 
 
-def sweep(dataset: xr.Dataset) -> Section:
-    """How far minibatch CKA is from exact CKA with fewer images and smaller batches."""
+def sweep(view: ComparisonView) -> Section | None:
+    """Build the section on the error of minibatch CKA by images and batch size."""
+    dataset = view.dataset
+    if "sweep_error_mean" not in dataset:
+        return None
     error = dataset["sweep_error_mean"]
     last = error.isel(images=-1)
-    words = " ".join(
-        [
-            f"With all {int(error['images'].values[-1])} images the mean distance from exact CKA "
-            "is",
-            ", ".join(
-                f"{float(last.sel(batch_size=size)):.4f} at batches of {int(size)}"
-                for size in error["batch_size"].values
-            )
-            + ".",
-        ]
-    )
+    nearest = int(last["batch_size"].values[int(np.nanargmin(last.values))])
+    words = f"With all images minibatch CKA is nearest to exact CKA at {nearest} images per batch."
     table = Table(
-        ("images", *(f"batches of {int(size)}" for size in error["batch_size"].values)),
+        ("images", *(f"{int(size)} per batch" for size in error["batch_size"].values)),
         tuple(
             (int(n), *(None if np.isnan(v) else float(v) for v in row))
             for n, row in zip(error["images"].values, error.values, strict=True)
         ),
-        caption="Mean distance of minibatch CKA from exact CKA over all images.",
+        caption="Mean distance of minibatch CKA from exact CKA over all images, by images used and "
+        "images per batch.",
         decimals=4,
     )
     drawing = draw.sweep(
@@ -97,19 +93,19 @@ def sweep(dataset: xr.Dataset) -> Section:
             attrs={"reference": "CKA over all images"},
         )
     )
-    caption = "Distance of minibatch CKA from exact CKA by images used, a line a batch size."
+    caption = "Distance of minibatch CKA from exact CKA by images used, a line per batch size."
     return Section(
-        "How many images, how large a batch",
+        "Images and batch size",
         paragraphs=(words,),
         figures=(render_figure("sweep", drawing, alt=words, caption=caption),),
         tables=(table,),
     )
 
 
-def other_measures(dataset: xr.Dataset, models: Sequence[str], names: Sequence[str]) -> Section:
-    """The same pairs by other measures, each with its source."""
+def by_measures(dataset: xr.Dataset, models: Sequence[str], names: Sequence[str]) -> Section:
+    """Section on the measures ``names``."""
     about: dict[str, Any] = dataset.attrs["measures"]
-    titles = {name: _sentence(about[name]["title"]) for name in names}
+    titles = {name: capitalize(about[name]["title"]) for name in names}
     return Section(
         "By other measures",
         paragraphs=tuple(
@@ -138,13 +134,8 @@ def other_measures(dataset: xr.Dataset, models: Sequence[str], names: Sequence[s
     )
 
 
-def _sentence(words: str) -> str:
-    """``words`` as a sentence begins with them."""
-    return words[0].upper() + words[1:]
-
-
 def agreement_words(dataset: xr.Dataset, name: str, models: Sequence[str]) -> Iterator[str]:
-    """How a measure orders the pairs of layers compared with CKA."""
+    """Correlation of a measure with CKA over pairs of layers."""
     if defined_layers(dataset, name, models) < 2:
         return
     apart = draw.differences(dataset, name, "cka", models=models)

@@ -1,205 +1,137 @@
-"""The report of a comparison: drawn, worded, and with what stands behind it."""
+"""The report of a comparison: sections, warnings and provenance on one page."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
-from typing import Any
 
 import xarray as xr
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from seelike.analysis.claims import RULE, Verdict, chance_words, tally
 from seelike.analysis.claims.experiments.comparison import cases
-from seelike.analysis.claims.findings import compared_models
-from seelike.analysis.claims.relations import MOST, models_in_pairs, relations
-from seelike.analysis.similarity.intervals.proportions import share
 from seelike.storage.reports import write
-from seelike.storage.reports.write import Group, Page, Table
-from seelike.tasks.reports.comparison.nearest_layers import nearest_data, nearest_sections
-from seelike.tasks.reports.comparison.other_measures import further_sections
-from seelike.tasks.reports.comparison.single_factor.sections import related_data, related_sections
-from seelike.tasks.reports.comparison.within_and_across import data, sections
-from seelike.tasks.reports.elements.claims import cell, listed
-from seelike.tasks.reports.elements.lineage import from_comparison, pick_first_figure, with_lineage
+from seelike.storage.reports.write import Group, Page, Section
+from seelike.tasks.reports.comparison import across, within
+from seelike.tasks.reports.comparison.comparison_view import ComparisonView
+from seelike.tasks.reports.comparison.sections import optional_sections
+from seelike.tasks.reports.elements.lineage import Origins, from_comparison, with_lineage
+from seelike.tasks.reports.elements.page import (
+    NO_FAILURES,
+    comparison_provenance,
+    failure_warnings,
+    image_warnings,
+    layer_warnings,
+    report_page,
+)
 from seelike.tasks.reports.elements.prefect_artifacts import show_report
-from seelike.tasks.reports.elements.selection import of_models
+from seelike.tasks.reports.elements.wording import join_names, names_or_count
 from seelike.tasks.results import ComparisonResult
 from seelike.tasks.runtime.retries import RETRIED
 from seelike.tasks.runtime.run_log import run_log
 
-NOTHING: Mapping[str, str] = MappingProxyType({})
-# What shows most on the first screen: the first of these that is drawn.
+# Candidates for the figure of the first screen, the best first.
 FIRST = ("all-pairs", "trained-and-untrained")
 
 
 @task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIED)
 def write_report(
-    comparison: ComparisonResult, *, folder: str, missing: Mapping[str, str] = NOTHING
+    comparison: ComparisonResult, *, folder: str, missing: Mapping[str, str] = NO_FAILURES
 ) -> ComparisonResult:
-    """Draw and write the report of ``comparison`` into ``folder``; the reference with its path.
+    """Draw the report of ``comparison`` and write it.
 
-    ``missing`` says why models of the study, by name, are not in it.
+    Args:
+        comparison: A comparison in a store.
+        folder: Where the report goes.
+        missing: Models of the study that failed, and why.
+
+    Returns:
+        The same comparison with the path of its report.
     """
-    dataset = comparison.open().load()
-    drawn = page(dataset, comparison, missing=missing)
-    index = write.write(folder, drawn, store=comparison.store)
-    show_report(drawn, study=dataset.attrs["study"], report=index)
+    view = ComparisonView(comparison.open().load())
+    made = page(view, name=comparison.name, origins=from_comparison(comparison), missing=missing)
+    index = write.write(folder, made, store=comparison.store)
+    show_report(made, study=view.dataset.attrs["study"], report=index)
     run_log().info(f"report: {index}")
     return replace(comparison, report=index)
 
 
 def page(
-    dataset: xr.Dataset, comparison: ComparisonResult, *, missing: Mapping[str, str] = NOTHING
+    view: ComparisonView,
+    *,
+    name: str,
+    origins: Origins,
+    missing: Mapping[str, str] = NO_FAILURES,
 ) -> Page:
-    """The whole report of ``comparison``, whose numbers ``dataset`` are, as a page."""
-    measured = compared_models(dataset)
-    found = cases(measured)
-    models = list(measured.families)
-    shown = of_models(dataset, models_in_pairs(dataset, models))
-    every = (
-        *sections(shown, compared_models(shown), found, measured.facts),
-        *nearest_sections(dataset, models),
-        *related_sections(dataset, measured),
-        *further_sections(dataset, measured),
-    )
-    origins = from_comparison(comparison)
-    first, rest = pick_first_figure([with_lineage(section, origins) for section in every], FIRST)
-    verdicts = [check.verdict for section in every for check in section.checks]
-    return Page(
-        title=f"How alike are the layers of {called(models)}?",
-        lead=tuple(_lead(dataset, verdicts)),
-        first=first,
-        sections=rest,
-        provenance=tuple(provenance(dataset, name=comparison.name)),
-        data=(
-            *data(dataset, models),
-            *nearest_data(dataset, models),
-            *related_data(dataset, measured),
+    """Build the report of a comparison.
+
+    Args:
+        view: The comparison.
+        name: Its digest.
+        origins: Lineage of its figures.
+        missing: Models of the study that failed, and why.
+    """
+    dataset = view.dataset
+    images = dataset.attrs["images"]
+    return report_page(
+        f"How alike are the layers of {names_or_count(view.models)}?",
+        [
+            f"CKA between all pairs of {dataset.sizes['tap_a']} layers on {images['count']} images "
+            f"({images['source']}), every model on the same images in the same order."
+        ],
+        [with_lineage(section, origins) for section in _sections(view)],
+        first=FIRST,
+        provenance=provenance(dataset, name=name),
+        warnings=(
+            *failure_warnings(missing),
+            *image_warnings(images),
+            *layer_warnings(dataset.attrs),
+            *_interval_warnings(dataset),
+            *view.relations.doubtful_seeds(),
         ),
-        warnings=(*_missing(missing), *_warnings(dataset)),
-        notes=(*verdict_notes(verdicts), *_notes(dataset, models)),
+        notes=_notes(view.models, view.shown.models),
     )
 
 
-def called(models: list[str]) -> str:
-    """``models`` by name, or where they are many, how many they are."""
-    return listed(models) if len(models) <= MOST else f"{len(models)} networks"
+def _sections(view: ComparisonView) -> Iterable[Section]:
+    found = cases(view.measured)
+    yield within.section(view, [one for one in found if one.claim.experiment == "E1"])
+    between = across.section(view, [one for one in found if one.claim.experiment != "E1"])
+    yield from () if between is None else (between,)
+    yield from optional_sections(view)
 
 
-def verdict_notes(verdicts: Sequence[Verdict]) -> Iterator[str]:
-    """The rule for verdicts, and what chance would give; nothing where there are none."""
-    if verdicts:
-        yield RULE
-        yield chance_words(verdicts)
-
-
-def _notes(dataset: xr.Dataset, models: list[str]) -> Iterator[str]:
-    shown = models_in_pairs(dataset, models)
-    if shown != models:
+def _notes(models: Sequence[str], shown: Sequence[str]) -> Iterator[str]:
+    if len(shown) < len(models):
         yield (
-            f"Of {len(models)} networks the sections within and across models, beyond chance and "
-            f"by other measures show the first of each architecture: {listed(shown)}. All pairs "
-            "are in the numbers."
+            "The sections within and across models, beyond chance and by other measures show the "
+            f"first network of each architecture: {join_names(shown)}. The CSV file cka has all "
+            f"pairs of the {len(models)} networks."
         )
 
 
-def _lead(dataset: xr.Dataset, verdicts: list[Verdict]) -> Iterator[str]:
-    images = dataset.attrs["images"]
-    taps = dataset.sizes["tap_a"]
-    if verdicts:
-        yield f"Of {len(verdicts)} claims of the study, on these networks: {tally(verdicts)}."
-    yield (
-        f"CKA between all pairs of {taps} layers on {images['count']} images "
-        f"({images['source']}), every model on the same images in the same order."
-    )
-
-
-def _missing(missing: Mapping[str, str]) -> Iterator[str]:
-    for model, why in missing.items():
-        yield f"Model {model!r} of the study is missing here, it failed: {why}."
-
-
-def _warnings(dataset: xr.Dataset) -> Iterator[str]:
-    left_out = dataset.attrs["images"]["left_out"]
-    if left_out:
-        yield f"{len(left_out)} images could not be read and were left out: {', '.join(left_out)}."
-    taps = dataset.attrs["left_out_taps"]
-    if taps:
-        yield f"Constant over the images, so left out: {', '.join(taps)}."
-    if "cka_low" not in dataset:
-        yield no_interval(dataset)
-    yield from relations(dataset).doubtful_seeds()
-
-
-def no_interval(dataset: xr.Dataset) -> str:
+def _interval_warnings(dataset: xr.Dataset) -> Iterator[str]:
     """Why a comparison has no intervals, and what would give them."""
+    if "cka_low" in dataset:
+        return
     sizes = dataset["batch_images"].values.tolist() if "batch_images" in dataset else [0]
     if len(sizes) == 1:
-        return (
-            "All images are one batch: nothing can be left out, so there are no intervals and no "
-            "verdicts. Take more images, or a smaller batch."
+        yield (
+            "There are no intervals and no verdicts: all images are in one batch, and intervals "
+            "need two or more. Take more images, or a smaller batch."
         )
-    return (
-        f"The batches have {', '.join(map(str, sizes))} images, so unequal that one decides: there "
-        "are no intervals and no verdicts. Choose images.count as a multiple of batch."
-    )
+    else:
+        yield (
+            f"There are no intervals and no verdicts: the batches have {', '.join(map(str, sizes))}"
+            " images, so unequal that one decides. Choose images.count as a multiple of batch."
+        )
 
 
 def provenance(dataset: xr.Dataset, *, name: str) -> Iterator[Group]:
-    """What stands behind the comparison of digest ``name``."""
-    attributes = dataset.attrs
-    images = attributes["images"]
-    yield Group(
-        "Images",
-        tuple((key, str(images[key])) for key in ("source", "count", "digest")),
-    )
-    yield Group("Models", tables=(models_table(attributes),))
-    yield Group(
-        "How it was computed",
-        (
-            ("comparison", name),
-            ("estimator", attributes["estimator"]),
-            ("interval", attributes["interval"]),
-            ("taps", ", ".join(attributes["taps"])),
-            ("reduction", attributes["reduction"]),
-            ("images a batch", str(attributes["batch"])),
-            ("computed", attributes["computed"]),
-            ("seconds to compare", f"{attributes['seconds']:.1f}"),
-        ),
-    )
-    yield Group("Versions", tuple(attributes["versions"].items()))
-
-
-def models_table(attributes: dict[str, Any]) -> Table:
-    """Every model of a comparison with what it is and how good."""
-    rows = []
-    for model, facts in attributes["models"].items():
-        test = facts.get("test")
-        accuracy = None if test is None else cell(share(test["correct"], test["total"]))
-        rows.append(
-            (
-                model,
-                facts["architecture"],
-                "trained" if facts["trained"] else "untrained",
-                accuracy,
-                facts["parameters"],
-                " × ".join(map(str, facts["input"])),
-                facts["weights"][:12],
-                attributes["signatures"][model][:12],
-            )
-        )
-    return Table(
-        (
-            "model",
-            "architecture",
-            "weights",
-            "test accuracy",
-            "parameters",
-            "input",
-            "digest of weights",
-            "signatures",
-        ),
-        tuple(rows),
-        caption="Test accuracy as on the checkpoint's card, with its 95 % binomial interval.",
+    """Images, models, settings and versions of the comparison of digest ``name``."""
+    return comparison_provenance(
+        dataset.attrs,
+        entries={"comparison": name},
+        further={
+            "interval": dataset.attrs["interval"],
+            "seconds to compare": f"{dataset.attrs['seconds']:.1f}",
+        },
     )

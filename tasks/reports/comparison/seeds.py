@@ -1,4 +1,4 @@
-"""The section of a report on seeds: how alike two trainings of one architecture are."""
+"""Section on seeds: similarity of two trainings of one architecture, a ceiling for others."""
 
 from collections.abc import Sequence
 
@@ -6,69 +6,106 @@ import numpy as np
 import xarray as xr
 
 from seelike.analysis import figures as draw
-from seelike.analysis.claims.findings import ComparedModels
-from seelike.analysis.claims.relations import relations
 from seelike.analysis.similarity.intervals.ceilings import Ceiling, Seeds
 from seelike.storage.digest import slug
-from seelike.storage.reports.write import Section
+from seelike.storage.reports.write import Section, Table
+from seelike.tasks.reports.comparison.comparison_view import ComparisonView
 from seelike.tasks.reports.elements.figures import render_figure
 from seelike.tasks.reports.methods.comparison import cka_method
 
 
-def seeds_of(dataset: xr.Dataset, measured: ComparedModels) -> Seeds:
-    """The trained models of one architecture that differ in their seed, where there are any."""
-    alike: dict[tuple[str, ...], list[str]] = {}
-    for number, group in enumerate(relations(dataset).seeds()):
-        for model in group:
-            taps = dataset["tap_a"].values[dataset["model_a"].values == model].tolist()
-            alike.setdefault((str(number), *taps), []).append(model)
-    return Seeds(
-        parts=measured.parts,
-        model=measured.model,
-        tap=[str(tap) for tap in dataset["tap_a"].values],
-        architectures=[group for group in alike.values() if len(group) > 1],
-        images=measured.images,
-    )
-
-
-def by_seed(dataset: xr.Dataset, seeds: Seeds, *, beside: Sequence[str]) -> Section:
-    """How alike two trainings of one architecture are, beside the other models and their twins."""
+def section(view: ComparisonView) -> Section | None:
+    """Build the section for models that differ in their seed alone."""
+    seeds = seeds_of(view)
+    if not seeds.architectures:
+        return None
     ceilings = seeds.ceilings()
     shares = [seeds.matched_share(one.first, one.second) for one in ceilings]
-    words = tuple(
-        f"{one.first} and {one.second}: corresponding layers have a mean CKA of "
-        f"{one.cka.value.mean():.2f}, the least alike ({one.taps[int(one.cka.value.argmin())]}) "
-        f"{one.cka.value.min():.2f}. The share of layers whose most similar layer in the other is "
-        f"the corresponding one is {share:.2f}."
-        for one, share in zip(ceilings, shares, strict=True)
-    )
+    beside = view.shown.models
     return Section(
         "Across seeds: the ceiling",
         paragraphs=(
             "Two trainings of one architecture that differ in their seed alone show how alike "
             "layers can be expected to be at most.",
-            *words,
+            *(
+                f"{one.first} and {one.second} differ most at {_least_alike(one)}."
+                for one in ceilings
+            ),
         ),
         figures=tuple(
             render_figure(
                 f"ceiling-{slug(one.first)}-{slug(one.second)}",
                 draw.ceiling(
-                    curves(dataset, one, beside=beside), title=f"{one.first} and {one.second}"
+                    curves(view.dataset, one, beside=beside),
+                    title=f"{one.first} and {one.second}",
                 ),
-                alt=text,
+                alt=f"{one.first} and {one.second}: the mean CKA of corresponding layers is "
+                f"{one.cka.value.mean():.2f}, the lowest {one.cka.value.min():.2f} at "
+                f"{_least_alike(one)}.",
                 caption=f"CKA of {one.first}'s layers with the same layers of {one.second} (bold), "
                 "and with the most similar layer of each other model.",
             )
-            for one, text in zip(ceilings, words, strict=True)
+            for one in ceilings
         ),
-        method=cka_method(dataset),
+        tables=(table(ceilings, shares),),
+        method=cka_method(view.dataset),
     )
 
 
-def curves(dataset: xr.Dataset, ceiling: Ceiling, *, beside: Sequence[str]) -> list[draw.Curve]:
-    """The ceiling of two seeds by depth, beside the first one's best matches in other models.
+def seeds_of(view: ComparisonView) -> Seeds:
+    """Groups of trained models of one architecture and the same layers that differ in seed."""
+    measured = view.measured
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for number, group in enumerate(view.relations.seeds()):
+        for model in group:
+            alike.setdefault((str(number), *view.layers(model)), []).append(model)
+    return Seeds(
+        parts=measured.parts,
+        model=measured.model,
+        tap=list(measured.tap),
+        architectures=[group for group in alike.values() if len(group) > 1],
+        images=measured.images,
+    )
 
-    These are the models ``beside`` and their untrained twins.
+
+def table(ceilings: Sequence[Ceiling], shares: Sequence[float]) -> Table:
+    """Similarity of corresponding layers of every two seeds."""
+    return Table(
+        (
+            "model",
+            "other seed",
+            "mean CKA of corresponding layers",
+            "lowest",
+            "at layer",
+            "best matches that are the corresponding layer",
+        ),
+        tuple(
+            (
+                one.first,
+                one.second,
+                float(one.cka.value.mean()),
+                float(one.cka.value.min()),
+                _least_alike(one),
+                float(share),
+            )
+            for one, share in zip(ceilings, shares, strict=True)
+        ),
+        caption="Corresponding layers of two seeds; the last column is the share of layers whose "
+        "most similar layer in the other network is the corresponding one.",
+    )
+
+
+def _least_alike(one: Ceiling) -> str:
+    return str(one.taps[int(one.cka.value.argmin())])
+
+
+def curves(dataset: xr.Dataset, ceiling: Ceiling, *, beside: Sequence[str]) -> list[draw.Curve]:
+    """Curves by depth of two seeds and of the first one's best matches in other models.
+
+    Args:
+        dataset: The comparison.
+        ceiling: CKA of corresponding layers of two seeds.
+        beside: Other models that are drawn, with their untrained baselines.
     """
     own = dataset.isel(tap_a=np.flatnonzero(dataset["model_a"].values == ceiling.first))
     depth = own["depth_a"].values
@@ -90,7 +127,10 @@ def curves(dataset: xr.Dataset, ceiling: Ceiling, *, beside: Sequence[str]) -> l
             continue
         best = cells["cka"].values.argmax(axis=1)
         at = (np.arange(len(best)), best)
-        bounds = [cells[f"cka_{end}"].values[at] if "cka_low" in cells else None for end in _ENDS]
+        bounds = [
+            cells[f"cka_{end}"].values[at] if "cka_low" in cells else None
+            for end in ("low", "high")
+        ]
         trained = bool(cells["trained_b"].values[0])
         made.append(
             draw.Curve(
@@ -103,6 +143,3 @@ def curves(dataset: xr.Dataset, ceiling: Ceiling, *, beside: Sequence[str]) -> l
             )
         )
     return made
-
-
-_ENDS = ("low", "high")

@@ -1,4 +1,4 @@
-"""The claims of a report: cases judged over seeds, as the report's checks, and what is lacking."""
+"""Claims of a report: cases judged over seeds as checks, and claims that lack their numbers."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,48 +7,31 @@ from seelike.analysis.claims import CLAIMS, Claim
 from seelike.analysis.claims.evidence import Case, Contrast, Judgement, judge
 from seelike.analysis.claims.relations import Relations
 from seelike.analysis.claims.requirements import AvailableModels, missing_requirements
-from seelike.analysis.similarity import Estimate
 from seelike.storage.reports import write
 from seelike.storage.reports.write import Check, Numbers
+from seelike.tasks.reports.elements.wording import capitalize, join_names
 
 Facts = Mapping[str, Mapping[str, Any]]
 
 
 def checks(cases: Iterable[Case], facts: Facts) -> tuple[Check, ...]:
-    """The checks of all ``cases``: those of networks that differ in their seed alone as one.
+    """Judge ``cases``; those of networks that differ in their seed alone make one check.
 
-    ``facts`` are what a survey found of each network.
+    Args:
+        cases: Claims with the numbers of some networks.
+        facts: Facts that a survey found of each network, by name.
     """
     known = Relations(facts)
     weights = {name: str(one["weights"]) for name, one in facts.items()}
-    return tuple(map(check, judge(cases, seed_group=known.seed_group, weights=weights)))
+    return tuple(map(_check, judge(cases, seed_group=known.seed_group, weights=weights)))
 
 
-def check(judgement: Judgement) -> Check:
-    """One row of the table of claims."""
-    claim = judgement.claim
-    return Check(
-        id=claim.id,
-        experiment=claim.experiment,
-        claim=claim.sentence,
-        verdict=judgement.verdict,
-        cases=tuple(map(_case, judgement.cases)),
-        seeds=judgement.seeds,
-        least=least_words(claim),
-    )
-
-
-def least_words(claim: Claim) -> str:
-    """The smallest difference that matters to a claim, and why."""
-    return f"Smallest difference that matters: {claim.least:g} {claim.unit} ({claim.reason})."
-
-
-def with_lacking(
+def with_undecided(
     found: Iterable[Check], experiment: str, asked: AvailableModels
 ) -> tuple[Check, ...]:
-    """The checks of ``experiment`` in the catalogue's order; a claim without one can't be told.
+    """The checks of ``experiment`` in the catalogue's order; claims without one are added.
 
-    Its remark says what would settle it.
+    Such a claim is undecided, and its remark says what would decide it.
     """
     own: dict[str, list[Check]] = {}
     for one in found:
@@ -57,24 +40,42 @@ def with_lacking(
         one
         for claim in CLAIMS
         if claim.experiment == experiment
-        for one in own.get(claim.id, [_lacking(claim, asked)])
+        for one in own.get(claim.id, [_undecided(claim, asked)])
     )
 
 
-def _lacking(claim: Claim, asked: AvailableModels) -> Check:
+def _check(judgement: Judgement) -> Check:
+    claim = judgement.claim
+    return Check(
+        id=claim.id,
+        experiment=claim.experiment,
+        claim=claim.sentence,
+        verdict=judgement.verdict,
+        cases=tuple(map(_case, judgement.cases)),
+        seeds=judgement.seeds,
+        least=_least_sentence(claim),
+    )
+
+
+def _undecided(claim: Claim, asked: AvailableModels) -> Check:
     return Check(
         id=claim.id,
         experiment=claim.experiment,
         claim=claim.sentence,
         verdict="can't tell",
-        least=least_words(claim),
+        least=_least_sentence(claim),
         remark=missing_requirements(claim.requirements, asked),
     )
 
 
+def _least_sentence(claim: Claim) -> str:
+    """The smallest difference that matters to a claim, and why."""
+    return f"Smallest difference that matters: {claim.least:g} {claim.unit} ({claim.reason})."
+
+
 def _case(case: Case) -> write.Case:
     return write.Case(
-        networks=listed(case.networks),
+        networks=join_names(case.networks),
         verdict=case.verdict,
         numbers=tuple(map(_numbers, case.contrasts)),
         settle=case.remedy,
@@ -82,22 +83,10 @@ def _case(case: Case) -> write.Case:
 
 
 def _numbers(one: Contrast) -> Numbers:
-    (above, first), (below, second) = one.first, one.second
     return Numbers(
-        measure=one.measure[0].upper() + one.measure[1:],
-        sides=((above, cell(first)), (below, cell(second))),
-        trained=cell(one.difference),
-        untrained=None if one.untrained is None else cell(one.untrained),
-        learned=None if one.learned is None else cell(one.learned),
+        measure=capitalize(one.measure),
+        sides=(one.first, one.second),
+        trained=one.difference,
+        untrained=one.untrained,
+        learned=one.learned,
     )
-
-
-def cell(number: Estimate) -> write.Estimate:
-    """A number as tables and checks take it."""
-    return write.Estimate(number.value, number.low, number.high)
-
-
-def listed(names: Iterable[str]) -> str:
-    """``names`` as a sentence lists them: ``a``, ``a and b``, ``a, b and c``."""
-    each = list(names)
-    return " and ".join([", ".join(each[:-1]), each[-1]] if len(each) > 1 else each)

@@ -1,4 +1,4 @@
-"""A drawing as a report takes it: its bytes, and what is said of it."""
+"""Render matplotlib figures for a report."""
 
 from collections.abc import Sequence
 
@@ -18,10 +18,16 @@ def render_figure(
     explorer: str = "",
     models: Sequence[str] = (),
 ) -> Figure:
-    """``drawing`` rendered; ``alt`` states the finding, ``data`` names the numbers behind it.
+    """Render ``drawing`` as PNG and SVG.
 
-    ``explorer`` is the same for the pointer, as ``draw.explorer`` gives it; ``models`` are those
-    whose numbers are drawn, none named for all.
+    Args:
+        name: Stem of its files, unique in the report.
+        drawing: The matplotlib figure.
+        alt: The finding in words.
+        caption: The text below it.
+        data: Name of the CSV file with its numbers.
+        explorer: The interactive version, as ``draw.explorer`` returns it.
+        models: Models whose numbers it shows; none for all.
     """
     return Figure(
         name,

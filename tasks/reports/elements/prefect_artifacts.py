@@ -1,4 +1,4 @@
-"""A report in its run's page: the numbers as tables, the finding and the heatmaps as a picture."""
+"""Prefect artifacts of a report: claims and numbers as tables, summary and a figure as Markdown."""
 
 import base64
 import io
@@ -13,20 +13,26 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.context import TaskRunContext
 
 from seelike.storage.digest import slug
-from seelike.storage.reports.write import Estimate, Figure, Page, Table
+from seelike.storage.reports.write import EstimateLike, Figure, Page, Table
+from seelike.tasks.reports.elements.tables import ends
 from seelike.tasks.runtime.run_log import run_log
 
-# A page of Prefect's shows a picture that stands in its text; one this large is no burden.
+# The Prefect UI shows pictures inside the text of an artifact, which should stay small.
 PICTURE_BYTES = 150_000
 
 Row = dict[str, Any]
 
 
 def show_report(page: Page, *, study: str, report: Path | str) -> None:
-    """Write ``page`` as artifacts of the task run: claims, numbers, and a picture with words.
+    """Write artifacts of the task run: claims, numbers, and a summary with a figure.
 
-    Outside of a task run nothing is written; what the server does not take, the run's log says:
-    the report itself is written by then.
+    Outside of a task run nothing is written. An error is logged as a warning: the report itself
+    is written by then.
+
+    Args:
+        page: The report.
+        study: Name of the study, part of the artifacts' keys.
+        report: Path or URL of the report.
     """
     if TaskRunContext.get() is None:
         return
@@ -41,21 +47,23 @@ def _write(page: Page, *, study: str, report: Path | str) -> None:
     claims = list(claim_rows(page))
     if claims:
         create_table_artifact(
-            claims, key=f"claims-{name}", description=f"The study's claims on {study}'s networks."
+            claims,
+            key=f"claims-{name}",
+            description=f"Claims of the paper on the networks of {study}.",
         )
-    # The first table of a report holds the numbers within every model.
+    # The first table of a report has the numbers within every model.
     tables = [table for section in page.sections for table in section.tables]
     for table in tables[:1]:
         create_table_artifact(
             list(table_rows(table)), key=f"numbers-{name}", description=table.caption
         )
     create_markdown_artifact(
-        words(page, report=report), key=f"report-{name}", description=page.title
+        summary(page, report=report), key=f"report-{name}", description=page.title
     )
 
 
 def claim_rows(page: Page) -> Iterator[Row]:
-    """One row for every number of every case that a claim of the page was put to."""
+    """One row per number of every case of every claim."""
     for check, _ in page.verdicts:
         for case in check.cases:
             for one in case.numbers:
@@ -67,8 +75,8 @@ def claim_rows(page: Page) -> Iterator[Row]:
                     "case verdict": case.verdict,
                     "number": one.measure,
                     **_spread("trained", one.trained),
-                    **_spread("untrained", one.untrained or Estimate(None)),
-                    **_spread("learned", one.learned or Estimate(None)),
+                    **_spread("untrained", one.untrained),
+                    **_spread("learned", one.learned),
                     "claim": check.claim,
                 }
 
@@ -79,60 +87,57 @@ def table_rows(table: Table) -> Iterator[Row]:
         title
         for row in table.rows
         for title, cell in zip(table.header, row, strict=True)
-        if isinstance(cell, Estimate)
+        if isinstance(cell, EstimateLike)
     }
     for row in table.rows:
         shown: Row = {}
         for title, cell in zip(table.header, row, strict=True):
             if title in estimates:
-                number = cell if isinstance(cell, Estimate) else Estimate(None)
-                shown |= _spread(title, number)
+                shown |= _spread(title, cell if isinstance(cell, EstimateLike) else None)
             else:
                 shown[title] = cell if isinstance(cell, str) else _plain(cell)
         yield shown
 
 
-def _spread(title: str, number: Estimate) -> Row:
-    return {
-        title: _plain(number.value),
-        f"{title} low": _plain(number.low),
-        f"{title} high": _plain(number.high),
-    }
+def _spread(title: str, number: EstimateLike | None) -> Row:
+    """Three columns per estimate."""
+    value, low, high = ends(number)
+    return {title: _plain(value), f"{title} low": _plain(low), f"{title} high": _plain(high)}
 
 
 def _plain(number: Any) -> float | None:
-    """What JSON has: no NumPy scalars, nothing infinite; four decimals are enough to read."""
+    """A number as JSON allows it: a finite float with four decimals, or None."""
     if number is None or not math.isfinite(number):
         return None
     return round(float(number), 4)
 
 
-def words(page: Page, *, report: Path | str) -> str:
-    """Markdown: what was found, the picture, and where the whole report is."""
+def summary(page: Page, *, report: Path | str) -> str:
+    """Markdown with the lead, the warnings, the first figure, and the place of the report."""
     lines = [_escaped(line) for line in (*page.lead, *page.warnings)]
     lines += [_picture(figure) for figure in page.figures[:1]]
     return "\n\n".join([*lines, f"The whole report: {_place(str(report))}"])
 
 
 def _escaped(text: str) -> str:
-    """``text`` that Markdown shows as it is."""
+    """``text`` with the characters escaped that Markdown would interpret."""
     return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", text)
 
 
 def _picture(figure: Figure) -> str:
-    content = base64.b64encode(light(figure.png, at_most=PICTURE_BYTES)).decode()
+    content = base64.b64encode(shrink_png(figure.png, at_most=PICTURE_BYTES)).decode()
     return f"![{_escaped(figure.alt)}](data:image/png;base64,{content})"
 
 
 def _place(report: str) -> str:
-    """A link where a browser follows it; Prefect's page opens no files, so their path."""
+    """A link for a web address; otherwise the path, because the Prefect UI opens no files."""
     if report.startswith(("http://", "https://")):
         return f"[{report}]({report})"
     return f"`{report if '://' in report else Path(report).absolute()}`"
 
 
-def light(png: bytes, *, at_most: int) -> bytes:
-    """``png`` in 256 colours, and as many pixels as go into ``at_most`` bytes."""
+def shrink_png(png: bytes, *, at_most: int) -> bytes:
+    """``png`` in 256 colours, with as many pixels as fit into ``at_most`` bytes."""
     picture = Image.open(io.BytesIO(png)).convert("RGB")
     while True:
         content = io.BytesIO()

@@ -1,5 +1,6 @@
-"""How the numbers inside networks and of probes were computed: formulas and settings, for folds."""
+"""Formulas and settings of the analyses inside networks and of probes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from seelike.analysis.probing.design import HELD_OUT
@@ -7,20 +8,19 @@ from seelike.analysis.probing.ridge import GRID
 from seelike.storage.arrays.xarray_datasets import PROBES
 from seelike.storage.reports.write import Method
 from seelike.tasks.probing import PARTS
-from seelike.tasks.results import AnatomyResult
 
-# By the name of an analysis.
+# By name of the analysis.
 FORMULAS: dict[str, tuple[str, ...]] = {
     "attention": (
         "d = meanᵢ Σⱼ aᵢⱼ ‖pᵢ − pⱼ‖: aᵢⱼ the attention of patch i to patch j after the softmax, "
         "p the middles of patches in pixels; the mean is over patches i, then over images.",
         "Renormalised: aᵢⱼ / Σⱼ aᵢⱼ in place of aᵢⱼ, the sum over patches j alone.",
-        "All tokens alike: the same with aᵢⱼ = 1 / number of tokens.",
+        "Uniform attention: the same with aᵢⱼ = 1 / number of tokens.",
     ),
     "heads": (
         "A head's output: its attention times its values, before heads are projected together.",
         "Subsets: runs of a quarter of the heads, in order of their mean attention distance; the "
-        "Gram of a subset is the sum of its heads' Grams.",
+        "Gram matrix of a subset is the sum of its heads' Gram matrices.",
         "CKA = Σ HSIC₁(K, L) / √(Σ HSIC₁(K, K) · Σ HSIC₁(L, L)), sums over batches of images "
         "(Nguyen, Raghu and Kornblith 2021).",
         "Correlation: Pearson's, of single heads' distance and CKA.",
@@ -44,15 +44,15 @@ FORMULAS: dict[str, tuple[str, ...]] = {
     ),
     "localization": (
         "CKA(t, p) = Σ HSIC₁(K_t, L_p) / √(Σ HSIC₁(K_t, K_t) · Σ HSIC₁(L_p, L_p)): K_t the Gram "
-        "of one token over a batch of images, L_p that of one patch of their pixels, sums over "
-        "batches.",
+        "matrix of one token over a batch of images, L_p that of one patch of their pixels, sums "
+        "over batches.",
         "Own patch first: the share of tokens t for which no p has a larger CKA than p = t; tied "
         "patches share it. Softly: the mean over tokens of exp(CKA(t, t) / 0.05) / Σ_p "
         "exp(CKA(t, p) / 0.05), which has no jumps and so an interval.",
         "z = (CKA(t, t) − mean) / standard deviation, both over the patches p ≠ t.",
     ),
     "ablation": (
-        "Without a skip, x + f(x) becomes f(x); all that comes after computes on that.",
+        "Without a skip, x + f(x) becomes f(x), and all later layers compute on that.",
         "Agreement: the share of images with the same most likely class as the intact network's.",
     ),
     PROBES: (
@@ -62,24 +62,26 @@ FORMULAS: dict[str, tuple[str, ...]] = {
         "features' scatter otherwise.",
         f"λ: of {len(GRID)} from 10⁻⁴ to 10³ times the mean squared length of an example, the one "
         f"that gets most held-out images right, {HELD_OUT:.0%} of those that are not for testing. "
-        "The few-shot probes learn from k images a class, but their λ is chosen on all held-out "
+        "The few-shot probes learn from k images per class, but their λ is chosen on all held-out "
         "images, which have labels, too.",
     ),
 }
 
 
-def inner_method(reference: AnatomyResult, analysis: str) -> Method | None:
-    """Formulas and settings of ``analysis``; None where no model has the part."""
-    there = (one for one in reference.found if one.analysis == analysis and one.name)
-    one = next(there, None)
-    if one is None:
+def anatomy_method(analysis: str, known: Mapping[str, Any] | None) -> Method | None:
+    """Formulas and settings of ``analysis``.
+
+    Args:
+        analysis: Name of an analysis, or ``probes``.
+        known: Attributes of one of its datasets; None where no model has the part.
+    """
+    if known is None:
         return None
-    known = reference.open(one.plan.name, analysis).attrs
     settings = _of_probes(known) if analysis == PROBES else _of_images(known)
     return Method(FORMULAS[analysis], (*settings, ("interval", known["interval"])))
 
 
-def _of_images(known: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+def _of_images(known: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     images = known["images"]
     settings = [("images", f"the first {images['used']} of {images['source']}")]
     if "channel_sample" in known:
@@ -88,11 +90,11 @@ def _of_images(known: dict[str, Any]) -> tuple[tuple[str, str], ...]:
         chosen = f"all up to {of['exact up to']}, else {drawn}, seed {of['seed']}"
         settings.append(("channels", chosen))
     if "images_a_gram" in known:
-        settings.append(("images a batch", str(known["images_a_gram"])))
+        settings.append(("images per batch", str(known["images_a_gram"])))
     return tuple(settings)
 
 
-def _of_probes(known: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+def _of_probes(known: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     design, parts = known["probing"], known["split"]
     return (
         ("images", f"{known['images']['count']} of {known['images']['source']}"),

@@ -1,14 +1,14 @@
-"""How the numbers of a comparison's sections were computed: formulas and settings, for a fold."""
+"""Formulas and settings of a comparison's sections."""
 
 import xarray as xr
 
 from seelike.storage.reports.write import Method
 
 GRAM = (
-    "K = X Xᵀ, X the activations of a tap on a batch of images, flattened and centred; "
+    "K = X Xᵀ, X the activations of a layer on a batch of images, flattened and centred; "
     "K̃ is K U-centred (Székely and Rizzo 2014)."
 )
-HSIC = "HSIC₁(K, L) = Σᵢ≠ⱼ K̃ᵢⱼ L̃ᵢⱼ / (n (n − 3)), n images a batch (Song et al. 2012)."
+HSIC = "HSIC₁(K, L) = Σᵢ≠ⱼ K̃ᵢⱼ L̃ᵢⱼ / (n (n − 3)), n images per batch (Song et al. 2012)."
 CKA = (
     "CKA = Σ HSIC₁(K, L) / √(Σ HSIC₁(K, K) · Σ HSIC₁(L, L)), sums over batches "
     "(Nguyen, Raghu and Kornblith 2021)."
@@ -29,14 +29,14 @@ INTERVAL = (
 
 
 def cka_method(dataset: xr.Dataset, *further: str) -> Method:
-    """Minibatch CKA with the settings of the comparison, and what ``further`` formulas say."""
+    """Minibatch CKA with the settings of the comparison, and ``further`` formulas."""
     known = dataset.attrs
     return Method(
         (GRAM, HSIC, CKA, *further, INTERVAL),
         (
             ("images", f"{known['images']['count']} of {known['images']['source']}"),
-            ("images a batch", str(known["batch"])),
-            ("taps", ", ".join(known["taps"])),
+            ("images per batch", str(known["batch"])),
+            ("layers", ", ".join(known["taps"])),
             ("reduction", known["reduction"]),
             ("estimator", known["estimator"]),
             ("interval", known["interval"]),
@@ -45,7 +45,7 @@ def cka_method(dataset: xr.Dataset, *further: str) -> Method:
 
 
 def chance_method(dataset: xr.Dataset) -> Method:
-    """What shuffled images say."""
+    """Permutation tests and calibrated CKA."""
     return Method(
         (
             "p = (1 + draws with a CKA at least as large) / (1 + draws).",

@@ -1,4 +1,4 @@
-"""How the numbers of a map's report were computed: formulas and settings, for a fold."""
+"""Formulas and settings of a map's report."""
 
 import xarray as xr
 
@@ -31,8 +31,8 @@ def models_method(mapped: xr.Dataset) -> Method:
     ]
     settings = [
         ("images", f"{mapped.attrs['images']['count']} of {mapped.attrs['images']['source']}"),
-        ("images a batch", str(mapped.attrs["batch"])),
-        ("taps", ", ".join(mapped.attrs["taps"])),
+        ("images per batch", str(mapped.attrs["batch"])),
+        ("layers", ", ".join(mapped.attrs["taps"])),
         ("depth window of best matches", window),
     ]
     if "draws" in mapped.attrs:
@@ -62,8 +62,8 @@ def explained_method(mapped: xr.Dataset) -> Method:
             "F = ((SS_T − SS_W) / (a − 1)) / (SS_W / (N − a)), a levels of N models.",
             "p: the share of permutations of the models among the levels with an F as large; all "
             "different ones where they are few, drawn by a seed otherwise.",
-            "One factor at a time: factors that go together in a study explain the same. A small "
-            "p may also come from levels that scatter differently.",
+            "One factor at a time: factors that vary together in a study explain the same share. A "
+            "small p may also come from levels of different spread.",
         ),
         (("permutations", ", ".join(map(str, counts))),),
     )
@@ -81,7 +81,7 @@ def map_method(mapped: xr.Dataset) -> Method:
         "Share of an axis: λ / Σλ, which is its part of the sum of all squared angles.",
         "Weight of negative eigenvalues: Σλ² of those below zero / Σλ²; bounds, since not all "
         "eigenvalues are computed.",
-        "B is never held: a block Krylov space from rows read in passes (Golub and Underwood "
+        "B is never stored: a block Krylov space from rows read in passes (Golub and Underwood "
         "1977).",
     ]
     if mapped.attrs["method"] == "umap":

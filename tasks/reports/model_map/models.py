@@ -1,4 +1,4 @@
-"""The section on whole models: how alike they are, which cluster, and what is beyond chance."""
+"""Section on whole models: similarity, clusters, similarity beyond chance."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -8,36 +8,38 @@ import xarray as xr
 
 from seelike.analysis import figures as draw
 from seelike.analysis.figures.model_map.model_heatmap import TITLES
-from seelike.analysis.similarity.models.dendrograms import cluster_models, cut_tree
-from seelike.analysis.similarity.significance.permutation_tests import LEVEL
+from seelike.analysis.similarity.models.dendrograms import clustered, groups
 from seelike.storage.digest import slug
 from seelike.storage.reports import write
 from seelike.storage.reports.write import Csv, Figure, Section, Table
 from seelike.tasks.reports.elements.figures import render_figure
-from seelike.tasks.reports.elements.tables import as_csv
+from seelike.tasks.reports.elements.tables import csv_file
+from seelike.tasks.reports.elements.wording import capitalize
 from seelike.tasks.reports.methods.model_map import models_method
 
-# The aggregate that words are about; the other one stands beside it.
+# The aggregate that sentences use.
 MAIN = "aligned"
-# So many models have a row each.
+# The table lists at most so many models.
 _ROWS = 60
+LEVEL = 0.05
 
 
 def section(mapped: xr.Dataset) -> Section:
-    """How alike models are, by both aggregates."""
+    """Build the section from a map's dataset."""
     return Section(
-        "How alike whole models are",
+        "Similarity of whole models",
         paragraphs=tuple(words(mapped)),
         figures=tuple(figures(mapped)) if "merges" in mapped else (),
         tables=(table(mapped),) if 1 < mapped.sizes["model"] <= _ROWS else (),
         method=models_method(mapped),
+        data=(_csv(mapped),),
     )
 
 
 def words(mapped: xr.Dataset) -> Iterator[str]:
-    """What clusters with what, and what of it is more than chance."""
+    """Clusters, families, and similarity beyond chance."""
     if mapped.sizes["model"] < 2:
-        yield "One model: there is no other that it could be like."
+        yield "There is one model, so there is nothing to compare it with."
         return
     yield clusters(mapped, MAIN)
     yield from kinds(mapped)
@@ -45,9 +47,9 @@ def words(mapped: xr.Dataset) -> Iterator[str]:
         first, second = np.triu_indices(mapped.sizes["model"], 1)
         p = mapped["corrected"].sel(aggregate=MAIN).values[first, second]
         yield (
-            f"Of {len(p)} pairs of models {int((p <= LEVEL).sum())} are more alike than any pair "
-            f"is when the images of one model are shuffled (p at most {LEVEL:g}, corrected for "
-            "all pairs)."
+            f"{int((p <= LEVEL).sum())} of {len(p)} pairs of models are more alike than any pair "
+            f"with the images of one model shuffled (p at most {LEVEL:g}, corrected for all "
+            "pairs)."
         )
     if "p values" in mapped.attrs["left_out"]:
         yield f"There are no p values: {mapped.attrs['left_out']['p values']}."
@@ -67,26 +69,26 @@ def clusters(mapped: xr.Dataset, aggregate: str) -> str:
     whose = "trained networks" if own["trained"].values.all() else "networks"
     if count < 2:
         return (
-            f"All {len(names)} {whose} are of one family, {families[0]}; by {TITLES[aggregate]} "
+            f"All {len(names)} {whose} are of one family, {families[0]}. By {TITLES[aggregate]} "
             f"the two most alike are {_closest(own)}."
         )
-    merges = cluster_models(own["similarity"].values).merges
-    each = _members(names, cut_tree(merges, count))
-    # Each model a cluster parts families, so there is such a number.
+    merges = clustered(own["similarity"].values).merges
+    each = _members(names, groups(merges, count))
+    # One cluster per model separates the families, so there is such a number.
     pure = next(
         number
         for number in range(count, len(names) + 1)
-        if all(len(set(one)) == 1 for one in _members(families, cut_tree(merges, number)))
+        if all(len(set(one)) == 1 for one in _members(families, groups(merges, number)))
     )
     return (
-        f"The tree of the {len(names)} {whose} by {TITLES[aggregate]}, cut into {count} clusters, "
-        f"as many as there are families, parts them so: {'; '.join(map(', '.join, each))}. "
-        f"From {pure} clusters on no two families share one."
+        f"The tree of the {len(names)} {whose} by {TITLES[aggregate]}, cut into {count} clusters "
+        f"(one per family), gives: {'; '.join(map(', '.join, each))}. With {pure} or more clusters "
+        "none mixes families."
     )
 
 
 def _members(names: list[str], found: list[int]) -> list[list[str]]:
-    """Those of ``names`` in each cluster."""
+    """``names`` by cluster."""
     return [
         [name for name, one in zip(names, found, strict=True) if one == group]
         for group in dict.fromkeys(found)
@@ -106,17 +108,17 @@ def _closest(own: xr.Dataset) -> str:
 
 
 def kinds(mapped: xr.Dataset) -> Iterator[str]:
-    """Mean similarity of two models of one family and of two, trained and untrained apart."""
+    """Mean similarity within and across families, trained and untrained models separately."""
     values = mapped["similarity"].sel(aggregate=MAIN).values
     family, trained = mapped["family"].values, mapped["trained"].values
-    for state, called in ((True, "trained"), (False, "untrained")):
+    for state, name in ((True, "trained"), (False, "untrained")):
         own = np.flatnonzero(trained == state)
         pairs = list(combinations(own.tolist(), 2))
         same = [values[a, b] for a, b in pairs if family[a] == family[b]]
         apart = [values[a, b] for a, b in pairs if family[a] != family[b]]
         if same and apart:
             yield (
-                f"Two {called} models of one family have a mean {TITLES[MAIN]} of "
+                f"Two {name} models of one family have a mean {TITLES[MAIN]} of "
                 f"{np.mean(same):.2f} ({len(same)} pairs), two of different families "
                 f"{np.mean(apart):.2f} ({len(apart)} pairs)."
             )
@@ -129,15 +131,15 @@ def figures(mapped: xr.Dataset) -> Iterator[Figure]:
             f"models-{slug(aggregate)}",
             draw.model_heatmap(mapped, aggregate),
             alt=clusters(mapped, aggregate),
-            caption=f"{title[0].upper()}{title[1:]} of every two models, in the order of the tree "
-            "of average linkage; the strip beside it has a colour a family.",
+            caption=f"{capitalize(title)} of every two models, in the order of the tree of average "
+            "linkage. The strip beside it has one colour per family.",
             data="models",
             models=[str(name) for name in mapped["model"].values],
         )
 
 
 def table(mapped: xr.Dataset) -> Table:
-    """Every model with the one it is most like."""
+    """Every model with the most similar other one."""
     names = [str(name) for name in mapped["model"].values]
     rows: list[tuple[write.Cell, ...]] = []
     for place, name in enumerate(names):
@@ -153,13 +155,14 @@ def table(mapped: xr.Dataset) -> Table:
         rows.append(tuple(row))
     header = ["model", "family"]
     for title in ("aligned", "best match"):
-        header += [f"most like it, {title}", "similarity"]
+        header += [f"most similar, {title}", "similarity"]
         header += ["p, corrected"] if "corrected" in mapped else []
-    return Table(tuple(header), tuple(rows), caption="The model that each one is most like.")
+    return Table(
+        tuple(header), tuple(rows), caption="The most similar other model, by both aggregates."
+    )
 
 
-def data(mapped: xr.Dataset) -> Iterator[Csv]:
-    """Every two models with their similarities and p values."""
+def _csv(mapped: xr.Dataset) -> Csv:
     parts = [name for name in ("similarity", "p", "corrected", "critical") if name in mapped]
     names = [str(name) for name in mapped["model"].values]
     columns = [(aggregate, part) for aggregate in TITLES for part in parts]
@@ -169,4 +172,4 @@ def data(mapped: xr.Dataset) -> Iterator[Csv]:
         for a, b in combinations(range(len(names)), 2)
     )
     header = ("model", "other", *(f"{one}_{part}" for one, part in columns))
-    yield Csv("models", as_csv(header, rows), "one line a pair of models, by both aggregates")
+    return csv_file("models", "one line per pair of models, by both aggregates", header, rows)

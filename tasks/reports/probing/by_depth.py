@@ -1,4 +1,4 @@
-"""The section on accuracy by depth (E12): models, fractions of data, shots, and the claims."""
+"""Section on the accuracy of probes by depth (E12): models, fractions of data, shots, claims."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -23,43 +23,43 @@ from seelike.analysis.probing.features import CLS, MEAN
 from seelike.storage.arrays.xarray_datasets import PROBES
 from seelike.storage.reports import write
 from seelike.storage.reports.write import Figure, Section, Table
-from seelike.tasks.reports.elements.claims import cell, listed
 from seelike.tasks.reports.elements.figures import render_figure
-from seelike.tasks.reports.elements.model_results import checks_of, curves, load_results
-from seelike.tasks.reports.methods.anatomy import inner_method
+from seelike.tasks.reports.elements.model_results import AnalysisResults, curves
+from seelike.tasks.reports.elements.wording import capitalize, join_names
+from seelike.tasks.reports.methods.anatomy import anatomy_method
 from seelike.tasks.reports.probing.few_shot import by_shots
-from seelike.tasks.results import AnatomyResult
+from seelike.tasks.reports.probing.single_tokens import probes_csv
 
 ANALYSIS = PROBES
-# What the shipped image sets are of, as the zoo's cards call it.
+# Names of the shipped image sets on the cards of the zoo.
 SETS = {"sample": "Fashion-MNIST", "digits": "digits"}
 
 
-def section(reference: AnatomyResult) -> Section:
-    """What layers hold, by depth."""
-    each = [one for one in load_results(reference, ANALYSIS) if has_mean(one.own)]
+def section(results: AnalysisResults) -> Section:
+    """Build the section."""
+    each = [one for one in results.each if has_mean(one.own)]
+    best = " ".join(map(best_words, each))
     return Section(
-        "What layers hold",
+        "Accuracy of probes by depth",
         paragraphs=(
-            "A linear classifier (ridge regression on ±1 targets) learns from what each layer "
-            "makes of a few images of every class, or of all training images, and is tested on "
-            "others. Layers in thirds of those tapped.",
+            "A linear classifier (ridge regression on ±1 targets) learns from the features of each "
+            "layer for a few images of every class, or for all training images, and is tested on "
+            "others. Thirds are thirds of the layers chosen.",
         ),
-        checks=checks_of(depth_cases(each), each),
-        figures=(*by_depth(each), *by_shots(distinct(each), alt=" ".join(map(_best_words, each))))
-        if each
-        else (),
+        checks=results.checks_of(depth_cases(each)),
+        figures=(*by_depth(each, alt=best), *by_shots(distinct(each), alt=best)) if each else (),
         tables=(table(each),) if each else (),
-        method=inner_method(reference, ANALYSIS),
+        method=anatomy_method(ANALYSIS, results.attributes),
+        data=(probes_csv(results),),
     )
 
 
-def by_depth(each: Sequence[ModelResult]) -> Iterator[Figure]:
-    """Accuracy against depth, a line a model: few-shot beside full, a figure a feature."""
+def by_depth(each: Sequence[ModelResult], *, alt: str) -> Iterator[Figure]:
+    """Accuracy against depth, few-shot beside full: a curve per model, a figure per feature."""
     for feature in (MEAN, CLS):
         panels = [
             draw.Panel(
-                f"{called(shots)[0].upper()}{called(shots)[1:]}",
+                capitalize(called(shots)),
                 "accuracy",
                 [curve for one in distinct(each) for curve in _lines(one, feature, shots)],
                 level=chance(each[0].own),
@@ -71,22 +71,22 @@ def by_depth(each: Sequence[ModelResult]) -> Iterator[Figure]:
         yield render_figure(
             f"probes-by-depth-{feature}",
             draw.panels(panels, along="depth (0 input, 1 output)", level="chance"),
-            alt=" ".join(_best_words(one) for one in each),
-            caption=f"Accuracy of probes on the {FEATURES[feature]} of every layer; bands are 95 % "
+            alt=alt,
+            caption=f"Accuracy of probes on the {FEATURES[feature]} of every layer. Bands are 95 % "
             "intervals over test images and draws.",
             data=ANALYSIS,
         )
 
 
 def distinct(each: Sequence[ModelResult]) -> list[ModelResult]:
-    """The models, an untrained network that is the twin of several with the first alone."""
-    seen: set[str] = set()
+    """The models; an untrained baseline that several share stays with the first of them."""
+    shown: set[str] = set()
     kept = []
     for one in each:
         weights = None if one.untrained is None else str(one.untrained.attrs["facts"]["weights"])
-        again = weights is None or weights in seen
+        again = weights is None or weights in shown
         kept.append(ModelResult(one.model, one.family, one.own, None if again else one.untrained))
-        seen.update(() if weights is None else (weights,))
+        shown.update(() if weights is None else (weights,))
     return kept
 
 
@@ -100,20 +100,19 @@ def _lines(one: ModelResult, feature: str, shots: int) -> Iterator[draw.Curve]:
     )
 
 
-def _best_words(one: ModelResult) -> str:
-    """Where probes are most accurate, in a sentence; all of the layers that are equally so."""
+def best_words(one: ModelResult) -> str:
+    """The layer with the most accurate probes, all layers where several are equally accurate."""
     shots = shots_of(one.own)[-1]
     rows = np.flatnonzero(rows_of(one.own, feature=MEAN, shots=shots))
     values = one.own["accuracy"].values[rows]
     # Equal counts of the same test images are equal numbers: accuracies sum them exactly.
     best = one.own["tap"].values[rows[values == values.max()]]
-    return (
-        f"{one.model}: {called(shots)} probes are best at {listed(best)} with {values.max():.2f}."
-    )
+    where = f"{join_names(best)} with {values.max():.2f}"
+    return f"{one.model}: {called(shots)} probes are best at {where}."
 
 
 def table(each: Sequence[ModelResult]) -> Table:
-    """By model and shots: the mean accuracy of each third of its layers, and of its last one."""
+    """Mean accuracy of each third of the layers, and of the last layer, by model and shots."""
     rows: list[tuple[write.Cell, ...]] = []
     for one in distinct(each):
         for dataset, kind in ((one.own, "trained"), (one.untrained, "untrained")):
@@ -130,8 +129,8 @@ def table(each: Sequence[ModelResult]) -> Table:
                         one.model,
                         kind,
                         called(shots),
-                        *(cell(mean(dataset, of(third=third)).estimates[0]) for third in THIRDS),
-                        cell(mean(dataset, last).estimates[0]),
+                        *(mean(dataset, of(third=third)).estimates[0] for third in THIRDS),
+                        mean(dataset, last).estimates[0],
                     )
                 )
     return Table(

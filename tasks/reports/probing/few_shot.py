@@ -1,4 +1,4 @@
-"""The figure of few-shot probes: accuracy against the images that they learn from."""
+"""Figure of few-shot probes: accuracy against training images per class."""
 
 from collections.abc import Iterator, Sequence
 
@@ -20,16 +20,17 @@ from seelike.storage.arrays.xarray_datasets import PROBES
 from seelike.storage.reports.write import Figure
 from seelike.tasks.reports.elements.figures import render_figure
 from seelike.tasks.reports.elements.model_results import curves
+from seelike.tasks.reports.elements.wording import capitalize
 
 
 def by_shots(each: Sequence[ModelResult], *, alt: str) -> Iterator[Figure]:
-    """Accuracy against the number of shots, by thirds of the depth, a line a model."""
+    """Accuracy against the number of shots: a panel per third of the layers, a curve per model."""
     few = [k for k in shots_of(each[0].own) if k]
     if len(few) < 2:
         return
     panels = [
         draw.Panel(
-            third[0].upper() + third[1:],
+            capitalize(third),
             "mean accuracy",
             [curve for one in each for curve in _shot_curves(one, few, third)],
             level=chance(each[0].own),
@@ -38,9 +39,9 @@ def by_shots(each: Sequence[ModelResult], *, alt: str) -> Iterator[Figure]:
     ]
     yield render_figure(
         "probes-by-shots",
-        draw.panels(panels, along="training images a class", level="chance"),
+        draw.panels(panels, along="training images per class", level="chance"),
         alt=alt,
-        caption=f"Few-shot accuracy, {FEATURES[MEAN]}, mean over the layers of each third; bands "
+        caption=f"Few-shot accuracy, {FEATURES[MEAN]}, mean over the layers of each third. Bands "
         "are 95 % intervals over test images and draws.",
         data=PROBES,
     )
@@ -62,7 +63,7 @@ def _shot_curves(one: ModelResult, few: Sequence[int], third: str) -> Iterator[d
 
 
 def _thirds(dataset: xr.Dataset, few: Sequence[int], third: str) -> xr.Dataset:
-    """The mean accuracy of a third's layers over ``shots``."""
+    """Mean accuracy of a third's layers over ``shots``."""
     found = [
         mean(dataset, rows_of(dataset, feature=MEAN, shots=k, third=third)).estimates[0]
         for k in few

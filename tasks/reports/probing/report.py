@@ -1,4 +1,4 @@
-"""The report of a study's probes: a section an experiment, and what stands behind it."""
+"""The report of a study's probes: a section per experiment, and its provenance."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -7,19 +7,27 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from seelike.analysis.claims import tally
 from seelike.storage.reports import write
-from seelike.storage.reports.write import Group, Page, Table
+from seelike.storage.reports.write import Group, Page
 from seelike.tasks.probing import ANALYSIS, PARTS
-from seelike.tasks.reports.comparison.report import NOTHING, verdict_notes
-from seelike.tasks.reports.elements.claims import listed
-from seelike.tasks.reports.elements.lineage import from_anatomy, with_lineage
+from seelike.tasks.reports.elements.lineage import from_analysis, with_lineage
+from seelike.tasks.reports.elements.model_results import AnalysisResults, load_results
+from seelike.tasks.reports.elements.page import (
+    NO_FAILURES,
+    failure_warnings,
+    image_warnings,
+    images_group,
+    models_group,
+    report_page,
+    versions_group,
+)
+from seelike.tasks.reports.elements.wording import join_names
 from seelike.tasks.reports.probing import by_depth, single_tokens
 from seelike.tasks.results import ProbesResult
 from seelike.tasks.runtime.retries import RETRIED
 
 # In reading order.
-SECTIONS = (by_depth, single_tokens)
+SECTIONS = (by_depth.section, single_tokens.section)
 
 
 @task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIED)
@@ -28,59 +36,47 @@ def write_probes(
     *,
     images: dict[str, Any],
     folder: str,
-    missing: Mapping[str, str] = NOTHING,
+    missing: Mapping[str, str] = NO_FAILURES,
 ) -> ProbesResult:
-    """Draw and write the report into ``folder``; the reference with its path.
+    """Draw the report of probes and write it.
 
-    ``images`` describes the image set. ``missing`` says why models of the study are not in it.
+    Args:
+        reference: Probes in a store.
+        images: Description of the image set.
+        folder: Where the report goes.
+        missing: Models of the study that failed, and why.
+
+    Returns:
+        The same probes with the path of their report.
     """
     page = page_of(reference, images=images, missing=missing)
     return replace(reference, report=write.write(folder, page, store=reference.store))
 
 
 def page_of(
-    reference: ProbesResult, *, images: dict[str, Any], missing: Mapping[str, str] = NOTHING
+    reference: ProbesResult, *, images: dict[str, Any], missing: Mapping[str, str] = NO_FAILURES
 ) -> Page:
-    """The whole report, as a page to be rendered."""
-    origins = from_anatomy(reference, ANALYSIS)
-    sections = [with_lineage(one.section(reference), origins) for one in SECTIONS]
-    models = [one.plan.name for one in reference.found if not one.plan.subject.baseline_of]
-    verdicts = [check.verdict for section in sections for check in section.checks]
-    lead = [
-        f"Linear probes on {images['count']} images ({images['source']}), every model on the same "
-        "images, trained and tested on the same parts of them."
-    ]
-    if verdicts:
-        lead.insert(
-            0, f"Of {len(verdicts)} claims of the study, on these networks: {tally(verdicts)}."
-        )
-    warnings = [
-        f"Model {model!r} of the study is missing here, it failed: {why}."
-        for model, why in missing.items()
-    ]
-    if images["left_out"]:
-        left_out = images["left_out"]
-        warnings.append(
-            f"{len(left_out)} images could not be read and were left out: {', '.join(left_out)}."
-        )
-    return Page(
-        title=f"What can be read from the layers of {listed(models)}?",
-        lead=tuple(lead),
-        sections=tuple(one for one in sections if one.figures),
-        provenance=tuple(_provenance(reference, images)),
-        data=tuple(single_tokens.data(reference)),
-        warnings=tuple(warnings),
-        notes=tuple(verdict_notes(verdicts)),
+    """Build the report of probes; parameters as for ``write_probes``."""
+    results = load_results(reference, ANALYSIS)
+    sections = [with_lineage(build(results), from_analysis(results)) for build in SECTIONS]
+    models = [one.plan.name for one in results.found if not one.plan.subject.baseline_of]
+    return report_page(
+        f"What can be read from the layers of {join_names(models)}?",
+        [
+            f"Linear probes on {images['count']} images ({images['source']}), every model on the "
+            "same images, trained and tested on the same parts of them."
+        ],
+        [one for one in sections if one.figures],
+        provenance=_provenance(results, images),
+        warnings=(*failure_warnings(missing), *image_warnings(images)),
     )
 
 
-def _provenance(reference: ProbesResult, images: dict[str, Any]) -> Iterator[Group]:
-    known = {
-        one.plan.name: reference.open(one.plan.name, ANALYSIS).attrs for one in reference.found
-    }
-    any_one: dict[str, Any] = next(iter(known.values()))
+def _provenance(results: AnalysisResults, images: Mapping[str, Any]) -> Iterator[Group]:
+    known = {name: dataset.attrs for name, dataset in results.datasets.items()}
+    any_one = next(iter(known.values()))
     parts, design = any_one["split"], any_one["probing"]
-    yield Group("Images", tuple((key, str(images[key])) for key in ("source", "count", "digest")))
+    yield images_group(images)
     yield Group(
         "How images were split",
         (
@@ -93,22 +89,12 @@ def _provenance(reference: ProbesResult, images: dict[str, Any]) -> Iterator[Gro
             ("interval", any_one["interval"]),
         ),
     )
-    rows = tuple(
-        (
-            one.plan.name,
-            one.plan.facts["architecture"],
-            "trained" if one.plan.facts["trained"] else "untrained",
-            one.plan.facts["parameters"],
-            one.plan.facts["weights"][:12],
-            known[one.plan.name]["recording"][:12],
-            known[one.plan.name]["seconds"],
-            one.name[:12],
-        )
-        for one in reference.found
+    yield models_group(
+        {one.plan.name: one.plan.facts for one in results.found},
+        {
+            "recording": {name: own["recording"][:12] for name, own in known.items()},
+            "seconds": {name: own["seconds"] for name, own in known.items()},
+            "digest in the store": {one.plan.name: one.name[:12] for one in results.found},
+        },
     )
-    header = (
-        *("model", "architecture", "weights", "parameters", "digest of weights", "recording"),
-        *("seconds", "in the store"),
-    )
-    yield Group("Models", tables=(Table(header, rows),))
-    yield Group("Versions", tuple(any_one["versions"].items()))
+    yield versions_group(any_one["versions"])

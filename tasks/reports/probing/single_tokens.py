@@ -1,4 +1,4 @@
-"""The section on single tokens (E10): accuracy maps over the image, and the study's claims."""
+"""Section on probes of single tokens (E10): accuracy maps over the image, claims."""
 
 from collections.abc import Iterator
 
@@ -21,54 +21,46 @@ from seelike.storage.arrays.xarray_datasets import PROBES
 from seelike.storage.digest import slug
 from seelike.storage.reports import write
 from seelike.storage.reports.write import Csv, Figure, Section, Table
-from seelike.tasks.reports.elements.claims import cell
 from seelike.tasks.reports.elements.figures import render_figure
-from seelike.tasks.reports.elements.model_results import (
-    checks_of,
-    curves,
-    lacking,
-    lines,
-    load_results,
-)
-from seelike.tasks.reports.methods.anatomy import inner_method
-from seelike.tasks.results import AnatomyResult
+from seelike.tasks.reports.elements.model_results import AnalysisResults, curves
+from seelike.tasks.reports.methods.anatomy import anatomy_method
 
 ANALYSIS = PROBES
-# Panels that stand beside each other in one figure.
+# Panels side by side in one figure.
 BESIDE = 3
 
 
-def section(reference: AnatomyResult) -> Section:
-    """What single tokens hold."""
-    each = [one for one in load_results(reference, ANALYSIS) if last_tokens(one.own).any()]
+def section(results: AnalysisResults) -> Section:
+    """Build the section."""
+    each = [one for one in results.each if last_tokens(one.own).any()]
     return Section(
-        "What single tokens hold",
+        "Accuracy of probes on single tokens",
         paragraphs=(
             "A linear classifier learns from one token of a layer alone. Where the maps of a "
-            "network differ in size they are pooled to the smallest, so that a token stands for "
-            "as much of the image at every depth.",
-            *lacking(reference, ANALYSIS),
+            "network differ in size they are pooled to the smallest, so that a token covers the "
+            "same part of the image at every depth.",
+            *results.left_out(),
         ),
-        checks=checks_of(token_cases(each), each),
+        checks=results.checks_of(token_cases(each)),
         figures=(*maps(each), *by_depth(each)),
         tables=(table(each),) if each else (),
-        method=inner_method(reference, ANALYSIS),
+        method=anatomy_method(ANALYSIS, results.attributes),
+        data=(probes_csv(results),),
     )
 
 
-def data(reference: AnatomyResult) -> Iterator[Csv]:
-    """A line a probe."""
-    text = lines(
-        reference,
+def probes_csv(results: AnalysisResults) -> Csv:
+    """All probes of all models as CSV."""
+    return results.csv(
         ANALYSIS,
+        "one line per probe: its accuracy; 0 shots stands for all training images",
         labels=("tap", "depth", "feature", "row", "column", "shots", "penalty"),
         variables=("accuracy",),
     )
-    yield Csv(ANALYSIS, text, "one line a probe: its accuracy; 0 shots: all training images")
 
 
 def maps(each: list[ModelResult]) -> Iterator[Figure]:
-    """The accuracy of every single token, of all models on one scale."""
+    """Accuracy of every single token, all models on one scale."""
     if not each:
         return
     rows = [(one.model, list(_maps(one.own))) for one in each]
@@ -77,8 +69,8 @@ def maps(each: list[ModelResult]) -> Iterator[Figure]:
         "token-accuracy",
         draw.token_maps(rows, floor=floor, unit=f"{shots_at_tokens(each[0].own)} accuracy"),
         alt=" ".join(_map_words(one) for one in each),
-        caption=f"{shots_at_tokens(each[0].own)} accuracy of a probe on each single token, where "
-        f"it lies in the image; black is chance ({floor:.2f}).",
+        caption=f"{shots_at_tokens(each[0].own)} accuracy of a probe on each single token, at its "
+        f"place in the image. Black is chance ({floor:.2f}).",
         data=ANALYSIS,
     )
 
@@ -103,7 +95,7 @@ def _map_words(one: ModelResult) -> str:
 
 
 def by_depth(each: list[ModelResult]) -> Iterator[Figure]:
-    """By depth: the class token, the mean of spatial tokens, and single ones on average."""
+    """Accuracy by depth: class token, mean of spatial tokens, and single tokens on average."""
     for start in range(0, len(each), BESIDE):
         chosen = each[start : start + BESIDE]
         panels = [
@@ -125,7 +117,7 @@ def by_depth(each: list[ModelResult]) -> Iterator[Figure]:
             ),
             alt=" ".join(_map_words(one) for one in chosen),
             caption="Probes on the class token, on the mean of the spatial tokens, and the mean "
-            "over probes on single ones; bands are 95 % intervals over test images and draws.",
+            "over probes on single ones. Bands are 95 % intervals over test images and draws.",
             data=ANALYSIS,
         )
 
@@ -147,7 +139,7 @@ def _curves(one: ModelResult, feature: str) -> Iterator[draw.Curve]:
 
 
 def by_tap(dataset: xr.Dataset, feature: str) -> xr.Dataset:
-    """Accuracy of one feature over ``tap``; of single tokens their mean."""
+    """Accuracy of one feature over ``tap``; for single tokens the mean over them."""
     shots = int(dataset["shots"].values[last_tokens(dataset)][0])
     rows = rows_of(dataset, feature=feature, shots=shots)
     taps = dict.fromkeys(dataset["tap"].values[rows].tolist())
@@ -164,7 +156,7 @@ def by_tap(dataset: xr.Dataset, feature: str) -> xr.Dataset:
 
 
 def table(each: list[ModelResult]) -> Table:
-    """The last layer of every model: its class token, the mean of its tokens, the single ones."""
+    """Accuracy in the last layer of every model: class token, mean of tokens, single tokens."""
     rows: list[tuple[write.Cell, ...]] = []
     for one in each:
         for dataset, kind in ((one.own, "trained"), (one.untrained, "untrained")):
@@ -177,7 +169,7 @@ def table(each: list[ModelResult]) -> Table:
                     kind,
                     str(dataset["tap"].values[last_tokens(dataset)][0]),
                     *(
-                        cell(mean(dataset, own).estimates[0]) if own.any() else None
+                        mean(dataset, own).estimates[0] if own.any() else None
                         for own in (last_tokens(dataset, f) for f in (CLS, MEAN, TOKEN))
                     ),
                     float(single.min()),

@@ -1,12 +1,11 @@
-"""The sections of a reproduction on what was looked into and probed, cast by cast."""
+"""Sections of a reproduction on what happens inside networks and on probes (E3 to E12)."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from types import ModuleType
 
 from seelike.analysis.claims.requirements import AvailableModels
 from seelike.analysis.claims.roles import fractions, pooling
-from seelike.storage.reports.write import Csv, Figure, Section
+from seelike.storage.reports.write import Figure, Section
 from seelike.tasks.reports.anatomy import (
     attention,
     heads,
@@ -14,67 +13,106 @@ from seelike.tasks.reports.anatomy import (
     receptive_fields,
     residuals,
 )
-from seelike.tasks.reports.elements.claims import with_lacking
-from seelike.tasks.reports.elements.lineage import from_anatomy, with_lineage
-from seelike.tasks.reports.elements.model_results import load_results
-from seelike.tasks.reports.elements.selection import of_some
+from seelike.tasks.reports.anatomy.section import SectionBuilder
+from seelike.tasks.reports.elements.claims import with_undecided
+from seelike.tasks.reports.elements.lineage import from_analysis, with_lineage
+from seelike.tasks.reports.elements.model_results import AnalysisResults, load_results
 from seelike.tasks.reports.probing import by_depth, single_tokens
-from seelike.tasks.results import AnatomyResult, ProbesResult, ReproductionResult
+from seelike.tasks.results import AnatomyResult, ReproductionResult
 
 TRANSFER = "transfer"
 
 
-def on_fractions(available: AvailableModels) -> list[str]:
-    """What stands beside the networks where less data is the question."""
+def fractions_of_vit(available: AvailableModels) -> list[str]:
+    """ViTs trained on part of the data."""
     return fractions(available, "vit")
 
 
-def on_itself(available: AvailableModels) -> list[str]:  # noqa: ARG001
-    """Nothing stands beside them."""
+def no_others(available: AvailableModels) -> list[str]:  # noqa: ARG001
+    """No further models."""
     return []
 
 
 @dataclass(frozen=True)
-class Inner:
-    """An experiment whose section ``module`` makes of an anatomy, or of probes."""
+class ModelExperiment:
+    """An experiment of the paper with one analysis of single models.
+
+    Attributes:
+        experiment: Its number, such as 'E3'.
+        title: Title of its section.
+        analysis: The analysis that has its numbers.
+        build: Builds its section from them.
+        beside: Models of the study that it needs besides those of the claims on families.
+    """
 
     experiment: str
     title: str
-    module: ModuleType
-    beside: Callable[[AvailableModels], list[str]] = on_itself
+    analysis: str
+    build: SectionBuilder
+    beside: Callable[[AvailableModels], list[str]] = no_others
 
-    def reference(self, found: ReproductionResult) -> AnatomyResult | None:
-        """Where its numbers are."""
-        probed = self.module in (single_tokens, by_depth)
-        return found.probes if probed else found.anatomy
-
-    def section(self, found: ReproductionResult) -> Section | None:
-        """What was found of the networks of all seeds, with the checks of the experiment."""
-        reference = self.reference(found)
-        if reference is None:
-            return None
+    def section(self, found: ReproductionResult, results: AnalysisResults) -> Section | None:
+        """The section for the networks of all seeds; None without numbers."""
         models = [model for cast in found.roles for model in cast]
-        own = of_some(reference, dict.fromkeys([*models, *self.beside(found.available)]))
-        if not load_results(own, self.module.ANALYSIS):
+        own = results.of_models([*models, *self.beside(found.available)])
+        if not own.each:
             return None
-        section: Section = with_lineage(
-            self.module.section(own), from_anatomy(own, self.module.ANALYSIS)
-        )
-        if self.module is by_depth and found.transfer is not None:
-            section = transferred(section, found, found.transfer)
-        return replace(
-            section,
-            title=f"{self.experiment}: {self.title}",
-            checks=with_lacking(section.checks, self.experiment, found.available),
-        )
+        section = with_lineage(self.build(own), from_analysis(own))
+        return replace(section, title=f"{self.experiment}: {self.title}")
 
 
-def transferred(section: Section, found: ReproductionResult, transfer: ProbesResult) -> Section:
-    """``section`` with what the second image set says, and the checks on it."""
-    own = of_some(transfer, dict.fromkeys(model for cast in found.roles for model in cast))
-    second = with_lineage(by_depth.section(own), from_anatomy(own, by_depth.ANALYSIS))
-    one = transfer.open(transfer.found[0].plan.name)
-    where = f"On the second image set, {one.attrs['images']['source']}."
+EXPERIMENTS = (
+    ModelExperiment(
+        "E3", "attention distance", attention.ANALYSIS, attention.section, fractions_of_vit
+    ),
+    ModelExperiment("E4", "heads against a ResNet", heads.ANALYSIS, heads.section),
+    ModelExperiment(
+        "E5", "effective receptive fields", receptive_fields.ANALYSIS, receptive_fields.section
+    ),
+    ModelExperiment("E6", "skip connections", residuals.ANALYSIS, residuals.section),
+    ModelExperiment("E8", "localization", localization.ANALYSIS, localization.section),
+    ModelExperiment(
+        "E9",
+        "localization under average pooling",
+        localization.ANALYSIS,
+        localization.section,
+        pooling,
+    ),
+    ModelExperiment(
+        "E10", "probes on single tokens", single_tokens.ANALYSIS, single_tokens.section, pooling
+    ),
+)
+TRANSFERRED = ModelExperiment(
+    "E12", "probes by depth, and transfer", by_depth.ANALYSIS, by_depth.section, fractions_of_vit
+)
+
+
+def model_sections(found: ReproductionResult) -> Iterator[tuple[str, Section]]:
+    """The section of every experiment that has numbers, by its number."""
+    results: dict[str, AnalysisResults] = {}
+    for one in (*EXPERIMENTS, TRANSFERRED):
+        source: AnatomyResult | None = found.anatomy
+        if one.analysis == by_depth.ANALYSIS:
+            source = found.probes
+        if source is None:
+            continue
+        if one.analysis not in results:
+            results[one.analysis] = load_results(source, one.analysis)
+        section = one.section(found, results[one.analysis])
+        if section is not None and one is TRANSFERRED and found.transfer is not None:
+            second = load_results(found.transfer, one.analysis)
+            section = with_transfer(section, found, second)
+        if section is not None:
+            checks = with_undecided(section.checks, one.experiment, found.available)
+            yield one.experiment, replace(section, checks=checks)
+
+
+def with_transfer(section: Section, found: ReproductionResult, results: AnalysisResults) -> Section:
+    """``section`` with the probes on a second image set, and the claims about it."""
+    own = results.of_models(model for cast in found.roles for model in cast)
+    second = with_lineage(by_depth.section(own), from_analysis(own))
+    attributes = next(iter(results.datasets.values())).attrs
+    where = f"On the second image set, {attributes['images']['source']}."
     figures = tuple(
         replace(
             figure,
@@ -90,48 +128,14 @@ def transferred(section: Section, found: ReproductionResult, transfer: ProbesRes
         checks=(*section.checks, *second.checks),
         figures=(*section.figures, *figures),
         tables=(*section.tables, *tables),
+        data=(*section.data, *(replace(csv, name=TRANSFER) for csv in second.data)),
     )
 
 
-INNER = (
-    Inner("E3", "attention distance", attention, on_fractions),
-    Inner("E4", "heads against a ResNet", heads),
-    Inner("E5", "effective receptive fields", receptive_fields),
-    Inner("E6", "skip connections", residuals),
-    Inner("E8", "localization", localization),
-    Inner("E9", "localization under average pooling", localization, pooling),
-    Inner("E10", "probes on single tokens", single_tokens, pooling),
-    Inner("E12", "probes by depth, and transfer", by_depth, on_fractions),
-)
-
-
-def inner_sections(found: ReproductionResult) -> Iterator[tuple[str, Section]]:
-    """The section of every experiment that has numbers, by its id."""
-    for one in INNER:
-        section = one.section(found)
-        if section is not None:
-            yield one.experiment, section
-
-
-def inner_data(found: ReproductionResult) -> Iterator[Csv]:
-    """The numbers behind their figures."""
-    made: set[str] = set()
-    for one in INNER:
-        reference = one.reference(found)
-        # Both sections on probes draw from one table.
-        module = single_tokens if one.module is by_depth else one.module
-        if reference is not None and module.ANALYSIS not in made:
-            made.add(module.ANALYSIS)
-            yield from module.data(reference)
-    if found.transfer is not None:
-        for csv in single_tokens.data(found.transfer):
-            yield replace(csv, name=TRANSFER)
-
-
-def once(made: Iterable[Section]) -> Iterator[Section]:
-    """The sections, each figure in the first that has it."""
-    seen: set[str] = set()
+def without_repeats(made: Iterable[Section]) -> Iterator[Section]:
+    """The sections, each figure in the first one that has it."""
+    names: set[str] = set()
     for section in made:
-        figures: list[Figure] = [one for one in section.figures if one.name not in seen]
-        seen.update(figure.name for figure in figures)
+        figures: list[Figure] = [one for one in section.figures if one.name not in names]
+        names.update(figure.name for figure in figures)
         yield replace(section, figures=tuple(figures))

@@ -1,4 +1,4 @@
-"""The report of a reproduction: the verdict on every claim, then a section an experiment."""
+"""The report of a reproduction: the verdict on every claim, then a section per experiment."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -10,10 +10,16 @@ from seelike.analysis.claims import CLAIMS, tally
 from seelike.analysis.claims.relations import Relations
 from seelike.storage.reports import write
 from seelike.storage.reports.write import Page
-from seelike.tasks.reports.comparison import report as of_comparison
-from seelike.tasks.reports.elements.lineage import pick_first_figure
+from seelike.tasks.reports.comparison.comparison_view import ComparisonView
+from seelike.tasks.reports.comparison.report import FIRST, provenance
+from seelike.tasks.reports.elements.page import (
+    NO_FAILURES,
+    failure_warnings,
+    pick_first_figure,
+    verdict_notes,
+)
 from seelike.tasks.reports.elements.prefect_artifacts import show_report
-from seelike.tasks.reports.reproduction.experiments import data, experiments
+from seelike.tasks.reports.reproduction.experiments import experiments
 from seelike.tasks.results import ReproductionResult
 from seelike.tasks.runtime.retries import RETRIED
 from seelike.tasks.runtime.run_log import run_log
@@ -24,48 +30,58 @@ def write_reproduction(
     found: ReproductionResult,
     *,
     folder: str,
-    missing: Mapping[str, str] = of_comparison.NOTHING,
+    missing: Mapping[str, str] = NO_FAILURES,
 ) -> ReproductionResult:
-    """Draw and write the report into ``folder``; the reference with its path.
+    """Draw the report of a reproduction and write it.
 
-    ``missing`` says why models of the study, by name, are not in it.
+    Args:
+        found: Comparison, anatomy and probes of the study.
+        folder: Where the report goes.
+        missing: Models of the study that failed, and why.
+
+    Returns:
+        The same reproduction with the path of its report.
     """
-    drawn = page(found, missing=missing)
-    index = write.write(folder, drawn, store=found.store)
-    study = str(found.comparison.open().attrs["study"])
-    show_report(drawn, study=f"{study} reproduced", report=index)
+    view = ComparisonView(found.comparison.open().load())
+    made = page(found, view, missing=missing)
+    index = write.write(folder, made, store=found.store)
+    study = str(view.dataset.attrs["study"])
+    show_report(made, study=f"{study} reproduced", report=index)
     run_log().info(f"report: {index}")
     return replace(found, report=index)
 
 
-def page(found: ReproductionResult, *, missing: Mapping[str, str] = of_comparison.NOTHING) -> Page:
-    """The whole report, as a page to be rendered."""
-    dataset = found.comparison.open().load()
-    sections = experiments(found)
+def page(
+    found: ReproductionResult,
+    view: ComparisonView,
+    *,
+    missing: Mapping[str, str] = NO_FAILURES,
+) -> Page:
+    """Build the report of a reproduction whose comparison is ``view``."""
+    sections = experiments(found, view)
     verdicts = [check.verdict for section in sections for check in section.checks]
-    images = dataset.attrs["images"]
-    first, rest = pick_first_figure(sections, of_comparison.FIRST)
+    images = view.dataset.attrs["images"]
+    first, others = pick_first_figure(sections, FIRST)
     return Page(
         title="Do vision transformers see like convolutional neural networks?",
         lead=(
             f"The experiments of Raghu et al. (2021) on {len(found.available.models)} networks and "
-            f"{images['count']} images ({images['source']}). {len(CLAIMS)} claims of the paper, "
-            f"put to these networks in {len(verdicts)} ways: {tally(verdicts)}.",
+            f"{images['count']} images ({images['source']}).",
+            f"{len(CLAIMS)} claims of the paper, tested {len(verdicts)} times on these networks: "
+            f"{tally(verdicts)}.",
         ),
         first=first,
-        sections=rest,
-        provenance=tuple(of_comparison.provenance(dataset, name=found.comparison.name)),
-        data=tuple(data(found)),
+        sections=others,
+        provenance=tuple(provenance(view.dataset, name=found.comparison.name)),
         warnings=tuple(_warnings(found, missing)),
-        notes=tuple(of_comparison.verdict_notes(verdicts)),
+        notes=tuple(verdict_notes(verdicts)),
     )
 
 
 def _warnings(found: ReproductionResult, missing: Mapping[str, str]) -> Iterator[str]:
-    for model, why in missing.items():
-        yield f"Model {model!r} of the study is missing here, it failed: {why}."
+    yield from failure_warnings(missing)
     if found.unprobed:
         yield f"No layers were probed: {found.unprobed}."
     yield from Relations(found.available.models).doubtful_seeds()
     if not any(facts["trained"] for facts in found.available.models.values()):
-        yield "No model of the study is trained: the verdicts are on untrained networks."
+        yield "No model of the study is trained: the verdicts are about untrained networks."

@@ -1,4 +1,4 @@
-"""What the cards of trained networks say, and how it is drawn."""
+"""Figures of trained networks from their cards: accuracy, accuracy by data, learning curves."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,16 +7,15 @@ import numpy as np
 
 from seelike.analysis import figures as draw
 from seelike.analysis.networks.loading.zoo import FAMILIES
-from seelike.analysis.similarity.intervals.proportions import share
+from seelike.analysis.similarity import Estimate
 from seelike.storage.datasets import digits, fashion_mnist
 from seelike.storage.digest import slug
-from seelike.storage.reports import write
 from seelike.storage.reports.write import Figure
-from seelike.tasks.reports.elements.claims import cell
 from seelike.tasks.reports.elements.figures import render_figure
+from seelike.tasks.reports.elements.tables import accuracy_of
 
 Card = dict[str, Any]
-# Steps an epoch stand on no card made before this: every pass was over as many images as these.
+# Training images by data set, for cards without a number of steps: every epoch used all of them.
 IMAGES: dict[str, int] = {
     "Fashion-MNIST": fashion_mnist.SPLITS["train"][1],
     "digits": digits.SPLITS["train"].stop,
@@ -24,7 +23,7 @@ IMAGES: dict[str, int] = {
 
 
 def steps(card: Card) -> int:
-    """How many optimisation steps a network was trained for."""
+    """Number of optimisation steps of a training."""
     if "steps" in card:
         return int(card["steps"])
     images, recipe = IMAGES[card["images"].partition(",")[0]], card["recipe"]
@@ -32,27 +31,29 @@ def steps(card: Card) -> int:
 
 
 def seconds(card: Card) -> float:
-    """How long its epochs took, tests included."""
+    """Duration of all epochs, tests included, in seconds."""
     return float(sum(epoch["seconds"] for epoch in card["curve"]))
 
 
-def accuracy(card: Card) -> write.Estimate:
-    """The share of test images that it puts into the right class, with its interval."""
-    return cell(share(card["test"]["correct"], card["test"]["total"]))
+def accuracy(card: Card) -> Estimate:
+    """Test accuracy of a trained network, with its interval; every card of a training has one."""
+    found = accuracy_of(card)
+    assert found is not None
+    return found
 
 
 def dots(cards: Sequence[Card]) -> Figure:
     """Accuracy of every network with its interval."""
-    found = {card["name"]: share(card["test"]["correct"], card["test"]["total"]) for card in cards}
+    found = {card["name"]: accuracy(card) for card in cards}
     each = [
         draw.Dot("test accuracy", name, name, one.value, one.low, one.high)
         for name, one in found.items()
     ]
     return render_figure(
         "accuracy",
-        draw.checks(each, colours={}, unit="share of the test images put into their class"),
+        draw.checks(each, colours={}, unit="share of test images classified correctly"),
         alt="; ".join(f"{name} {100 * one.value:.2f} %" for name, one in found.items()),
-        caption="Test accuracy of every network; lines are 95 % binomial intervals.",
+        caption="Test accuracy of every network. Lines are 95 % binomial intervals.",
         data="networks",
     )
 
@@ -70,7 +71,7 @@ def data_figure(cards: Sequence[Card]) -> Figure | None:
             own.sort(key=lambda card: float(card.get("fraction", 1)))
             if len({card.get("fraction", 1) for card in own}) < 2:
                 continue
-            found = [share(card["test"]["correct"], card["test"]["total"]) for card in own]
+            found = [accuracy(card) for card in own]
             lines.append(
                 draw.Curve(
                     f"{family}, seed {seed}",
@@ -94,14 +95,14 @@ def data_figure(cards: Sequence[Card]) -> Figure | None:
             )
             for line in lines
         ),
-        caption="Test accuracy against the share of the training images, in equal numbers of "
-        "steps; lines are 95 % binomial intervals.",
+        caption="Test accuracy against the share of the training images, for equal numbers of "
+        "steps. Lines are 95 % binomial intervals.",
         data="networks",
     )
 
 
 def curves(cards: Sequence[Card]) -> Iterator[Figure]:
-    """Loss and accuracy of every network along its steps, a figure an architecture."""
+    """Loss and accuracy of every network along its steps, a figure per architecture."""
     for group, own in _groups(cards).items():
         lines = {}
         for card in own:
@@ -127,7 +128,7 @@ def curves(cards: Sequence[Card]) -> Iterator[Figure]:
 
 
 def _group(card: Card) -> str:
-    """Networks that are drawn together: an architecture, or the variants of one."""
+    """Networks of one figure: an architecture, or the variants of one."""
     builder = FAMILIES[card["family"]].builder
     return builder if card["family"] == builder else f"{builder} variants"
 

@@ -1,7 +1,5 @@
-"""The report of a training: how accurate every network is, and how it got there."""
+"""The report of a training: accuracy of every network, and its learning curves."""
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +9,16 @@ from prefect.cache_policies import NO_CACHE
 
 from seelike.storage.networks import zoo as shelf
 from seelike.storage.reports import write
-from seelike.storage.reports.write import Csv, Group, Page, Section, Table
-from seelike.tasks.reports.comparison.report import NOTHING
+from seelike.storage.reports.write import Cell, Csv, EstimateLike, Group, Page, Section, Table
+from seelike.tasks.reports.elements.page import (
+    NO_FAILURES,
+    failure_warnings,
+    report_page,
+    versions_group,
+)
 from seelike.tasks.reports.elements.prefect_artifacts import show_report
+from seelike.tasks.reports.elements.tables import csv_file, ends
+from seelike.tasks.reports.elements.wording import count
 from seelike.tasks.reports.training.figures import (
     Card,
     accuracy,
@@ -29,7 +34,7 @@ from seelike.tasks.runtime.run_log import run_log
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What was trained: the checkpoints, each with its card beside it, and the report."""
+    """Checkpoints of a training, each with its card beside it, and the report."""
 
     checkpoints: tuple[Path, ...]
     report: str
@@ -42,48 +47,49 @@ def write_training(
     output: Path,
     folder: str,
     study: str,
-    missing: Mapping[str, str] = NOTHING,
+    missing: Mapping[str, str] = NO_FAILURES,
 ) -> TrainingResult:
-    """Draw and write the report of the networks ``names`` in ``output`` into ``folder``.
+    """Draw the report of a training and write it.
 
-    ``missing`` says why networks of the study are not in it.
+    Args:
+        names: Trained networks.
+        output: Folder of their checkpoints and cards.
+        folder: Where the report goes.
+        study: Name of the study.
+        missing: Networks of the study that failed, and why.
     """
-    drawn = page([shelf.card(name, output) for name in names], missing=missing)
-    index = write.write(folder, drawn)
-    show_report(drawn, study=f"{study} training", report=index)
+    made = page([shelf.card(name, output) for name in names], missing=missing)
+    index = write.write(folder, made)
+    show_report(made, study=f"{study} training", report=index)
     run_log().info(f"report: {index}")
     return TrainingResult(tuple(output / f"{name}.safetensors" for name in names), index)
 
 
-def page(cards: Sequence[Card], *, missing: Mapping[str, str] = NOTHING) -> Page:
-    """The whole report, as a page to be rendered."""
+def page(cards: Sequence[Card], *, missing: Mapping[str, str] = NO_FAILURES) -> Page:
+    """Build the report of the networks with these ``cards``."""
     best = max(cards, key=lambda card: float(card["test"]["accuracy"]))
-    networks = "1 network" if len(cards) == 1 else f"{len(cards)} networks"
-    sections = [
-        Section("Accuracy", figures=(dots(cards),), tables=(table(cards),)),
-        Section("Along the steps", figures=tuple(curves(cards))),
-    ]
+    shown = table(cards)
     by_data = data_figure(cards)
-    if by_data is not None:
-        sections.insert(1, Section("Accuracy against data", figures=(by_data,)))
-    return Page(
-        title="How were the networks trained?",
-        lead=(
-            f"{networks}; the most accurate is {best['name']}, with "
-            f"{100 * best['test']['accuracy']:.2f} % of {best['test']['total']} test images right.",
-        ),
-        sections=tuple(sections),
-        provenance=tuple(_provenance(cards)),
-        data=tuple(data(cards)),
-        warnings=tuple(
-            f"Network {name!r} of the study is missing here, it failed: {why}."
-            for name, why in missing.items()
-        ),
+    return report_page(
+        "How were the networks trained?",
+        [
+            f"{count(len(cards), 'network')}; the most accurate is {best['name']}, with "
+            f"{100 * best['test']['accuracy']:.2f} % of {best['test']['total']} test images right."
+        ],
+        [
+            Section(
+                "Accuracy", figures=(dots(cards),), tables=(shown,), data=(_networks_csv(shown),)
+            ),
+            *([] if by_data is None else [Section("Accuracy by data", figures=(by_data,))]),
+            Section("Learning curves", figures=tuple(curves(cards)), data=(_curves_csv(cards),)),
+        ],
+        provenance=_provenance(cards),
+        warnings=failure_warnings(missing, kind="Network"),
     )
 
 
 def table(cards: Sequence[Card]) -> Table:
-    """One row a network."""
+    """One row per network."""
     rows = tuple(
         (
             card["name"],
@@ -102,32 +108,34 @@ def table(cards: Sequence[Card]) -> Table:
     return Table(
         (*header, "last loss", "test accuracy"),
         rows,
-        caption="Share of the test images that are put into the right class, with its 95 % "
-        "binomial interval; seconds are those of the machine that trained it.",
+        caption="Share of test images that are classified correctly, with its 95 % binomial "
+        "interval. Seconds are those of the machine that trained the network.",
         decimals=4,
     )
 
 
-def data(cards: Sequence[Card]) -> Iterator[Csv]:
-    """The numbers to take along."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    shown = table(cards)
-    writer.writerow((*shown.header, "low", "high"))
-    for row in shown.rows:
-        found = row[-1]
-        assert isinstance(found, write.Estimate)
-        writer.writerow((*row[:-1], found.value, found.low, found.high))
-    yield Csv("networks", text.getvalue(), "one line a network: what it was trained on, accuracy")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("network", "epoch", "steps", "loss", "test accuracy", "seconds"))
-    for card in cards:
-        for number, epoch in enumerate(card["curve"], 1):
-            done = number * steps(card) // len(card["curve"])
-            values = (epoch["loss"], epoch["test_accuracy"], epoch["seconds"])
-            writer.writerow((card["name"], number, done, *values))
-    yield Csv("curves", text.getvalue(), "one line an epoch of a network")
+def _networks_csv(shown: Table) -> Csv:
+    about = "one line per network: its training and its accuracy"
+    rows = ((*row[:-1], *ends(_estimate(row[-1]))) for row in shown.rows)
+    return csv_file("networks", about, (*shown.header, "low", "high"), rows)
+
+
+def _estimate(cell: Cell) -> EstimateLike:
+    assert isinstance(cell, EstimateLike)
+    return cell
+
+
+def _curves_csv(cards: Sequence[Card]) -> Csv:
+    rows = (
+        (
+            *(card["name"], number, number * steps(card) // len(card["curve"])),
+            *(epoch["loss"], epoch["test_accuracy"], epoch["seconds"]),
+        )
+        for card in cards
+        for number, epoch in enumerate(card["curve"], 1)
+    )
+    header = ("network", "epoch", "steps", "loss", "test accuracy", "seconds")
+    return csv_file("curves", "one line per epoch of a network", header, rows)
 
 
 def _provenance(cards: Sequence[Card]) -> Iterator[Group]:
@@ -135,4 +143,4 @@ def _provenance(cards: Sequence[Card]) -> Iterator[Group]:
         recipe = tuple((key, str(value)) for key, value in card["recipe"].items())
         weights = (("digest of weights", card["digest"]), ("training", card["training"]))
         yield Group(card["name"], (*recipe, ("parameters", str(card["parameters"])), *weights))
-    yield Group("Versions", tuple(cards[0]["versions"].items()))
+    yield versions_group(cards[0]["versions"])

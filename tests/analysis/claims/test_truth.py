@@ -16,7 +16,8 @@ from seelike.analysis.claims.experiments.receptive_fields import field_cases
 from seelike.analysis.claims.experiments.residuals import residual_cases
 from seelike.analysis.claims.results import ModelResult
 from seelike.analysis.similarity.parts.head_subsets import Parts, agreement
-from seelike.tasks.reports.comparison.single_factor.accuracy_drop import drop
+from seelike.tasks.reports.comparison.comparison_view import ComparisonView
+from seelike.tasks.reports.comparison.single_factor.card_accuracy import accuracy_drop
 from seelike.tasks.reports.comparison.single_factor.data_scale import halves
 from seelike.tasks.reports.comparison.single_factor.fine_tuning import quarters
 from seelike.tasks.reports.comparison.single_factor.skip_free import collapse
@@ -174,7 +175,7 @@ def less_accurate(true: bool) -> Case:
         for i, (name, right) in enumerate(tested.items())
     }
     dataset = xr.Dataset(attrs={"models": known})
-    case = drop(dataset, SkipFreeModel("broken", "intact", 4, 4, 5))
+    case = accuracy_drop(ComparisonView(dataset), SkipFreeModel("broken", "intact", 4, 4, 5))
     assert case is not None
     return case
 

@@ -477,7 +477,7 @@ def test_a_corrupt_image_is_refused_or_left_out_and_named(tmp_path: Path, seelik
     said = seelike("compare", study, "--skip-bad-images")
     assert said.lines[0] == "recorded 2 batches"
     page = (tmp_path / "report" / "index.html").read_text()
-    assert "1 images could not be read and were left out: boots/05.png." in page
+    assert "1 image could not be read and was left out: boots/05.png." in page
     assert "12 images" in page
 
 

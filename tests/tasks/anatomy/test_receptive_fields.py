@@ -25,9 +25,9 @@ from seelike.tasks.anatomy.context import AnalysisInput
 from seelike.tasks.anatomy.receptive_fields import fields
 from seelike.tasks.planning.plans import StudyModel
 from seelike.tasks.reports.anatomy.field_layers import (
-    called,
     edge_count,
     groups,
+    layer_label,
     limited,
     sampled,
     uniform_level,
@@ -145,7 +145,7 @@ def test_layers_that_the_image_limits_are_named() -> None:
     assert said.endswith("none.")
     assert edge_count(dataset, edge) == "0 of 4"
     assert not list(limited([])) and not list(sampled([]))
-    assert [called(role, kind) for kind, role in groups(dataset)] == [
+    assert [layer_label(role, kind) for kind, role in groups(dataset)] == [
         "after attention",
         "before attention",
         "after MLP",

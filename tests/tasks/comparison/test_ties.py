@@ -8,8 +8,8 @@ from seelike.analysis.probing import FULL
 from seelike.analysis.probing.features import MEAN
 from seelike.analysis.similarity.intervals.jackknife import jackknifed
 from seelike.tasks.reports.anatomy.ablation import words
-from seelike.tasks.reports.comparison.within_and_across import match_depths
-from seelike.tasks.reports.probing.by_depth import _best_words
+from seelike.tasks.reports.comparison.across import match_depths
+from seelike.tasks.reports.probing.by_depth import best_words
 
 
 def test_probes_that_are_equally_accurate_are_all_named() -> None:
@@ -22,10 +22,10 @@ def test_probes_that_are_equally_accurate_are_all_named() -> None:
             "shots": ("probe", [FULL] * 4),
         },
     )
-    said = _best_words(ModelResult("ViT", "vit", dataset, None))
+    said = best_words(ModelResult("ViT", "vit", dataset, None))
     assert "are best at b and c with 0.75" in said
     other = dataset.assign(accuracy=("probe", [0.5, 0.75, 0.7, 0.6]))
-    assert "are best at b with" in _best_words(ModelResult("ViT", "vit", other, None))
+    assert "are best at b with" in best_words(ModelResult("ViT", "vit", other, None))
 
 
 def test_blocks_that_matter_equally_are_all_named_in_any_order_of_images() -> None:
@@ -36,7 +36,7 @@ def test_blocks_that_matter_equally_are_all_named_in_any_order_of_images() -> No
     dataset = xr.Dataset(coords={"block": ("network", ["intact", "x", "y", "z"])})
     means = np.stack([batch.mean(axis=1) for batch in np.split(stay.astype(float), 6, axis=1)])
     jackknifed(means, images=sizes).enter(dataset, "agreement", "network")
-    assert "without the skips of x or y the fewest" in words(ModelResult("m", "vit", dataset, None))
+    assert "without the skips of x or y" in words(ModelResult("m", "vit", dataset, None))
 
 
 def test_taps_of_one_tensor_match_at_their_mean_depth_whatever_rounding_says() -> None:

@@ -9,7 +9,6 @@ from PIL import Image
 
 from seelike.analysis import figures as draw
 from seelike.analysis.errors import AnalysisError
-from seelike.analysis.figures.comparison import csv_text
 from seelike.analysis.networks.loading.models import ModelSpec
 from seelike.storage.arrays.batches import batches
 from seelike.storage.arrays.recordings import Recording
@@ -21,8 +20,9 @@ from seelike.tasks.planning.plans import ModelPlan, StudyModel, TapPlan
 from seelike.tasks.planning.settings import Statistics
 from seelike.tasks.recording.record import prepare
 from seelike.tasks.recording.sign_recording import sign_recording
+from seelike.tasks.reports.comparison.cell_csv import cell_csv
 from seelike.tasks.reports.comparison.chance import chance
-from seelike.tasks.reports.comparison.other_measures import other_measures
+from seelike.tasks.reports.comparison.other_measures import by_measures
 
 COUNT, BATCH = 48, 24
 # Features of every tap; WIDE has more components than 24 images allow for SVCCA.
@@ -161,7 +161,7 @@ def names(dataset: xr.Dataset) -> list[str]:
 
 def test_the_report_counts_defined_cells_and_says_what_is_left_out(dataset: xr.Dataset) -> None:
     others = [name for name in MEASURES if name != "cka"]
-    section = other_measures(dataset, MODELS, others)
+    section = by_measures(dataset, MODELS, others)
     by_measure = dict(zip(others, section.paragraphs, strict=True))
     assert "is not defined at 1 layer: 9 of 25 cells are left out" in by_measure["svcca"]
     assert "vit: wide: batch 0: " in by_measure["svcca"]
@@ -185,7 +185,7 @@ def test_figures_draw_what_is_defined(dataset: xr.Dataset) -> None:
     assert draw.differences(dataset, "svcca", "cka", models=MODELS).pairs == 6
     matched = draw.best_match(dataset, "vit", "resnet", measure="svcca").axes[0]
     assert [label.get_text() for label in matched.get_yticklabels()] == ["conv", "fc"]
-    rows = csv_text.cells(dataset, MODELS).splitlines()
+    rows = cell_csv("cka", dataset, MODELS).text.splitlines()
     assert sum("nan" in row for row in rows) == 9 + 9 - 2
 
 

@@ -1,81 +1,84 @@
-"""Fine-tuning (E13): the layers of a network before and after."""
+"""Section on fine-tuning (E13): the layers of a network before and after."""
 
-from collections.abc import Iterator
-
-import xarray as xr
+from collections.abc import Mapping, Sequence
 
 from seelike.analysis import figures as draw
 from seelike.analysis.claims import matrix_statistics as structure
-from seelike.analysis.claims.evidence import Case
+from seelike.analysis.claims.evidence import Case, Contrast
 from seelike.analysis.claims.findings import ComparedModels, Side, Trial, case_sentence
-from seelike.analysis.claims.relations import relations
 from seelike.storage.digest import slug
-from seelike.storage.reports.write import Csv, Figure, Section, Table
-from seelike.tasks.reports.comparison.single_factor.card_accuracy import accuracy
+from seelike.storage.reports.write import Figure, Section, Table
+from seelike.tasks.reports.comparison.comparison_view import ComparisonView
 from seelike.tasks.reports.comparison.single_factor.paired_layers import (
     Pair,
+    PairedLayers,
     corresponding,
     curve,
-    lines,
+    paired_csv,
+    paired_layers,
 )
-from seelike.tasks.reports.elements.claims import cell, checks
+from seelike.tasks.reports.elements.claims import checks
 from seelike.tasks.reports.elements.figures import render_figure
 from seelike.tasks.reports.methods.comparison import QUARTER_ENDS, SAME, cka_method
 
-EXPERIMENT = "E13"
 DATA = "fine-tuning"
 
 
-def tuned(dataset: xr.Dataset, measured: ComparedModels) -> list[Pair]:
-    """Every network that was fine-tuned, and what it was fine-tuned from."""
-    known = relations(dataset)
-    pairs = [(model, known.start(model)) for model in measured.families if model in known.facts]
-    return [
-        (model, start)
-        for model, start in pairs
-        if start is not None and corresponding(dataset, measured, (model, start))
-    ]
-
-
-def section(dataset: xr.Dataset, measured: ComparedModels) -> Section | None:
-    """CKA per layer of networks with what they were fine-tuned from."""
-    pairs = tuned(dataset, measured)
-    if not pairs:
+def section(view: ComparisonView) -> Section | None:
+    """Build the section: CKA of corresponding layers by depth, and of both end quarters."""
+    tuned = fine_tuned_pairs(view)
+    if not tuned:
         return None
-    found = [case(measured, pair) for pair in pairs]
+    measured = view.measured
+    beside = {pair: pairs_beside(view, pair) for pair in tuned}
+    pairs = list(dict.fromkeys(one for pair in tuned for one in (pair, *beside[pair])))
+    layers = paired_layers(view, pairs)
+    contrasts = {pair: measured.contrast(quarters(pair)) for pair in pairs}
+    cases = {pair: case(measured, pair) for pair in tuned}
     return Section(
         "Before and after fine-tuning",
         paragraphs=(
-            "How alike the same layers of a network are before and after it was fine-tuned, on "
-            "the images of this study. The first and last quarters of the layers are rounded up.",
+            "Similarity of corresponding layers of a network before and after fine-tuning, on the "
+            "images of this study. The first and last quarters of the layers are rounded up.",
         ),
-        checks=checks(found, measured.facts),
+        checks=checks(cases.values(), measured.facts),
         figures=tuple(
-            figure(dataset, measured, pair, one) for pair, one in zip(pairs, found, strict=True)
+            figure(view, layers, pair, beside[pair], alt=case_sentence(cases[pair]))
+            for pair in tuned
         ),
-        tables=(table(dataset, measured, pairs),),
-        method=cka_method(dataset, SAME, QUARTER_ENDS),
+        tables=(table(view, contrasts, [one for pair in tuned for one in (pair, *beside[pair])]),),
+        method=cka_method(view.dataset, SAME, QUARTER_ENDS),
+        data=(
+            paired_csv(
+                DATA,
+                "one line per layer of two networks: before and after fine-tuning, and baselines",
+                view,
+                layers,
+            ),
+        ),
     )
 
 
-def data(dataset: xr.Dataset, measured: ComparedModels) -> Iterator[Csv]:
-    """A line a layer of every network and what it was fine-tuned from, and of their baselines."""
-    pairs = tuned(dataset, measured)
-    if pairs:
-        every = [one for pair in pairs for one in (pair, *beside(dataset, measured, pair))]
-        text = lines(dataset, measured, dict.fromkeys(every))
-        yield Csv(DATA, text, "one line a layer of two networks: before and after, and baselines")
+def fine_tuned_pairs(view: ComparisonView) -> list[Pair]:
+    """Every fine-tuned network and the network that it started from."""
+    known = view.relations
+    pairs = [(model, known.start(model)) for model in view.models if model in known.facts]
+    return [
+        (model, start)
+        for model, start in pairs
+        if start is not None and corresponding(view, (model, start))
+    ]
 
 
 def case(measured: ComparedModels, pair: Pair) -> Case:
-    """Whether the first layers were kept more than the last; with the untrained network beside."""
+    """The claim that first layers are kept more than last ones; the baseline is the start's."""
     model, start = pair
     twin = measured.baselines.get(start)
     return measured.case(quarters(pair), baseline={model: twin} if twin else None)
 
 
 def quarters(pair: Pair) -> Trial:
-    """The claim, put to any two networks of one architecture."""
+    """The claim for any two networks of one architecture."""
     model, start = pair
     return Trial(
         "E13-preserved",
@@ -85,62 +88,60 @@ def quarters(pair: Pair) -> Trial:
     )
 
 
-def beside(dataset: xr.Dataset, measured: ComparedModels, pair: Pair) -> list[Pair]:
-    """What stands beside it: other seeds of the start, and the start before it was trained."""
+def pairs_beside(view: ComparisonView, pair: Pair) -> list[Pair]:
+    """Pairs to compare it with: other seeds of the start, and the start's untrained baseline."""
     _, start = pair
-    twin = measured.baselines.get(start)
-    others = [
-        other for other in relations(dataset).other_seeds(start) if other in measured.families
-    ]
+    twin = view.measured.baselines.get(start)
+    others = [other for other in view.relations.other_seeds(start) if other in view.models]
     found = [(other, start) for other in (*others, *([twin] if twin else []))]
-    return [one for one in found if corresponding(dataset, measured, one)]
+    return [one for one in found if corresponding(view, one)]
 
 
-def figure(dataset: xr.Dataset, measured: ComparedModels, pair: Pair, found: Case) -> Figure:
-    """The same layers before and after, by depth."""
+def figure(
+    view: ComparisonView,
+    layers: PairedLayers,
+    pair: Pair,
+    beside: Sequence[Pair],
+    *,
+    alt: str,
+) -> Figure:
+    """Corresponding layers before and after, by depth."""
     model, start = pair
-    untrained = set(measured.baselines.values())
+    untrained = set(view.measured.baselines.values())
     curves = [
-        curve(
-            dataset,
-            measured,
-            one,
-            label="untrained" if one[0] in untrained else f"ceiling: two seeds of {start}",
-            kind="untrained" if one[0] in untrained else "ceiling",
-        )
-        for one in beside(dataset, measured, pair)
+        curve(view, layers, one, label="untrained", kind="untrained")
+        if one[0] in untrained
+        else curve(view, layers, one, label=f"ceiling: two seeds of {start}", kind="ceiling")
+        for one in beside
     ]
-    curves.append(curve(dataset, measured, pair, label=f"{model}, fine-tuned", kind="trained"))
+    label = f"{model}, fine-tuned"
+    curves.append(curve(view, layers, pair, label=label, kind="trained"))
     panel = draw.Panel(f"with {start}", "CKA of the same layers", curves)
     return render_figure(
         f"fine-tuning-{slug(model)}",
         draw.panels([panel], along="depth (0 input, 1 output)"),
-        alt=case_sentence(found),
-        caption=f"CKA of {model}'s layers with the same layers of {start}, which it was "
-        "fine-tuned from; the band is a 95 % interval over batches of images.",
+        alt=alt,
+        caption=f"CKA of {model}'s layers with the same layers of {start}, from which it was "
+        "fine-tuned. The band is a 95 % interval over batches of images.",
         data=DATA,
     )
 
 
-def table(dataset: xr.Dataset, measured: ComparedModels, pairs: list[Pair]) -> Table:
-    """The quarters of every pair of the figures."""
-    rows = []
-    for pair in pairs:
-        for model, start in (pair, *beside(dataset, measured, pair)):
-            both = measured.contrast(quarters((model, start)))
-            rows.append(
-                (
-                    model,
-                    accuracy(dataset, model),
-                    start,
-                    cell(both.first[1]),
-                    cell(both.second[1]),
-                    cell(both.difference),
-                )
-            )
+def table(view: ComparisonView, contrasts: Mapping[Pair, Contrast], pairs: Sequence[Pair]) -> Table:
+    """CKA of the end quarters of every pair of the figures."""
     return Table(
         ("network", "its test accuracy", "with", "first quarter", "last quarter", "difference"),
-        tuple(rows),
-        caption="Mean CKA of the same layers, with 95 % intervals over batches of images; accuracy "
-        "as on the card, on the data that a network was trained on last.",
+        tuple(
+            (
+                model,
+                view.accuracy(model),
+                start,
+                contrasts[model, start].first[1],
+                contrasts[model, start].second[1],
+                contrasts[model, start].difference,
+            )
+            for model, start in pairs
+        ),
+        caption="Mean CKA of the same layers, with 95 % intervals over batches of images. Accuracy "
+        "from the card, on the data of a network's last training.",
     )

@@ -1,34 +1,38 @@
-"""The same layers of two networks of one architecture: their CKA along depth, with intervals."""
+"""Corresponding layers of two networks of one architecture: their CKA along depth."""
 
-import csv
-import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
-import xarray as xr
 
 from seelike.analysis import figures as draw
-from seelike.analysis.claims.findings import ComparedModels
 from seelike.analysis.figures.comparison.curves import Kind
 from seelike.analysis.similarity.intervals.ceilings import Ceiling, Seeds
+from seelike.storage.reports.write import Csv
+from seelike.tasks.reports.comparison.comparison_view import ComparisonView
+from seelike.tasks.reports.elements.tables import columns_of, csv_file
 
 Pair = tuple[str, str]
+PairedLayers = Mapping[Pair, Ceiling]
 
 
-def corresponding(dataset: xr.Dataset, measured: ComparedModels, pair: Pair) -> bool:
-    """Whether both models of a ``pair`` were compared at the same taps."""
-    names = np.asarray(measured.model)
-    first, second = (dataset["tap_a"].values[names == model].tolist() for model in pair)
-    return bool(first == second)
+def corresponding(view: ComparisonView, pair: Pair) -> bool:
+    """Whether both models of a ``pair`` were compared at the same layers."""
+    first, second = pair
+    return view.layers(first) == view.layers(second)
 
 
-def same_layers(dataset: xr.Dataset, measured: ComparedModels, pair: Pair) -> Ceiling:
-    """CKA of the corresponding taps of a ``pair`` of models that are ``corresponding``."""
+def paired_layers(view: ComparisonView, pairs: Iterable[Pair]) -> PairedLayers:
+    """CKA of the corresponding layers of every pair of ``corresponding`` models, each once."""
+    return {pair: _paired(view, pair) for pair in dict.fromkeys(pairs)}
+
+
+def _paired(view: ComparisonView, pair: Pair) -> Ceiling:
+    measured = view.measured
     chosen = np.flatnonzero(np.isin(measured.model, pair))
     seeds = Seeds(
         parts=measured.parts[:, chosen[:, None], chosen],
         model=[measured.model[i] for i in chosen.tolist()],
-        tap=[str(dataset["tap_a"].values[i]) for i in chosen],
+        tap=[measured.tap[i] for i in chosen.tolist()],
         architectures=[pair],
         images=measured.images,
     )
@@ -36,27 +40,29 @@ def same_layers(dataset: xr.Dataset, measured: ComparedModels, pair: Pair) -> Ce
 
 
 def curve(
-    dataset: xr.Dataset, measured: ComparedModels, pair: Pair, *, label: str, kind: Kind
+    view: ComparisonView, layers: PairedLayers, pair: Pair, *, label: str, kind: Kind
 ) -> draw.Curve:
-    """The same along depth, as a figure takes it."""
-    found = same_layers(dataset, measured, pair).cka
-    depth = dataset["depth_a"].values[np.asarray(measured.model) == pair[0]]
-    # One band a line is what can be told apart: a baseline goes without.
-    low, high = (None, None) if kind == "untrained" else (found.low, found.high)
-    return draw.Curve(label, depth, found.value, low, high, kind=kind)
+    """CKA of a pair's corresponding layers along depth; a baseline has no band."""
+    cka = layers[pair].cka
+    low, high = (None, None) if kind == "untrained" else (cka.low, cka.high)
+    return draw.Curve(label, view.depths(pair[0]), cka.value, low, high, kind=kind)
 
 
-def lines(dataset: xr.Dataset, measured: ComparedModels, pairs: Iterable[Pair]) -> str:
-    """As CSV: a line a tap of every pair, with its depth, CKA and interval."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("model", "with", "tap", "depth", "cka", "cka_low", "cka_high"))
-    for pair in pairs:
-        found = same_layers(dataset, measured, pair)
-        depth = dataset["depth_a"].values[np.asarray(measured.model) == pair[0]]
-        for row, tap in enumerate(found.taps):
-            bounds = (
-                "" if end is None else float(end[row]) for end in (found.cka.low, found.cka.high)
-            )
-            writer.writerow((*pair, tap, float(depth[row]), float(found.cka.value[row]), *bounds))
-    return text.getvalue()
+def paired_csv(name: str, about: str, view: ComparisonView, layers: PairedLayers) -> Csv:
+    """A line per layer of every pair: depth, CKA and its interval."""
+    header = ("model", "with", "tap", "depth", *columns_of(["cka"]))
+    rows = (
+        (*pair, tap, depth, value, low, high)
+        for pair, found in layers.items()
+        for tap, depth, value, low, high in zip(
+            found.taps,
+            view.depths(pair[0]).tolist(),
+            found.cka.value.tolist(),
+            *(
+                [None] * len(found.taps) if end is None else end.tolist()
+                for end in (found.cka.low, found.cka.high)
+            ),
+            strict=True,
+        )
+    )
+    return csv_file(name, about, header, rows)

@@ -1,25 +1,21 @@
-"""Networks of a comparison that lack the skip connections of one block, and CKA across it."""
+"""Networks without the skip connections of one block, and CKA across that block."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-import xarray as xr
-
 from seelike.analysis.claims import matrix_statistics as structure
-from seelike.analysis.claims.findings import ComparedModels, Number, Side
-from seelike.analysis.claims.relations import relations
-from seelike.analysis.errors import AnalysisError
+from seelike.analysis.claims.findings import Number, Side
 from seelike.analysis.similarity import Estimate
+from seelike.tasks.reports.comparison.comparison_view import ComparisonView
 from seelike.tasks.reports.comparison.single_factor.paired_layers import corresponding
 
 
 @dataclass(frozen=True)
 class SkipFreeModel:
-    """A ``model`` without the skips of ``block``, its ``intact`` twin, and where the block lies.
+    """A ``model`` without the skips of ``block``, and its ``intact`` counterpart.
 
-    The first ``below`` taps are below the block, those from ``above`` on above it.
+    The first ``below`` layers lie below the block, those from index ``above`` on above it.
     """
 
     model: str
@@ -29,30 +25,35 @@ class SkipFreeModel:
     above: int
 
     def number(self, of: Callable[..., float]) -> Number:
-        """A number ``of`` a network's CKA matrix and the place of the block."""
+        """A statistic of a CKA matrix, ``of``, with the place of the block filled in."""
         return partial(of, below=self.below, above=self.above)
 
 
-def skip_free_models(dataset: xr.Dataset, measured: ComparedModels) -> list[SkipFreeModel]:
-    """The networks without skips whose intact twin is there, with taps below and above."""
-    known = relations(dataset)
+def skip_free_models(view: ComparisonView) -> list[SkipFreeModel]:
+    """Networks without skips whose intact counterpart is there, with layers below and above."""
+    known = view.relations
     found = []
-    for model in measured.families:
+    for model in view.models:
         intact = known.intact(model) if model in known.facts else None
-        if intact is None or not corresponding(dataset, measured, (model, intact)):
+        if intact is None or not corresponding(view, (model, intact)):
             continue
-        block = int(dataset.attrs["models"][model]["skip_free"])
-        taps = dataset["tap_a"].values[np.asarray(measured.model) == model]
-        place = sides([str(tap) for tap in taps], block=block)
+        block = int(view.dataset.attrs["models"][model]["skip_free"])
+        place = sides(view.layers(model), block=block)
         if place is not None:
             found.append(SkipFreeModel(model, intact, block, *place))
     return found
 
 
 def sides(taps: list[str], *, block: int) -> tuple[int, int] | None:
-    """How many ``taps`` are below a block, and from which one on they are above it.
+    """Place of a block among the layers of a network.
 
-    Those inside the block are neither. None where no tap is of the block, or none on one side.
+    Args:
+        taps: Names of the layers, in forward order.
+        block: Number of the block.
+
+    Returns:
+        How many layers lie below the block, and the index of the first one above it; layers
+        inside it are neither. None where no layer is of the block, or none on one side.
     """
     name = f"blocks.{block}"
     inner = (f"{name}.", f"{name}:")
@@ -64,20 +65,35 @@ def sides(taps: list[str], *, block: int) -> tuple[int, int] | None:
     return (own[0], above) if own[0] and above < len(taps) else None
 
 
-def rows_of(measured: ComparedModels, one: SkipFreeModel) -> list[str]:
-    """The network without skips, the intact one, and both before their training."""
+@dataclass(frozen=True)
+class BlockNumbers:
+    """Mean CKA of a network's layers across a block and on one side of it.
+
+    ``beside`` is None where neither side has two layers.
+    """
+
+    block: int
+    model: str
+    across: Estimate
+    beside: Estimate | None
+
+
+def block_numbers(view: ComparisonView, one: SkipFreeModel) -> list[BlockNumbers]:
+    """Numbers of the network without skips, the intact one, and both untrained baselines."""
+    measured = view.measured
+
+    def mean_cka(model: str, of: Callable[..., float]) -> Estimate:
+        return measured.estimate(Side("", model, model, one.number(of)))
+
     trained = [one.model, one.intact]
-    return trained + [measured.baselines[model] for model in trained if model in measured.baselines]
-
-
-def cka_across_block(measured: ComparedModels, one: SkipFreeModel, model: str) -> Estimate:
-    """Mean CKA of ``model``'s layers below the block with those above it."""
-    return measured.estimate(Side("", model, model, one.number(structure.across_block)))
-
-
-def cka_beside_block(measured: ComparedModels, one: SkipFreeModel, model: str) -> Estimate | None:
-    """Mean CKA of ``model``'s layers on one side of the block; None where neither has two."""
-    try:
-        return measured.estimate(Side("", model, model, one.number(structure.beside_block)))
-    except AnalysisError:
-        return None
+    # On one side of a block there are two layers, or there is nothing to average.
+    beside = max(one.below, len(view.layers(one.model)) - one.above) > 1
+    return [
+        BlockNumbers(
+            one.block,
+            model,
+            mean_cka(model, structure.across_block),
+            mean_cka(model, structure.beside_block) if beside else None,
+        )
+        for model in [*trained, *view.baselines_of(trained)]
+    ]

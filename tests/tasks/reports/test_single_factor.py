@@ -10,16 +10,13 @@ from scipy.optimize import brentq
 
 from seelike.analysis.claims import CLAIMS
 from seelike.analysis.claims import matrix_statistics as structure
-from seelike.analysis.claims.findings import compared_models
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.intervals.proportions import difference, share
 from seelike.storage.reports.write import Case, Check, Numbers, Section
-from seelike.tasks.reports.comparison import report
+from seelike.tasks.reports.comparison.comparison_view import ComparisonView
 from seelike.tasks.reports.comparison.report import page
-from seelike.tasks.reports.comparison.single_factor import data_scale, fine_tuning, skip_free
-from seelike.tasks.reports.comparison.single_factor.sections import related_data, related_sections
+from seelike.tasks.reports.comparison.sections import SINGLE_FACTOR
 from seelike.tasks.reports.comparison.single_factor.skip_free_models import sides
-from seelike.tasks.results import ComparisonResult
 
 from .made_up import TAPS, chain, compared, facts, study, towards
 
@@ -31,7 +28,8 @@ def dataset() -> xr.Dataset:
 
 @pytest.fixture(scope="module")
 def sections(dataset: xr.Dataset) -> dict[str, Section]:
-    return {one.title: one for one in related_sections(dataset, compared_models(dataset))}
+    found = (build(ComparisonView(dataset)) for build in SINGLE_FACTOR.values())
+    return {one.title: one for one in found if one is not None}
 
 
 def block(dataset: xr.Dataset, a: str, b: str) -> np.ndarray:
@@ -144,8 +142,10 @@ def test_fine_tuning_keeps_first_layers(dataset: xr.Dataset, sections: dict[str,
     assert kept.verdict == "holds"
 
 
-def test_the_numbers_to_take_along_are_those_of_the_comparison(dataset: xr.Dataset) -> None:
-    kept = {one.name: one.text for one in related_data(dataset, compared_models(dataset))}
+def test_csv_files_have_the_numbers_of_the_comparison(
+    dataset: xr.Dataset, sections: dict[str, Section]
+) -> None:
+    kept = {csv.name: csv.text for one in sections.values() for csv in one.data}
     assert list(kept) == ["skip-free", "data-scale", "fine-tuning"]
     lines = list(csv.DictReader(io.StringIO(kept["data-scale"])))
     mine = [line for line in lines if (line["model"], line["with"]) == ("tenth", "full")]
@@ -163,14 +163,13 @@ def test_the_numbers_to_take_along_are_those_of_the_comparison(dataset: xr.Datas
 
 
 def test_of_many_networks_pairs_are_shown_of_the_first_of_each_architecture(
-    dataset: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+    dataset: xr.Dataset,
 ) -> None:
-    # This comparison was made up: no store can say where its figures come from.
-    monkeypatch.setattr(report, "from_comparison", lambda _: lambda _: iter(()))
-    made = page(dataset, ComparisonResult("store", "0" * 64))
+    # This comparison was made up: no store knows the lineage of its figures.
+    made = page(ComparisonView(dataset), name="0" * 64, origins=lambda _: ())
     assert made.title == "How alike are the layers of 8 networks?"
     note = made.notes[-1]
-    assert "show the first of each architecture: full and resnet." in note
+    assert "the first network of each architecture: full and resnet." in note
     names = [figure.name for section in made.sections for figure in section.figures]
     assert [name for name in names if name.startswith("across-")] == ["across-full-resnet"]
     assert {"skip-free", "data-scale-full", "fine-tuning-tuned", "ceiling-full-full-1"} <= {*names}
@@ -191,10 +190,7 @@ def test_other_networks_have_no_such_sections() -> None:
             "c": (facts(start="zoo:vit"), towards(full, seed=4, share=0.1)),
         }
     )
-    measured = compared_models(two)
-    for one in (skip_free, data_scale, fine_tuning):
-        assert one.section(two, measured) is None
-        assert list(one.data(two, measured)) == []
+    assert [build(ComparisonView(two)) for build in SINGLE_FACTOR.values()] == [None] * 3
 
 
 def test_a_block_without_skips_has_taps_below_it_and_above_it() -> None:
@@ -213,7 +209,7 @@ def test_numbers_beside_a_block_leave_out_the_diagonal_and_what_crosses() -> Non
     pairs = [(0, 1), (1, 0), (3, 4), (4, 3)]
     expected = np.mean([within[i, j] for i, j in pairs])
     assert structure.beside_block(within, below=2, above=3) == expected
-    with pytest.raises(AnalysisError, match=r"1 layers below .* 1 above"):
+    with pytest.raises(AnalysisError, match="1 taps below a block, 1 above"):
         structure.beside_block(within[:2, :2], below=1, above=1)
 
 
@@ -225,7 +221,7 @@ def test_a_share_of_right_ones_has_the_interval_of_its_score_test() -> None:
     ]
     assert (found.low, found.high) == pytest.approx(tuple(ends))
     assert share(0, 10).low == pytest.approx(0.0, abs=1e-12)
-    with pytest.raises(AnalysisError, match=r"11 .* of 10"):
+    with pytest.raises(AnalysisError, match="11 right of 10"):
         share(11, 10)
 
 

@@ -2,21 +2,19 @@
 
 import csv
 import io
+import re
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from seelike.analysis.similarity import Estimate
 from seelike.storage.arrays import xarray_datasets
-from seelike.storage.reports.write import Estimate
+from seelike.storage.reports.write import Section
 from seelike.storage.store import make_store
-from seelike.tasks.reports.comparison.nearest_layers import (
-    LAYERS,
-    SHOWN,
-    nearest_data,
-    nearest_sections,
-)
+from seelike.tasks.reports.comparison.comparison_view import ComparisonView
+from seelike.tasks.reports.comparison.nearest_layers import LAYERS, SHOWN, section
 
 from .made_up import TAPS, study
 
@@ -31,15 +29,22 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> xr.Dataset:
 
 @pytest.fixture(scope="module")
 def models(dataset: xr.Dataset) -> list[str]:
-    """Those that are no untrained twins."""
+    """Models without untrained baselines."""
     names = zip(dataset["model_a"].values, dataset["baseline_of_a"].values, strict=True)
     return list(dict.fromkeys(str(model) for model, own in names if not own))
 
 
+@pytest.fixture(scope="module")
+def built(dataset: xr.Dataset) -> Section:
+    found = section(ComparisonView(dataset))
+    assert found is not None
+    return found
+
+
 def test_every_layer_has_its_nearest_in_other_models(
-    dataset: xr.Dataset, models: list[str]
+    dataset: xr.Dataset, models: list[str], built: Section
 ) -> None:
-    (numbers,) = nearest_data(dataset, models)
+    (numbers,) = built.data
     lines = list(csv.DictReader(io.StringIO(numbers.text)))
     assert len(lines) == len(models) * len(TAPS) * 10
     model = np.array(list(map(str, dataset["model_a"].values)))
@@ -57,17 +62,18 @@ def test_every_layer_has_its_nearest_in_other_models(
 
 
 def test_the_table_shows_layers_over_the_depth_of_each_model(
-    dataset: xr.Dataset, models: list[str]
+    models: list[str], built: Section
 ) -> None:
-    (section,) = nearest_sections(dataset, models)
-    (table,) = section.tables
+    summary, table = built.tables
     assert len(table.rows) == len(models) * LAYERS * SHOWN
     assert {row[1] for row in table.rows} >= {TAPS[0], TAPS[-1]}
     assert all(isinstance(row[-1], Estimate) for row in table.rows)
-    assert [words.partition(":")[0] for words in section.paragraphs] == models
-    assert all(f"of its {len(TAPS)} layers" in words for words in section.paragraphs)
+    assert [words.partition(":")[0] for words in built.paragraphs] == models
+    assert [row[:2] for row in summary.rows] == [(model, len(TAPS)) for model in models]
+    for row in summary.rows:
+        counts = [int(number) for number in re.findall(r"(\d+) in ", str(row[2]))]
+        assert sum(counts) == len(TAPS)
 
 
 def test_one_model_has_no_others(dataset: xr.Dataset, models: list[str]) -> None:
-    assert list(nearest_sections(dataset, models[:1])) == []
-    assert list(nearest_data(dataset, models[:1])) == []
+    assert section(ComparisonView(dataset).of_models(models[:1])) is None

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from seelike.analysis.similarity import Estimate
 from seelike.storage.reports.write import (
     Case,
     Check,
-    Estimate,
     Figure,
     Numbers,
     Page,
@@ -24,10 +24,10 @@ from seelike.storage.reports.write import (
 from seelike.tasks.reports.elements.prefect_artifacts import (
     PICTURE_BYTES,
     claim_rows,
-    light,
     show_report,
+    shrink_png,
+    summary,
     table_rows,
-    words,
 )
 from seelike.tasks.runtime.progress import progress
 from seelike.tasks.runtime.run_log import run_log
@@ -46,7 +46,7 @@ def figure(name: str, content: bytes) -> Figure:
 
 
 NUMBERS = Table(
-    ("model", "mean CKA of", "as given", "untrained twin"),
+    ("model", "mean CKA of", "as given", "untrained baseline"),
     (
         ("ViT", "ends", Estimate(np.float32(0.5), 0.25, 0.75), Estimate(0.9)),
         ("ResNet", "ends", Estimate(float("nan"), None, float("inf")), None),
@@ -88,7 +88,11 @@ def test_tables_hold_plain_numbers_and_nothing_where_there_is_none() -> None:
         "model": "ViT",
         "mean CKA of": "ends",
         **{"as given": 0.5, "as given low": 0.25, "as given high": 0.75},
-        **{"untrained twin": 0.9, "untrained twin low": None, "untrained twin high": None},
+        **{
+            "untrained baseline": 0.9,
+            "untrained baseline low": None,
+            "untrained baseline high": None,
+        },
     }
     assert set(rows[1].values()) == {"ResNet", "ends", None}
     claims = json.loads(json.dumps(list(claim_rows(PAGE)), allow_nan=False))
@@ -106,32 +110,32 @@ def test_tables_hold_plain_numbers_and_nothing_where_there_is_none() -> None:
     assert all(list(row)[-1] == "claim" for row in claims)
 
 
-def test_the_picture_is_that_of_all_pairs_and_light() -> None:
-    text = words(PAGE, report="/data/report/index.html")
+def test_the_picture_is_that_of_all_pairs_and_shrink_png() -> None:
+    text = summary(PAGE, report="/data/report/index.html")
     (picture,) = re.findall(r"!\[all-pairs [^(]*\]\(data:image/png;base64,([^)]*)\)", text)
     shown = Image.open(io.BytesIO(base64.b64decode(picture)))
     assert shown.width / shown.height == pytest.approx(1.5, abs=0.02)
     assert len(text.encode()) < 200_000
-    assert len(light(png(600, 400), at_most=PICTURE_BYTES)) <= PICTURE_BYTES
+    assert len(shrink_png(png(600, 400), at_most=PICTURE_BYTES)) <= PICTURE_BYTES
 
 
 def test_a_flat_picture_keeps_its_pixels_and_colours() -> None:
     content = io.BytesIO()
     Image.new("RGB", (1200, 800), (10, 200, 30)).save(content, "png")
-    shown = Image.open(io.BytesIO(light(content.getvalue(), at_most=PICTURE_BYTES)))
+    shown = Image.open(io.BytesIO(shrink_png(content.getvalue(), at_most=PICTURE_BYTES)))
     assert shown.size == (1200, 800)
     assert shown.convert("RGB").getpixel((5, 5)) == (10, 200, 30)
 
 
 def test_words_stay_words_and_only_what_a_browser_opens_is_a_link() -> None:
-    text = words(PAGE, report="/data/my report/index.html")
+    text = summary(PAGE, report="/data/my report/index.html")
     assert r"One \*claim\* of a\_b\_ and \<script\> agrees." in text
     assert r"a\|b.png" in text
     assert text.endswith("The whole report: `/data/my report/index.html`")
     bucket = "s3://bucket/report/index.html"
-    assert words(PAGE, report=bucket).endswith(f"The whole report: `{bucket}`")
+    assert summary(PAGE, report=bucket).endswith(f"The whole report: `{bucket}`")
     url = "https://reports.example/index.html"
-    assert words(PAGE, report=url).endswith(f"The whole report: [{url}]({url})")
+    assert summary(PAGE, report=url).endswith(f"The whole report: [{url}]({url})")
 
 
 def test_outside_of_a_run_nothing_is_asked_of_any_server(caplog: pytest.LogCaptureFixture) -> None:
