@@ -7,6 +7,7 @@ import xarray as xr
 
 from seelike.analysis import figures as draw
 from seelike.analysis.figures.model_map.model_heatmap import TITLES
+from seelike.analysis.similarity.significance.permutation_tests import LEVEL
 from seelike.storage.reports.write import Cell, Csv, Figure, Section, Table
 from seelike.tasks.model_map.factors import FACTORS, copies
 from seelike.tasks.reports.elements.figures import render_figure
@@ -15,7 +16,6 @@ from seelike.tasks.reports.elements.wording import capitalize, join_names
 from seelike.tasks.reports.methods.model_map import explained_method
 from seelike.tasks.reports.model_map.models import MAIN
 
-LEVEL = 0.05
 _PARTS = ("models", "levels", "share", "f", "p", "permutations", "exact")
 
 

@@ -8,7 +8,8 @@ import xarray as xr
 
 from seelike.analysis import figures as draw
 from seelike.analysis.figures.model_map.model_heatmap import TITLES
-from seelike.analysis.similarity.models.dendrograms import clustered, groups
+from seelike.analysis.similarity.models.dendrograms import cluster_models, cut_tree
+from seelike.analysis.similarity.significance.permutation_tests import LEVEL
 from seelike.storage.digest import slug
 from seelike.storage.reports import write
 from seelike.storage.reports.write import Csv, Figure, Section, Table
@@ -21,7 +22,6 @@ from seelike.tasks.reports.methods.model_map import models_method
 MAIN = "aligned"
 # The table lists at most so many models.
 _ROWS = 60
-LEVEL = 0.05
 
 
 def section(mapped: xr.Dataset) -> Section:
@@ -72,13 +72,13 @@ def clusters(mapped: xr.Dataset, aggregate: str) -> str:
             f"All {len(names)} {whose} are of one family, {families[0]}. By {TITLES[aggregate]} "
             f"the two most alike are {_closest(own)}."
         )
-    merges = clustered(own["similarity"].values).merges
-    each = _members(names, groups(merges, count))
+    merges = cluster_models(own["similarity"].values).merges
+    each = _members(names, cut_tree(merges, count))
     # One cluster per model separates the families, so there is such a number.
     pure = next(
         number
         for number in range(count, len(names) + 1)
-        if all(len(set(one)) == 1 for one in _members(families, groups(merges, number)))
+        if all(len(set(one)) == 1 for one in _members(families, cut_tree(merges, number)))
     )
     return (
         f"The tree of the {len(names)} {whose} by {TITLES[aggregate]}, cut into {count} clusters "

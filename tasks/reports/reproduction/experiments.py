@@ -6,7 +6,7 @@ from functools import cached_property
 
 from seelike.analysis import figures as draw
 from seelike.analysis.claims.experiments.comparison import cases, fine_cases
-from seelike.analysis.claims.requirements import Facts, fine_tuned, partial
+from seelike.analysis.claims.requirements import Facts, is_fine_tuned, trained_on_part
 from seelike.storage.digest import slug
 from seelike.storage.reports.write import Check, Figure, Section
 from seelike.tasks.reports.comparison import across, within
@@ -44,8 +44,8 @@ def experiments(found: ReproductionResult, view: ComparisonView) -> list[Section
 # The models that E7, E11 and E13 are about.
 ABOUT: Mapping[str, Callable[[Facts], bool]] = {
     "E7": lambda facts: facts.get("skip_free") is not None,
-    "E11": partial,
-    "E13": fine_tuned,
+    "E11": trained_on_part,
+    "E13": is_fine_tuned,
 }
 
 
