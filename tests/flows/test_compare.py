@@ -20,7 +20,7 @@ import seelike.tasks.recording.forward_passes
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.measures import MEASURES
 from seelike.flows.cli.main import main
-from seelike.flows.commands.store import removed
+from seelike.flows.commands.store import remove
 from seelike.flows.compare import compare
 from seelike.flows.errors import StudyError
 from seelike.storage.errors import StorageError
@@ -92,7 +92,7 @@ def test_one_more_model_runs_that_model_alone(
     assert passes == {"ResNet": 4, "colour ViT": 4}
     assert both.recorded == 4
     # The activations may go: what is compared next are the signatures.
-    removed(str(tmp_path / "store"), "recordings")
+    remove(str(tmp_path / "store"), "recordings")
     compare(study(tmp_path, models=every[::-1], baseline=False))
     assert sum(passes.values()) == 8
 
