@@ -35,14 +35,31 @@ from seelike.tasks.runtime.run_log import run_log
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def anatomy(study: Study) -> AnatomyResult:
-    """Look into every model of ``study`` by each of its ``anatomy``, and write the report.
+    """Look into every model of a study by each of its analyses, and write the report.
 
-    ``study`` may be a Study, a dictionary of its keys, or the path of a study file. What is in
-    the store already is not computed again. Returns a reference with ``.open(model, analysis)``
-    (an xarray Dataset) and ``.report``. A model that lacks a part is told in the report. One
-    that can't be loaded or measured fails alone: the others go on, and then ``Incomplete`` is
-    raised, which says what is missing and why; ``StudyError`` where a block or token that was
-    chosen is beyond every model.
+    What is in the store already is not computed again. A model that lacks a part (a ResNet has no
+    attention) is named in the report. One that cannot be loaded or measured fails alone.
+
+    Args:
+        study: A ``Study``, a dictionary of its keys, or the path of a study file.
+
+    Returns:
+        A reference with ``.open(model, analysis)`` (an xarray Dataset) and ``.report``.
+
+    Raises:
+        StudyError: A block or token that the study chose is beyond every model.
+        StorageError: The store cannot be used, or what is to be written does not fit.
+        Incomplete: Some models failed. The others are complete, in the store and the report.
+
+    Example:
+        >>> import seelike
+        >>> study = {
+        ...     "name": "first", "store": "store", "report": "reports/first",
+        ...     "images": {"source": "sample", "count": 256},
+        ...     "models": [{"name": "ViT", "zoo": "vit"}, {"name": "ResNet", "zoo": "resnet"}],
+        ... }
+        >>> result = seelike.anatomy(study)  # doctest: +SKIP
+        >>> result.open("ViT", "attention")["plain"]  # pixels  # doctest: +SKIP
     """
     store = locate(study.store)
     # No reduction is asked of these models, so none may refuse one.

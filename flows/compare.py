@@ -44,12 +44,32 @@ from seelike.tasks.runtime.run_log import run_log
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def compare(study: Study) -> ComparisonResult:
-    """Record every model of ``study``, compare all pairs of taps, and write the report.
+    """Record every model of a study, compare all pairs of layers, and write the report.
 
-    ``study`` may be a Study, a dictionary of its keys, or the path of a study file. What is in
-    the store already is not computed again. Returns a reference with ``.url``, ``.open()`` (an
-    xarray Dataset) and ``.report``. A model that can't be loaded or recorded fails alone: the
-    others are compared, and then ``Incomplete`` is raised, which says what is missing and why.
+    What is in the store already is not computed again. A model that cannot be loaded or recorded
+    fails alone; the others are compared.
+
+    Args:
+        study: A ``Study``, a dictionary of its keys, or the path of a study file.
+
+    Returns:
+        A reference with ``.open()`` (an xarray Dataset: ``cka``, ``cka_low``, ``cka_high`` over
+        ``tap_a`` and ``tap_b``), ``.url`` (its Zarr group) and ``.report`` (the page's path).
+
+    Raises:
+        StudyError: The study contradicts itself; the message names the key and the remedy.
+        StorageError: The store cannot be used, or what is to be written does not fit.
+        Incomplete: Some models failed. The others are complete, in the store and the report.
+
+    Example:
+        >>> import seelike
+        >>> study = {
+        ...     "name": "first", "store": "store", "report": "reports/first",
+        ...     "images": {"source": "sample", "count": 256},
+        ...     "models": [{"name": "ViT", "zoo": "vit"}, {"name": "ResNet", "zoo": "resnet"}],
+        ... }
+        >>> result = seelike.compare(study)  # doctest: +SKIP
+        >>> result.open()["cka"].max()  # doctest: +SKIP
     """
     check_comparable(study)
     store = locate(study.store)

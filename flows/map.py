@@ -37,13 +37,32 @@ from seelike.tasks.runtime.run_log import run_log
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def map_study(study: Study) -> MapResult:
-    """Compare all layers of ``study``'s models, go from layers to models, and write the report.
+    """Compare all layers of a study's models, go from layers to models, and write the report.
 
-    ``study`` may be a Study, a dictionary of its keys, or the path of a study file. What is in
-    the store already is not computed again. Returns a reference with ``.url``, ``.open()`` (an
-    xarray Dataset) and ``.report``. What takes more models than there are is named and left out.
-    A model that can't be loaded or recorded fails alone: the others go on, and then
-    ``Incomplete`` is raised, which says what is missing and why.
+    What is in the store already is not computed again. Parts that take more models than there are
+    are named and left out. A model that cannot be loaded or recorded fails alone.
+
+    Args:
+        study: A ``Study``, a dictionary of its keys, or the path of a study file.
+
+    Returns:
+        A reference with ``.open()`` (an xarray Dataset: similarities of models, factors, places of
+        all layers in the plane), ``.url``, ``.pairs`` (all pairs of layers) and ``.report``.
+
+    Raises:
+        StudyError: The study contradicts itself; the message names the key and the remedy.
+        StorageError: The store cannot be used, or what is to be written does not fit.
+        Incomplete: Some models failed. The others are complete, in the store and the report.
+
+    Example:
+        >>> import seelike
+        >>> study = {
+        ...     "name": "first", "store": "store", "report": "reports/first",
+        ...     "images": {"source": "sample", "count": 256},
+        ...     "models": [{"name": "ViT", "zoo": "vit"}, {"name": "ResNet", "zoo": "resnet"}],
+        ... }
+        >>> result = seelike.map_models(study)  # doctest: +SKIP
+        >>> result.open()["similarity"].sel(aggregate="aligned")  # doctest: +SKIP
     """
     check_comparable(study)
     store = locate(study.store)

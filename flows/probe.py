@@ -39,14 +39,33 @@ from seelike.tasks.runtime.run_log import run_log
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def probe(study: Study) -> ProbesResult:
-    """Record every model of ``study``, probe all its taps, and write the report.
+    """Record every model of a study, probe all its layers linearly, and write the report.
 
-    ``study`` may be a Study, a dictionary of its keys, or the path of a study file. What is in
-    the store already is not computed again. Returns a reference with ``.open(model)`` (an xarray
-    Dataset) and ``.report``. Images without labels, of one class, or too few a class for the
-    shots asked for are refused before anything is recorded. A model that can't be loaded,
-    recorded or probed fails alone: the others go on, and then ``Incomplete`` is raised, which
-    says what is missing and why.
+    What is in the store already is not computed again. A model that cannot be loaded, recorded or
+    probed fails alone.
+
+    Args:
+        study: A ``Study``, a dictionary of its keys, or the path of a study file.
+
+    Returns:
+        A reference with ``.open(model)`` (an xarray Dataset: ``accuracy``, ``accuracy_low``,
+        ``accuracy_high`` over ``probe``) and ``.report``.
+
+    Raises:
+        StudyError: Images have no labels, or too few per class for the shots asked
+            for; nothing was recorded.
+        StorageError: The store cannot be used, or what is to be written does not fit.
+        Incomplete: Some models failed. The others are complete, in the store and the report.
+
+    Example:
+        >>> import seelike
+        >>> study = {
+        ...     "name": "first", "store": "store", "report": "reports/first",
+        ...     "images": {"source": "sample", "count": 256},
+        ...     "models": [{"name": "ViT", "zoo": "vit"}, {"name": "ResNet", "zoo": "resnet"}],
+        ... }
+        >>> result = seelike.probe(study)  # doctest: +SKIP
+        >>> result.open("ViT")["accuracy"]  # doctest: +SKIP
     """
     if study.keep != "activations":
         raise StudyError(

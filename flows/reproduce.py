@@ -49,12 +49,31 @@ from seelike.tasks.runtime.run_log import run_log
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def reproduce(study: Study) -> ReproductionResult:
-    """Run every experiment of the paper on the models of ``study``, and write one report.
+    """Run every experiment of the paper on the models of a study, and write one report.
 
-    ``study`` may be a Study, a dictionary of its keys, or the path of a study file. Which model
-    plays which part is found from what the models are. What is in the store already, by this
-    flow or by `compare`, `anatomy` and `probe`, is not computed again. A model that fails is
-    missing from what comes after; the report is written, and then ``Incomplete`` is raised.
+    Models are assigned to the paper's roles by what they are. What is in the store already, by this
+    flow or by ``compare``, ``anatomy`` and ``probe``, is not computed again.
+
+    Args:
+        study: A ``Study``, a dictionary of its keys, or the path of a study file.
+
+    Returns:
+        A reference with ``.comparison``, ``.anatomy``, ``.probes`` (references) and ``.report``.
+
+    Raises:
+        StudyError: The study contradicts itself; the message names the key and the remedy.
+        StorageError: The store cannot be used, or what is to be written does not fit.
+        Incomplete: Some models failed. The others are complete, in the store and the report.
+
+    Example:
+        >>> import seelike
+        >>> study = {
+        ...     "name": "first", "store": "store", "report": "reports/first",
+        ...     "images": {"source": "sample", "count": 256},
+        ...     "models": [{"name": "ViT", "zoo": "vit"}, {"name": "ResNet", "zoo": "resnet"}],
+        ... }
+        >>> result = seelike.reproduce(study)  # doctest: +SKIP
+        >>> result.report  # doctest: +SKIP
     """
     check_comparable(study)
     store = locate(study.store)

@@ -27,11 +27,25 @@ from seelike.tasks.zoo_training import Lesson, fashion_mnist_folder, train_netwo
     task_runner=ThreadPoolTaskRunner(max_workers=1),  # type: ignore[arg-type]
 )
 def train(study: Study) -> TrainingResult:
-    """Train every network of ``study``, and write the report: its checkpoints, and its path.
+    """Train every network of a study with the zoo's recipe, and write the report.
 
-    A training that was cut off goes on after its last whole epoch; a finished one is left. A
-    network that can't be trained fails alone, with those that start from it: the others are
-    trained, and then ``Incomplete`` is raised, which says what is missing and why.
+    A training that was stopped continues after its last whole epoch; a complete one is kept. A
+    network that cannot be trained fails alone, with those that start from it.
+
+    Args:
+        study: A ``Study``, a dictionary of its keys, or the path of a study file.
+
+    Returns:
+        A reference with the trained networks' checkpoints and ``.report``.
+
+    Raises:
+        StudyError: The study contradicts itself; the message names the key and the remedy.
+        StorageError: The store cannot be used, or what is to be written does not fit.
+        Incomplete: Some models failed. The others are complete, in the store and the report.
+
+    Example:
+        >>> import seelike
+        >>> result = seelike.train("studies/zoo.yaml")  # doctest: +SKIP
     """
     output = Path(study.training.output)
     check_models(study.models, output)

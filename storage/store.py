@@ -94,7 +94,21 @@ def make_store(url: str) -> Store:
 
 
 def open_store(url: str) -> Store:
-    """The store at ``url``; ``StorageError`` where there is none, others as ``locate``."""
+    """Open the store at ``url``.
+
+    Args:
+        url: A folder, or an address in a bucket (``s3://``, ``gs://``, ``az://``).
+
+    Returns:
+        The store: ``.names(kind)`` lists its recordings, signatures, comparisons and the rest.
+
+    Raises:
+        StorageError: There is no store, it is of another format, or its place cannot be reached.
+
+    Example:
+        >>> import seelike
+        >>> seelike.open_store("store").names("comparisons")  # doctest: +SKIP
+    """
     store, made = _found(url)
     if not made:
         raise StorageError(f"store {store.url} does not exist; `seelike compare STUDY` makes it")

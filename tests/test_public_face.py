@@ -31,7 +31,14 @@ def test_every_public_name_is_there_and_says_what_it_is() -> None:
         assert getattr(seelike, name).__doc__, name
 
 
-@pytest.mark.parametrize("module", ["seelike", "seelike.networks"])
+def test_every_public_function_has_an_example() -> None:
+    docs = {name: str(getattr(seelike, name).__doc__) for name in seelike.__all__}
+    assert not [name for name, text in docs.items() if ">>>" not in text]
+
+
+@pytest.mark.parametrize(
+    "module", ["seelike", "seelike.networks", "seelike.flows.study.study", "seelike.flows.compare"]
+)
 def test_examples_give_what_they_say(module: str) -> None:
     found = doctest.testmod(importlib.import_module(module))
     assert found.attempted > 0

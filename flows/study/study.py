@@ -22,7 +22,13 @@ from seelike.tasks.planning.settings import Statistics
 
 
 class Study(Part):
-    """Images, models, layers, measures and analyses of one study."""
+    """Images, models, layers, measures and analyses of one study.
+
+    Example:
+        >>> import seelike
+        >>> seelike.Study(name="first", models=[{"name": "ViT", "zoo": "vit"}]).batch
+        256
+    """
 
     name: str = Field("study", description="label of the study in runs, reports and artifacts")
     store: str = Field(
