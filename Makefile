@@ -4,7 +4,7 @@
 # make serve  Prefect's server, its page at http://127.0.0.1:4200, and a worker; Ctrl-C ends them
 # make test   formatting, types, layering, and all tests
 # make test-slow   what takes minutes beside: the paper's own models, untrained, end to end
-# make docs   docs/study.md, made from the models that read a study
+# make docs   docs/study.md and docs/datasets.md, made from the code that reads and stores them
 # make gallery   docs/gallery.md, made from the reports of make demo and seelike anatomy
 # make bench  speed, memory and error beside other packages; writes docs/benchmarks.md (45 minutes)
 
@@ -36,6 +36,7 @@ check: install
 
 docs: install
 	$(BIN)/python -m seelike.flows.study.reference_page > docs/study.md
+	$(BIN)/python -m seelike.storage.arrays.variables.page > docs/datasets.md
 
 gallery: install demo
 	$(BIN)/seelike anatomy studies/anatomy.yaml
