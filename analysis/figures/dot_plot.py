@@ -18,7 +18,7 @@ class Dot:
     """One measured number: ``value`` and its interval, where there is one.
 
     ``number`` says what is measured (dots of one number stand together), ``row`` of which model
-    or pair; a trained network and its untrained twin share a row. ``model`` gives the colour.
+    or pair; a trained network and its untrained baseline share a row. ``model`` gives the colour.
     """
 
     number: str

@@ -1,4 +1,4 @@
-"""How networks were trained: loss and accuracy along the steps, accuracy against data."""
+"""Learning curves of networks, and accuracy against data."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ _MARKERS = ("o", "s", "^", "D")
 
 
 def accuracy_by_data(curves: Sequence[Curve]) -> Figure:
-    """Test accuracy against the share of the training images, a line an architecture.
+    """Test accuracy against the share of the training images, a line per architecture.
 
     A curve's ``depth`` is that share, above 0 and at most 1, on an axis of ratios; its band is an
     interval. Raises ``AnalysisError`` without curves and for one that can't be drawn.

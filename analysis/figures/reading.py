@@ -1,4 +1,4 @@
-"""What figures read from a comparison: models, measures, twins, and one pair's block of cells."""
+"""Models, measures, baselines and blocks of cells of a comparison, as figures read them."""
 
 import numpy as np
 import xarray as xr
@@ -117,7 +117,7 @@ def measures(comparison: xr.Dataset) -> list[str]:
 
 
 def title(comparison: xr.Dataset, measure: str) -> str:
-    """What axes and colour bars call ``measure``: its title in the comparison, or its name."""
+    """Name of ``measure`` on axes and colour bars: its title in the comparison, or its name."""
     known = comparison.attrs.get("measures", {}).get(measure, {})
     return str(known.get("title") or ("CKA" if measure == "cka" else measure))
 
@@ -158,16 +158,16 @@ def trained(comparison: xr.Dataset, model: str) -> bool:
 
 
 def baseline_of(comparison: xr.Dataset, model: str) -> str:
-    """The trained model whose untrained twin ``model`` is, '' where it is none's."""
+    """The model whose untrained baseline ``model`` is, '' for other models."""
     if "baseline_of_a" not in comparison:
         return ""
     return str(_first(comparison, "baseline_of_a", model))
 
 
-def twin(comparison: xr.Dataset, model: str) -> str | None:
-    """The untrained twin of ``model``, None where the study has none."""
-    twins = (m for m in models(comparison) if baseline_of(comparison, m) == model)
-    return next(twins, None)
+def baseline(comparison: xr.Dataset, model: str) -> str | None:
+    """The untrained baseline of ``model``, None without one."""
+    baselines = (m for m in models(comparison) if baseline_of(comparison, m) == model)
+    return next(baselines, None)
 
 
 def label(comparison: xr.Dataset, model: str) -> str:

@@ -1,4 +1,4 @@
-"""Receptive fields as pictures: a row a side of a residual sum, a column a depth."""
+"""Receptive fields as pictures: a row per side of a residual sum, a column per depth."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from seelike.analysis.figures.drawing.style import COLOUR_MAP, folded, style
 
 # Pictures a row; more would be too small to see.
 MOST = 8
-# Between black and the brightest: a field's rim is seen beside a centre a hundred times brighter.
+# Shade of a hundredth of the largest value: the rim of a field stays visible beside its centre.
 _POWER = 0.5
 
 

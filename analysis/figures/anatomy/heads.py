@@ -1,4 +1,4 @@
-"""How far every head of every block attends, a dot a head."""
+"""Attention distance of every head of every block, a dot per head."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Heads:
 def heads_by_block(each: Sequence[tuple[str, Heads]]) -> Figure:
     """A panel for each title and its heads: dots with intervals, uniform attention as a line.
 
-    ``untrained`` are the distances of the untrained twin's heads, hollow dots beside. Raises
+    ``untrained`` are the distances of the untrained baseline's heads, hollow dots. Raises
     ``AnalysisError`` without heads.
     """
     if not each or not all(len(heads.value) for _, heads in each):

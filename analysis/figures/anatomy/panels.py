@@ -1,4 +1,4 @@
-"""Numbers along depth side by side, a panel a number: trained bold, untrained dashed."""
+"""Numbers along depth side by side, a panel per number: trained bold, untrained dashed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -113,7 +113,7 @@ def _share_scales(side_by_side: Sequence[Axes], each: Sequence[Panel]) -> None:
 
 
 def _ratios(values: npt.NDArray[np.float64]) -> Locator:
-    """Which ratios are named: powers of ten alone would leave most axes bare."""
+    """Ticks of a ratio axis: powers of ten alone would leave most axes bare."""
     span = values.max() / values.min()
     if span < 3:
         return MaxNLocator(5)
@@ -121,7 +121,7 @@ def _ratios(values: npt.NDArray[np.float64]) -> Locator:
 
 
 def bottom(values: npt.NDArray[np.float64]) -> float | None:
-    """Where an axis begins: at zero, unless that would squeeze ``values`` into its end."""
+    """Lower end of an axis: zero, unless that would squeeze ``values`` into its upper end."""
     return 0.0 if 0 <= values.min() < values.max() / 2 else None
 
 

@@ -1,4 +1,4 @@
-"""How alike tokens are to the patches of the input: a heatmap over the patches for each token."""
+"""Similarity of tokens to the patches of the input: a heatmap over the patches per token."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A number of every token as a picture of where it lies in the image: a row a model."""
+"""A number of every token, drawn at its place in the image: a row per model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Two measures of the same pairs of taps against each other: do they say the same?"""
+"""Two measures of the same pairs of layers against each other."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ Array = npt.NDArray[np.float64]
 # low and high where the comparison has them.
 Clouds = Mapping[str, Array]
 
-WITHIN, ACROSS = "two taps of one model", "taps of two models"
+WITHIN, ACROSS = "two layers of one model", "layers of two models"
 _COLOURS = {WITHIN: OKABE_ITO[1], ACROSS: OKABE_ITO[0]}
 # Of white in the colour of an interval: they never hide the dots, however many there are.
 _PALE = 0.65
@@ -30,7 +30,7 @@ _PALE = 0.65
 
 @dataclass(frozen=True)
 class Differences:
-    """How far a measure is from another over ``pairs`` pairs of taps.
+    """Differences between two measures over ``pairs`` pairs of layers.
 
     ``mean`` and ``largest`` are of the absolute difference; ``correlation`` is Pearson's r, None
     where one of the two is the same for all pairs.
@@ -45,7 +45,7 @@ class Differences:
 def differences(
     comparison: xr.Dataset, measure: str, reference: str, *, models: Sequence[str]
 ) -> Differences:
-    """How far ``measure`` is from ``reference`` over all distinct pairs of taps of ``models``.
+    """Differences of ``measure`` from ``reference`` over all distinct pairs of layers.
 
     Two taps count once, or both ways where one of the measures is not the same both ways; taps
     at which one is not defined do not count. Raises ``AnalysisError`` for a model or measure
@@ -57,7 +57,7 @@ def differences(
 def agreement(
     comparison: xr.Dataset, measure: str, reference: str, *, models: Sequence[str]
 ) -> Figure:
-    """``measure`` (upward) against ``reference`` (rightward), a dot a pair of taps of ``models``.
+    """``measure`` (upward) against ``reference`` (rightward), a dot per pair of layers.
 
     Both say the same of pairs on the diagonal; thin lines are ``measure``'s intervals, where the
     comparison has them. The pairs, the numbers written beside them and the errors are those of
@@ -83,7 +83,7 @@ def agreement(
 
 
 def _clouds(comparison: xr.Dataset, measure: str, reference: str, models: Sequence[str]) -> Clouds:
-    """All distinct pairs of taps of ``models``, by whether their models are one or two."""
+    """All distinct pairs of layers of ``models``, within one model and across two."""
     pairs.require(comparison, *models)
     for name in (measure, reference):
         pairs.require_measure(comparison, name)
@@ -108,7 +108,8 @@ def _clouds(comparison: xr.Dataset, measure: str, reference: str, models: Sequen
     clouds = {kind: cloud for kind, cloud in clouds.items() if cloud.size}
     if not clouds:
         raise AnalysisError(
-            f"{', '.join(models)} has a single tap at which {measure} and {reference} are defined, "
+            f"{', '.join(models)} has a single layer at which {measure} and {reference} are "
+            "defined, "
             "expected two or more to pair"
         )
     return clouds
@@ -154,7 +155,7 @@ def _draw_diagonal(axes: Axes, clouds: Clouds) -> None:
 def _words(found: Differences) -> str:
     r = "undefined" if found.correlation is None else f"{found.correlation:.4f}"
     return (
-        f"{found.pairs} pairs of taps\nmean absolute difference {found.mean:.2g}\n"
+        f"{found.pairs} pairs of layers\nmean absolute difference {found.mean:.2g}\n"
         f"largest {found.largest:.2g}\nPearson r {r}"
     )
 

@@ -22,7 +22,7 @@ class Curve:
     """One number along depth: ``value`` (n,) at ``depth`` (n,) ascending, and its interval.
 
     ``kind`` says what is compared, or of which network the number is. Curves with one ``label``,
-    such as a network's ceiling and its untrained twin, share a colour.
+    such as a network's ceiling and its untrained baseline, share a colour.
     """
 
     label: str
@@ -35,7 +35,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class _Stroke:
-    """How the curves of one kind are drawn, and what the legend calls them."""
+    """Style of the curves of one kind, and their name in the legend."""
 
     heading: str
     width: float
@@ -103,7 +103,7 @@ def check(curve: Curve) -> None:
         if not np.isfinite(array).all():
             raise AnalysisError(f"{name} of '{curve.label}' is not finite, expected numbers")
     if (np.diff(curve.depth) < 0).any():
-        raise AnalysisError(f"depth of '{curve.label}' does not ascend; sort its taps by depth")
+        raise AnalysisError(f"depth of '{curve.label}' does not ascend; sort its layers by depth")
 
 
 def _looks(curves: Sequence[Curve]) -> dict[str, tuple[str, str]]:

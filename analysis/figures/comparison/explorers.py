@@ -30,7 +30,7 @@ from seelike.analysis.figures.drawing.style import COLOUR_MAP
 
 _TOOLS = "pan,wheel_zoom,box_zoom,reset"
 _SIDE = 560
-# What else is told of a cell, where the comparison has it.
+# Further numbers of a cell that the pointer shows, where the comparison has them.
 _SAID = {"p": "p", "q": "q (false-discovery rate)", "calibrated": "calibrated"}
 # Cells are centred on whole numbers.
 _NAMED = "return names[Math.round(value)] ?? ''"
@@ -48,7 +48,7 @@ def explorer(
     """The taps of models ``rows`` (upward) with those of ``columns`` (rightward), as JSON.
 
     The document is Bokeh's ``json_item``, drawn by ``Bokeh.embed.embed_item``. A cell under the
-    pointer is told with both taps, their models and depths, its value and what else the
+    pointer shows both layers, their models and depths, its value and what else the
     comparison has of it: interval, p, q, calibrated value. Values are float32, NaN and grey
     where the measure is not defined. Raises ``AnalysisError`` for a model or measure that is not
     there.
@@ -118,7 +118,7 @@ def _plot(comparison: xr.Dataset, cells: xr.Dataset, measure: str, limits: Limit
 
 
 def _shown(cells: xr.Dataset, measure: str) -> dict[str, np.ndarray]:
-    """Every part of ``measure`` that is told of a cell, (taps of a, taps of b) float32."""
+    """Every part of ``measure`` that the pointer shows, (taps of a, taps of b) float32."""
     found = {"value": measure} | {
         part: f"{measure}_{part}"
         for part in ("low", "high", *_SAID)
@@ -128,7 +128,7 @@ def _shown(cells: xr.Dataset, measure: str) -> dict[str, np.ndarray]:
 
 
 def _labels(cells: xr.Dataset, side: str) -> list[str]:
-    """Model, tap and depth along one side, as the hover says them."""
+    """Model, layer and depth along one side, as the pointer shows them."""
     each = (cells[f"{key}_{side}"].values for key in ("model", "tap", "depth"))
     return [f"{model}: {tap} (depth {depth:.2f})" for model, tap, depth in zip(*each, strict=True)]
 
@@ -140,7 +140,7 @@ def _name_axes(plot: Any, cells: xr.Dataset) -> None:
         models = dict.fromkeys(str(name) for name in cells[f"model_{side}"].values)
         axis.formatter = CustomJSTickFormatter(args={"names": names}, code=_TICK)
         axis.ticker = BasicTicker(min_interval=1, desired_num_ticks=12)
-        axis.axis_label = f"{', '.join(models)}: taps, input to output"
+        axis.axis_label = f"{', '.join(models)}: layers, input to output"
     plot.xaxis.major_label_orientation = "vertical"
     plot.axis.minor_tick_line_color = None
     plot.grid.visible = False
@@ -164,7 +164,7 @@ def _divide(plot: Any, cells: xr.Dataset) -> None:
 
 
 def _hover(cells: xr.Dataset, title: str, shown: dict[str, np.ndarray], image: Any) -> HoverTool:
-    """What is told of the cell under the pointer."""
+    """Rows of the tooltip of a cell."""
     lines = [
         ("upward", "$y{custom}"),
         ("rightward", "$x{custom}"),

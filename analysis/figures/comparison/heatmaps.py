@@ -24,7 +24,7 @@ Panels = list[list[Axes]]
 
 # Inches around every panel and title.
 _PAD = 0.07
-_TAPS = "taps, input to output"
+_LAYERS = "layers, input to output"
 _DEPTH = "depth (0 input, 1 output)"
 _NO_MARKS: Mapping[str, float] = MappingProxyType({})
 # Seen on the dark and on the light end of the colour map.
@@ -75,8 +75,8 @@ def across(
         image = _heatmap(axes, cells[measure], limits or scale(comparison, measure=measure))
         name_taps(axes.xaxis, cells["tap_b"])
         name_taps(axes.yaxis, cells["tap_a"])
-        axes.set_xlabel(folded(f"{reading.label(comparison, model_b)}: {_TAPS}", inches=3.6))
-        axes.set_ylabel(folded(f"{reading.label(comparison, model_a)}: {_TAPS}", inches=3.6))
+        axes.set_xlabel(folded(f"{reading.label(comparison, model_b)}: {_LAYERS}", inches=3.6))
+        axes.set_ylabel(folded(f"{reading.label(comparison, model_a)}: {_LAYERS}", inches=3.6))
         show_depth(axes, "top", cells["depth_b"], title=_DEPTH)
         show_depth(axes, "right", cells["depth_a"], title=_DEPTH)
         label = folded(_unit(comparison, measure), inches=3.2)
@@ -129,14 +129,15 @@ def against_untrained(
 ) -> Figure:
     """Each of ``models`` within itself, trained (above) and untrained (below), one colour scale.
 
-    Raises ``AnalysisError`` for a model without an untrained twin in the comparison, and for a
+    Raises ``AnalysisError`` for a model without an untrained baseline in the comparison, and for a
     measure that is not there.
     """
     reading.require(comparison, *models)
     for model in models:
-        if reading.twin(comparison, model) is None:
+        if reading.baseline(comparison, model) is None:
             raise AnalysisError(
-                f"model '{model}' has no untrained twin in the comparison; leave it out or add one"
+                f"model '{model}' has no untrained baseline in the comparison; leave "
+                "the model out or add one"
             )
     return beside(comparison, models, measure=measure, limits=limits)
 
@@ -151,15 +152,15 @@ def beside(
 ) -> Figure:
     """Each of ``models`` within itself, one beside the other, one colour scale.
 
-    Where all have untrained twins, these stand below. ``marks`` are tap indices at which lines
+    Where all have untrained baselines, these are below. ``marks`` are tap indices at which lines
     cross a model's heatmaps: 3.5 between its fourth and fifth tap. Raises ``AnalysisError`` for
     a model or measure that is not there.
     """
     reading.require(comparison, *models)
-    twins = [reading.twin(comparison, model) for model in models]
+    baselines = [reading.baseline(comparison, model) for model in models]
     rows = {"trained": list(models)}
-    if None not in twins:
-        rows["untrained"] = [str(twin) for twin in twins]
+    if None not in baselines:
+        rows["untrained"] = [str(baseline) for baseline in baselines]
     limits = limits or scale(comparison, measure=measure)
     with style():
         figure, panels, side = _panels(len(rows), len(models))
@@ -186,7 +187,7 @@ def beside(
 
 
 def _unit(comparison: xr.Dataset, measure: str) -> str:
-    """What the colours are, and which way where that matters."""
+    """Label of the colour bar, with the direction of a measure that is not symmetric."""
     way = "" if reading.symmetric(comparison, measure) else " (row to column)"
     partly = reading.undefined(comparison, measure, "a").any()
     grey = "; grey: not defined" if partly else ""
@@ -219,9 +220,9 @@ def _panels(rows: int, columns: int) -> tuple[Figure, Panels, float]:
 
 
 def _entitled(figure: Figure, image: AxesImage, panels: Panels, *, unit: str) -> Figure:
-    """What all ``panels`` share: the titles of their axes and one colour bar, of ``unit``."""
-    figure.supxlabel(_TAPS, size=9)
-    figure.supylabel(_TAPS, size=9)
+    """Add what all ``panels`` share: titles of their axes and one colour bar, of ``unit``."""
+    figure.supxlabel(_LAYERS, size=9)
+    figure.supylabel(_LAYERS, size=9)
     figure.suptitle(_DEPTH, size=9)
     figure.align_labels()
     everywhere = [axes for row in panels for axes in row]

@@ -1,4 +1,4 @@
-"""For each tap of one model, the most similar tap of another: where it lies and how alike it is."""
+"""For each layer of a model, the most similar layer of another: its depth and similarity."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from seelike.analysis.figures.drawing.style import GREY, MANY, colours, folded, 
 from seelike.analysis.figures.drawing.tap_axis import index_of_depth, name_taps, show_depth
 from seelike.analysis.similarity.significance.permutation_tests import LEVEL
 
-_BEST = "most similar tap"
+_BEST = "most similar layer"
 _CHANCE = f"not above chance, q > {LEVEL:g}"
 _OVERLAP = "its interval overlaps"
 _EQUAL = "equal depth"
@@ -22,7 +22,7 @@ _EQUAL = "equal depth"
 
 @dataclass(frozen=True)
 class _Look:
-    """How a match is drawn: shape, outline, also of its interval, and inside."""
+    """Style of a match: shape, outline, also of its interval, and fill."""
 
     label: str
     shape: str
@@ -63,27 +63,27 @@ def best_match(
         _draw_overlaps(where, cells, best, measure, colour)
         _draw_places(where, best, looks)
         name_taps(where.yaxis, cells["tap_b"])
-        where.set_ylabel(folded(f"most similar tap of {name_b}", inches=3))
+        where.set_ylabel(folded(f"most similar layer of {name_b}", inches=3))
         show_depth(where, "right", cells["depth_b"], title=folded(f"depth in {name_b}", inches=3))
         show_depth(where, "top", cells["depth_a"], title=folded(f"depth in {name_a}", inches=4))
         _draw_values(how_much, cells, best, measure, looks)
         how_much.set_ylim(*(limits or scale(comparison, measure=measure)))
         way = "with" if reading.symmetric(comparison, measure) else "to"
-        unit = f"{reading.title(comparison, measure)} {way} that tap"
+        unit = f"{reading.title(comparison, measure)} {way} that layer"
         how_much.set_title(folded(unit, inches=4.5), loc="left")
         how_much.margins(x=0.02)
         name_taps(how_much.xaxis, cells["tap_a"])
-        how_much.set_xlabel(folded(f"{name_a}: taps, input to output", inches=4))
+        how_much.set_xlabel(folded(f"{name_a}: layers, input to output", inches=4))
         where.tick_params(labelbottom=False)
-        drawn = {str(line.get_label()): line for line in where.lines}
-        key = [drawn[label] for label in (_BEST, _CHANCE, _OVERLAP, _EQUAL) if label in drawn]
+        lines = {str(line.get_label()): line for line in where.lines}
+        key = [lines[label] for label in (_BEST, _CHANCE, _OVERLAP, _EQUAL) if label in lines]
         columns = len(key) if len(key) < 4 else 2
         figure.legend(handles=key, loc="outside lower center", ncols=columns)
         return settle(figure)
 
 
 def _by_chance(cells: xr.Dataset, measure: str) -> np.ndarray:
-    """Which taps' best matches (taps of a,) a permutation test does not tell from chance."""
+    """Layers of a, (layers of a,) bool, whose best match is not significant."""
     q = reading.matches_q(cells, measure)
     return np.zeros(cells.sizes["tap_a"], bool) if q is None else q > LEVEL
 
@@ -91,7 +91,7 @@ def _by_chance(cells: xr.Dataset, measure: str) -> np.ndarray:
 def _draw_overlaps(
     axes: Axes, cells: xr.Dataset, best: np.ndarray, measure: str, colour: str
 ) -> None:
-    """The line of equal depth, and all taps that may be the most similar one."""
+    """The line of equal depth, and all layers that may be the most similar one."""
     depth_a, depth_b = cells["depth_a"].values, cells["depth_b"].values
     equal = index_of_depth(depth_a, depth_b)
     axes.plot(equal, color=GREY, linewidth=0.8, linestyle="--", label=_EQUAL)
@@ -117,7 +117,7 @@ def _draw_places(axes: Axes, best: np.ndarray, looks: dict[_Look, np.ndarray]) -
 def _draw_values(
     axes: Axes, cells: xr.Dataset, best: np.ndarray, measure: str, looks: dict[_Look, np.ndarray]
 ) -> None:
-    """How alike the matches are, with intervals where the comparison has them."""
+    """Similarity of the matches, with intervals where the comparison has them."""
     value = cells[measure].values
     for look, chosen in looks.items():
         if not chosen.any():

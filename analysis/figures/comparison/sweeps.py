@@ -1,4 +1,4 @@
-"""How close the minibatch estimate comes to its reference: by images and by batch size."""
+"""Error of the minibatch estimate against its reference, by images and batch size."""
 
 from itertools import cycle
 
@@ -19,8 +19,11 @@ from seelike.analysis.figures.drawing.style import GREY, folded, style
 # Differences up to this are float32's rounding: the estimate from one batch of all images is the
 # reference. Drawn to scale, they would leave the others no room.
 ROUNDING = 1e-6
-_PANELS = {"error_mean": "mean of all pairs of taps", "error_max": "largest of all pairs of taps"}
-# Told apart by more hues than the heatmaps' map; its pale end is not seen on white paper.
+_PANELS = {
+    "error_mean": "mean of all pairs of layers",
+    "error_max": "largest of all pairs of layers",
+}
+# More hues than the heatmaps' colour map; its pale end is invisible on white paper.
 _SHADES, _PALEST = "viridis", 0.9
 _MARKERS = "osD^p"
 # Entries in a line of the legend, and powers of two on an axis.
@@ -28,7 +31,7 @@ _MOST = 8
 
 
 def sweep(dataset: xr.Dataset) -> Figure:
-    """Absolute difference from the reference against images used, a line a batch size.
+    """Absolute difference from the reference against images used, a line per batch size.
 
     ``dataset`` has dims images and batch_size (images a batch), variables error_mean and
     error_max (NaN where there are fewer images than one batch), and the attribute reference, a
@@ -90,8 +93,8 @@ def _shades(dataset: xr.Dataset) -> dict[int, str]:
 def _draw_line(axes: Axes, errors: xr.DataArray, colour: str, marker: str) -> Line2D:
     """The differences that are more than rounding as a line, the others as triangles."""
     images, values = errors["images"].values, errors.values
-    drawn, lost = values > ROUNDING, values <= ROUNDING
-    (line,) = axes.plot(images[drawn], values[drawn], color=colour, marker=marker)
+    visible, lost = values > ROUNDING, values <= ROUNDING
+    (line,) = axes.plot(images[visible], values[visible], color=colour, marker=marker)
     line.set(markersize=3.5, linewidth=1.3, label=str(int(errors["batch_size"])))
     if lost.any():
         edge = axes.get_xaxis_transform()

@@ -1,1 +1,1 @@
-"""How figures look, their layer axes, and their bytes."""
+"""Style of figures, their layer axes, and their rendering."""

@@ -1,4 +1,4 @@
-"""How every figure of this room looks: one type size, one colour map, one colour a model."""
+"""Style of all figures: one type size, one colour map, one colour per model."""
 
 import re
 import threading
@@ -58,7 +58,7 @@ def style() -> Iterator[None]:
 
 
 def colours(comparison: xr.Dataset) -> dict[str, str]:
-    """One colour a model, by the study's order; an untrained twin has its trained model's colour.
+    """One colour per model, by the study's order; an untrained baseline has its model's colour.
 
     Six colours, then they repeat: figures also name the models.
     """
@@ -71,7 +71,7 @@ def colours(comparison: xr.Dataset) -> dict[str, str]:
 
 
 def plain(text: str) -> str:
-    """``text`` as it stands: a dollar sign in a model's or tap's name starts no formula."""
+    """``text`` with dollar signs escaped: they start no formula in the name of a model or layer."""
     return text.replace("$", r"\$")
 
 

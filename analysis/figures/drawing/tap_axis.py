@@ -1,4 +1,4 @@
-"""An axis along a model's taps: one step a tap, names that never overlap, depth opposite."""
+"""An axis along a model's layers: one step per layer, names that never overlap, depth opposite."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -49,7 +49,7 @@ def show_depth(
 
 
 def index_of_depth(wanted: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Where depths lie on an axis of tap indices, by interpolation; ``depth`` ascends."""
+    """Positions of depths on an axis of layer indices, by interpolation; ``depth`` ascends."""
     places: np.ndarray = np.interp(wanted, depth, np.arange(len(depth)))
     return places
 
@@ -69,11 +69,11 @@ class TapLocator(Locator):
             self._kinds.setdefault(names[index].count("."), []).append(index)
 
     def __call__(self) -> list[int]:
-        """The named taps' indices for the size that the axis has now."""
+        """Indices of the named layers for the size that the axis has now."""
         return self.tick_values(0, self._count - 1)
 
     def tick_values(self, vmin: float, vmax: float) -> list[int]:
-        """The named taps' indices between ``vmin`` and ``vmax``."""
+        """Indices of the named layers between ``vmin`` and ``vmax``."""
         gap = self._line_height() / self._step()
         chosen = _apart([0, self._count - 1], [], gap)
         for _, kind in sorted(self._kinds.items()):
@@ -83,7 +83,7 @@ class TapLocator(Locator):
         return sorted(index for index in chosen if vmin <= index <= vmax)
 
     def _step(self) -> float:
-        """Points from one tap to the next."""
+        """Points from one layer to the next."""
         axis = self._axis()
         box = axis.axes.bbox
         pixels = box.width if isinstance(axis, XAxis) else box.height
@@ -99,7 +99,7 @@ class TapLocator(Locator):
 
 
 def _apart(wanted: Sequence[int], taken: Sequence[int], gap: float) -> list[int]:
-    """Those of ``wanted``, in turn, at least ``gap`` from all taken before."""
+    """Choose from ``wanted``, in turn, what is at least ``gap`` away from all chosen before."""
     found: list[int] = []
     for index in wanted:
         if all(abs(index - other) >= gap for other in (*taken, *found)):

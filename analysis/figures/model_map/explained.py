@@ -1,4 +1,4 @@
-"""What factors explain of the distances between models: a bar each, with its p value."""
+"""Share of the distances between models that factors explain: a bar each, with its p value."""
 
 import numpy as np
 import xarray as xr

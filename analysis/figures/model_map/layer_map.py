@@ -40,7 +40,7 @@ def layer_map(mapped: xr.Dataset) -> Figure:
         axes.set_ylabel(second)
         axes.grid(color="#e6e6e6", linewidth=0.5)
         axes.tick_params(labelsize=7)
-        # Equal units widen the axes, and names stand as high as what is seen.
+        # Equal units widen the axes; names are placed by the visible height.
         axes.apply_aspect()
         if len(each) <= NAMED:
             _name(axes, each)
@@ -75,7 +75,7 @@ def _draw(axes: Axes, way: Way, *, many: bool) -> None:
 def _name(axes: Axes, each: Sequence[Way]) -> None:
     """Names in a column at the right, in the order of the outputs' heights, none over another."""
     low, high = axes.get_ylim()
-    # The order of what is seen, from below; of equal heights the first model is lower.
+    # In visible order from below; at equal height the first model is lower.
     order = sorted(each, key=lambda way: float(way.y[-1]))
     wanted = np.array([(float(way.y[-1]) - low) / (high - low) for way in order])
     for way, height in zip(order, spread(wanted, gap=_LINE), strict=True):

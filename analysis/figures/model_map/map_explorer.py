@@ -41,7 +41,7 @@ layers.selected.indices = rows;
 def map_explorer(mapped: xr.Dataset) -> str:
     """The map of ``mapped`` as JSON, drawn by ``Bokeh.embed.embed_item``.
 
-    A layer under the pointer is told with its model, tap and depth. A click on a path shows its
+    A layer under the pointer shows its model, name and depth. A click on a path shows its
     model alone, with shift several; a click on a name hides and shows it. Raises
     ``AnalysisError`` where ``mapped`` has no map.
     """
@@ -73,21 +73,21 @@ def _plot(each: Sequence[Way], names: tuple[str, str]) -> Any:
     paths, layers = _paths(each), _layers(each)
     choose = CustomJS(args={"paths": paths, "layers": layers}, code=_CHOOSE)
     paths.selected.js_on_change("indices", choose)
-    drawn = {
-        name: _drawn(plot, paths, layers, column="model" if by_model else "family", group=name)
+    lines = {
+        name: _draw_paths(plot, paths, layers, column="model" if by_model else "family", group=name)
         for name in groups
     }
-    items = [LegendItem(label=name, renderers=list(both)) for name, both in drawn.items()]
+    items = [LegendItem(label=name, renderers=list(both)) for name, both in lines.items()]
     legend = Legend(items=items, click_policy="hide", ncols=columns, label_text_font_size="10px")
     legend.update(spacing=0, padding=2, glyph_height=12, border_line_color=None)
     legend.location = "center"
     plot.add_layout(legend, "below")
     plot.add_tools(
         HoverTool(
-            renderers=[dots for _, dots in drawn.values()],
-            tooltips=[("model", "@model"), ("tap", "@tap"), ("depth", "@depth{0.00}")],
+            renderers=[dots for _, dots in lines.values()],
+            tooltips=[("model", "@model"), ("layer", "@tap"), ("depth", "@depth{0.00}")],
         ),
-        TapTool(renderers=[path for path, _ in drawn.values()]),
+        TapTool(renderers=[path for path, _ in lines.values()]),
     )
     return plot
 
@@ -125,7 +125,7 @@ def _layers(each: Sequence[Way]) -> ColumnDataSource:
     )
 
 
-def _drawn(
+def _draw_paths(
     plot: Any, paths: ColumnDataSource, layers: ColumnDataSource, *, column: str, group: str
 ) -> tuple[Any, Any]:
     """The paths of one entry of the legend and their layers: rows of ``group`` in ``column``."""

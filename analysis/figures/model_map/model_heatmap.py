@@ -1,4 +1,4 @@
-"""How alike whole models are: a heatmap in the order of a dendrogram, families in colour."""
+"""Similarity of whole models: a heatmap in the order of a dendrogram, families in colour."""
 
 import numpy as np
 import xarray as xr
@@ -24,7 +24,7 @@ _LEAF = 10
 def model_heatmap(mapped: xr.Dataset, aggregate: str) -> Figure:
     """Every model with every other by ``aggregate``, beside the tree of average linkage.
 
-    The strip beside the tree has a colour a family. Raises ``AnalysisError`` for an aggregate
+    The strip beside the tree has one colour per family. Raises ``AnalysisError`` for an aggregate
     that is not there, and where there is no tree, of fewer than 2 models.
     """
     known = [str(name) for name in mapped["aggregate"].values]

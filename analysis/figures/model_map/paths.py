@@ -32,7 +32,7 @@ class Way:
 def ways(mapped: xr.Dataset) -> list[Way]:
     """The models of a map, in the study's order, each in a colour of its own, or of its family.
 
-    Of its own where there are colours enough; an untrained twin has its trained model's.
+    Each has its own while there are colours enough; an untrained baseline has its model's.
     """
     names = [str(name) for name in mapped["model"].values]
     families = dict(zip(names, (str(one) for one in mapped["family"].values), strict=True))
@@ -70,7 +70,7 @@ def family_colours(mapped: xr.Dataset) -> dict[str, str]:
 
 
 def axis_names(mapped: xr.Dataset) -> tuple[str, str]:
-    """What the axes of a map are, with the share of squared distances that each shows."""
+    """Labels of a map's axes, with the share of squared distances that each shows."""
     if mapped.attrs["method"] == "umap":
         return "UMAP, first coordinate", "UMAP, second coordinate"
     first, second = mapped.attrs["shares"][:2]

@@ -48,7 +48,7 @@ def test_each_pair_of_taps_is_one_dot_in_the_colour_of_its_kind(measured):
     (axes,) = figure.axes
     assert axes.get_ylabel() == "Minibatch CKA"
     assert axes.get_xlabel() == "exact CKA over all images"
-    assert legend(figure) == ["two taps of one model", "taps of two models", "equal"]
+    assert legend(figure) == ["two layers of one model", "layers of two models", "equal"]
 
 
 def test_a_measure_that_differs_both_ways_has_both_ways(measured):
@@ -96,7 +96,7 @@ def test_differences_are_those_of_the_dots(measured, measure):
     assert found.correlation == pytest.approx(stats.pearsonr(x, y).statistic)
     (text,) = agreement(measured, measure, "cka_exact", models=MODELS).axes[0].texts
     assert text.get_text().splitlines() == [
-        f"{found.pairs} pairs of taps",
+        f"{found.pairs} pairs of layers",
         f"mean absolute difference {found.mean:.2g}",
         f"largest {found.largest:.2g}",
         f"Pearson r {found.correlation:.4f}",
@@ -107,7 +107,7 @@ def test_a_measure_agrees_with_itself(measured):
     found = differences(measured, "cka", "cka", models=["vit", "vit"])
     assert found == Differences(0.0, 0.0, pytest.approx(1.0), 9 * 8 // 2)
     assert legend(agreement(measured, "cka", "cka", models=["vit"])) == [
-        "two taps of one model",
+        "two layers of one model",
         "equal",
     ]
 
@@ -151,7 +151,7 @@ def test_what_cannot_be_paired_is_refused(measured):
             draw(measured, "cka", "cka_exact", models=["vit", "bit"])
         with pytest.raises(AnalysisError, match="no model named"):
             draw(measured, "cka", "cka_exact", models=[])
-        with pytest.raises(AnalysisError, match="vit has a single tap"):
+        with pytest.raises(AnalysisError, match="vit has a single layer"):
             draw(measured.isel(tap_a=[0], tap_b=[0]), "cka", "cka_exact", models=["vit"])
     broken = measured.copy(deep=True)
     broken["cka_exact"][0, 1] = np.nan

@@ -67,8 +67,8 @@ def test_across_puts_model_a_upward_and_model_b_rightward(comparison):
     assert names(axes.yaxis)[0] == "patch_embed"
     assert names(axes.yaxis)[-1] == "blocks.7"
     assert names(axes.xaxis)[0] == "act1"
-    assert axes.get_xlabel() == "resnet: taps, input to output"
-    assert axes.get_ylabel() == "vit: taps, input to output"
+    assert axes.get_xlabel() == "resnet: layers, input to output"
+    assert axes.get_ylabel() == "vit: layers, input to output"
 
 
 def test_within_is_a_square_of_one_model(comparison):
@@ -141,14 +141,21 @@ def test_tap_names_never_overlap(make_comparison, kind):
 def test_an_untrained_model_is_called_so_whatever_its_name(comparison):
     other = renamed(comparison, "vit-untrained", "chance")
     (axes,) = heatmaps(across(other, "chance", "vit"))
-    assert axes.get_ylabel() == "chance (untrained): taps, input to output"
+    assert axes.get_ylabel().split() == [
+        "chance",
+        "(untrained):",
+        "layers,",
+        "input",
+        "to",
+        "output",
+    ]
 
 
 def test_a_dollar_in_a_name_starts_no_formula(comparison):
     odd = renamed(comparison, "vit", r"$\frac$")
     figure = across(odd, r"$\frac$", "resnet")
     (axes,) = heatmaps(figure)
-    assert axes.get_ylabel() == r"\$\frac\$: taps, input to output"
+    assert axes.get_ylabel() == r"\$\frac\$: layers, input to output"
     # As a formula this name would be an error.
     assert png(figure)
 
@@ -176,7 +183,7 @@ def test_an_unknown_model_is_named_with_the_nearest(comparison):
 
 
 def test_a_model_without_a_twin_is_refused(comparison):
-    with pytest.raises(AnalysisError, match="'vit-untrained' has no untrained twin"):
+    with pytest.raises(AnalysisError, match="'vit-untrained' has no untrained baseline"):
         against_untrained(comparison, ["vit-untrained"])
 
 

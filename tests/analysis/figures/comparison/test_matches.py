@@ -23,14 +23,16 @@ def test_dots_stand_at_the_largest_cell_of_each_row(comparison):
     cka = cells(comparison, "cka", "resnet", "vit")
     taps = np.arange(len(cka))
     best = [max(range(len(row)), key=lambda j: row[j]) for row in cka]
-    np.testing.assert_array_equal(lines(where)["most similar tap"], np.stack([taps, best], axis=1))
+    np.testing.assert_array_equal(
+        lines(where)["most similar layer"], np.stack([taps, best], axis=1)
+    )
     (values,) = how_much.lines
     np.testing.assert_allclose(values.get_ydata(), cka.max(axis=1))
     (intervals,) = how_much.collections
     low = cells(comparison, "cka_low", "resnet", "vit")[taps, best]
     np.testing.assert_allclose([s[0, 1] for s in intervals.get_segments()], low)
-    assert how_much.get_xlabel() == "resnet: taps, input to output"
-    assert where.get_ylabel() == "most similar tap of vit"
+    assert how_much.get_xlabel() == "resnet: layers, input to output"
+    assert where.get_ylabel() == "most similar layer of vit"
 
 
 def test_small_dots_are_the_taps_whose_intervals_overlap(comparison):
@@ -57,7 +59,7 @@ def test_without_intervals_there_are_none_to_draw(comparison):
 
 def test_a_model_matches_itself_at_equal_depth(comparison):
     where, _ = best_match(comparison, "vit", "vit").axes
-    np.testing.assert_allclose(lines(where)["most similar tap"], lines(where)["equal depth"])
+    np.testing.assert_allclose(lines(where)["most similar layer"], lines(where)["equal depth"])
 
 
 def test_colours_follow_the_study_and_twins_share_them(comparison):
@@ -65,7 +67,7 @@ def test_colours_follow_the_study_and_twins_share_them(comparison):
     assert [found[m] for m in ("vit", "resnet", "mixer")] == list(OKABE_ITO[:3])
     assert all(found[f"{m}-untrained"] == found[m] for m in ("vit", "resnet", "mixer"))
     where, _ = best_match(comparison, "resnet-untrained", "vit").axes
-    dots = next(line for line in where.lines if line.get_label() == "most similar tap")
+    dots = next(line for line in where.lines if line.get_label() == "most similar layer")
     assert dots.get_color() == found["resnet"]
     assert dots.get_markerfacecolor() == "white"
 
@@ -90,7 +92,7 @@ def test_matches_by_chance_are_hollow_grey_squares_in_both_panels(measured):
     rows = measured["model_a"].values == "resnet"
     p = measured["cka_best_q"].sel(other_model="vit").values[rows]
     best = cka.argmax(axis=1)
-    told = {True: "most similar tap", False: CHANCE}
+    told = {True: "most similar layer", False: CHANCE}
     for good, label in told.items():
         chosen = np.flatnonzero((p <= 0.05) == good)
         # Both kinds occur, or this would say nothing.
@@ -138,11 +140,11 @@ def test_matches_are_by_the_measure_and_from_its_row(measured):
     where, how_much = figure.axes
     values = cells(measured, "predictivity", "mixer", "vit")
     np.testing.assert_array_equal(
-        lines(where)["most similar tap"][:, 1], [int(np.argmax(row)) for row in values]
+        lines(where)["most similar layer"][:, 1], [int(np.argmax(row)) for row in values]
     )
     np.testing.assert_array_equal(how_much.lines[0].get_ydata(), values.max(axis=1))
     assert not how_much.collections
     said = how_much.get_title(loc="left").replace("\n", " ")
-    assert said == "linear predictivity, held-out R² of a ridge regression to that tap"
+    assert said == "linear predictivity, held-out R² of a ridge regression to that layer"
     _, how_much = best_match(measured, "mixer", "vit").axes
-    assert how_much.get_title(loc="left") == "Minibatch CKA with that tap"
+    assert how_much.get_title(loc="left") == "Minibatch CKA with that layer"

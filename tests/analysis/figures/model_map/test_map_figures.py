@@ -116,7 +116,7 @@ def test_the_pointer_is_told_model_tap_and_depth(mapped: xr.Dataset) -> None:
     text = map_explorer(mapped)
     document = opened(text)
     hover = one(document, HoverTool)
-    assert [words for words, _ in hover.tooltips] == ["model", "tap", "depth"]
+    assert [words for words, _ in hover.tooltips] == ["model", "layer", "depth"]
     sources = list(document.select({"type": ColumnDataSource}))
     (layers,) = [source.data for source in sources if "tap" in source.data]
     (paths,) = [source.data for source in sources if "dash" in source.data]
