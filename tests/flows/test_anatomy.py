@@ -1,6 +1,7 @@
 """Looking into models, the whole way: from images to a report, repeated, lacking and refused."""
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -211,7 +212,7 @@ def test_class_tokens_are_compared_with_all_patches(finished: AnatomyResult) -> 
 def test_the_page_has_checks_and_says_who_lacks_what(folder: Path, finished: AnatomyResult) -> None:
     page = Path(str(finished.report)).read_text()
     for few in ("heads", "localization"):
-        assert f"Too few images for intervals of {few}: 68 or more" in page
+        assert re.search(f"Too few images for intervals of {few}: [^.]*68 or more", page)
     assert Path(str(finished.report)) == folder / "report" / "anatomy" / "index.html"
     assert "ResNet (zoo/resnet) has no attention; give a transformer" in page
     for experiment in ("E3", "E4", "E5", "E6", "E8"):
@@ -342,7 +343,7 @@ def test_parts_that_cannot_be_measured_are_left_out_and_named(tmp_path: Path) ->
     assert "no locations" in fields.attrs["left_out"]["fc"]
     assert "Left out of silent: " in page
     # Four images are one group: nothing to resample.
-    assert "Too few images for intervals of receptive fields: 5 or more" in page
+    assert re.search("Too few images for intervals of receptive fields: [^.]*5 or more", page)
     assert "centre_share" in fields and "centre_share_low" not in fields
 
 

@@ -125,7 +125,7 @@ def test_the_page_has_the_sections_the_numbers_and_where_they_are_from(
     page = Path(str(finished.report))
     assert page == folder / "report" / "map" / "index.html"
     text = page.read_text()
-    for title in ("How alike whole models are", "What explains it", "A map of all layers"):
+    for title in ("Similarity of whole models", "Factors that explain it", "A map of all layers"):
         assert f">{title}</h2>" in text
     assert "The tree of the 5 trained networks by aligned similarity" in text
     assert "Not tested: training data (all 4 models are of one level, Fashion-MNIST)" in text

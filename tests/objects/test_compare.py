@@ -92,7 +92,7 @@ def test_a_bucket_gives_what_a_folder_gives(
     said = capsys.readouterr().out.splitlines()
     assert said[0] == "every complete batch matches its checksum"
     assert said[1].startswith("removed 2 entries")
-    kinds = [line.split()[0] for line in said[2:-1]]
+    kinds = [line.split()[0] for line in said[3:-1]]
     assert kinds == ["signatures", "signatures", "measures", "comparisons"]
     assert bucket.objects("store/recordings/") == {}
 

@@ -110,7 +110,7 @@ def test_a_study_is_a_form_with_words_for_every_field(
     with served.client() as client:
         nightly = client.read_deployment_by_name("compare/nightly")
     page.goto(f"{served.url}/deployments/deployment/{nightly.id}/run")
-    expect(page.get_by_text("how many images; all of them if left out")).to_be_visible()
+    expect(page.get_by_text("number of images; all of them if left out")).to_be_visible()
     expect(page.get_by_text("what of a tap is compared")).to_be_visible()
     page.screenshot(path=tmp_path / "form.png", full_page=True)
 

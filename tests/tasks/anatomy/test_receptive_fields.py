@@ -127,22 +127,19 @@ def test_channels_are_counted_and_the_sample_is_stated() -> None:
     each = dict(zip(small["tap"].values, small["channels_per_image"].values, strict=True))
     assert (each["blocks.0"], each["blocks.0.mlp.act"]) == (24, 8)
     results = [ModelResult("36", "vit", dataset, None), ModelResult("24", "vit", small, None)]
-    assert list(sampled(results)) == [
-        "Layers with more than 32 channels are averaged over a random sample of 8 channels per "
-        "image, 32 per 4 images: 36 17 of 17; 24 2 of 17."
-    ]
+    (sentence,) = sampled(results)
+    for fact in ("more than 32 channels", "8 channels per image", "36 17 of 17", "24 2 of 17"):
+        assert fact in sentence
 
 
 def test_layers_that_the_image_limits_are_named() -> None:
     dataset = found().copy()
     edge = dataset["role"].values == "before"
     dataset["radius_95_at_edge"] = ("layer", edge)
-    (said,) = limited([ModelResult("ViT", "vit", dataset, None)])
-    uniform = float(dataset["radius_95_uniform"][0])
-    assert said.endswith(f"ViT ({uniform:.1f} pixels) before attention 2 of 2, before MLP 2 of 2.")
+    (sentence,) = limited([ModelResult("ViT", "vit", dataset, None)])
+    assert "ViT" in sentence and "limited by the size of the image" in sentence
     dataset["radius_95_at_edge"] = ("layer", edge & False)
-    (said,) = limited([ModelResult("ViT", "vit", dataset, None)])
-    assert said.endswith("none.")
+    assert not list(limited([ModelResult("ViT", "vit", dataset, None)]))
     assert edge_count(dataset, edge) == "0 of 4"
     assert not list(limited([])) and not list(sampled([]))
     assert [layer_label(role, kind) for kind, role in groups(dataset)] == [
