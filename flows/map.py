@@ -54,7 +54,7 @@ def map_study(study: Study) -> MapResult:
         StorageError: The store cannot be used, or what is to be written does not fit.
         Incomplete: Some models failed. The others are complete, in the store and the report.
 
-    Example:
+    Examples:
         >>> import seelike
         >>> study = {
         ...     "name": "first", "store": "store", "report": "reports/first",

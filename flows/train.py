@@ -43,7 +43,7 @@ def train(study: Study) -> TrainingResult:
         StorageError: The store cannot be used, or what is to be written does not fit.
         Incomplete: Some models failed. The others are complete, in the store and the report.
 
-    Example:
+    Examples:
         >>> import seelike
         >>> result = seelike.train("studies/zoo.yaml")  # doctest: +SKIP
     """

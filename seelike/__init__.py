@@ -6,7 +6,7 @@ Studies, as a file, a dictionary or a ``Study``: ``compare``, ``anatomy``, ``pro
 ``map_models``, ``reproduce``, ``train``. Arrays: ``similarity``, ``cka``, ``signature``. Networks
 at hand: ``load``, ``layers``, ``record``. What was computed: ``open_store``.
 
-Example:
+Examples:
     >>> import numpy as np
     >>> import seelike
     >>> x = np.random.default_rng(0).normal(size=(64, 8))

@@ -47,7 +47,7 @@ def load(
         AnalysisError: The model is unknown, its weights cannot be had or do not fit, or options
             contradict each other. The message has the remedy.
 
-    Example:
+    Examples:
         >>> import seelike
         >>> seelike.load("zoo:vit").input_size
         (1, 28, 28)
@@ -87,7 +87,7 @@ def layers(network: str | Network, patterns: str | Sequence[str] = "blocks") -> 
     Raises:
         AnalysisError: The network is unknown, or a pattern matches no layer.
 
-    Example:
+    Examples:
         >>> import seelike
         >>> [layer.name for layer in seelike.layers("zoo:vit")][:2]
         ['patch_embed', 'blocks.0']
@@ -122,7 +122,7 @@ def record(
         AnalysisError: A pattern matches no layer, a layer has no such reduction, or there are no
             images.
 
-    Example:
+    Examples:
         >>> import torch, seelike
         >>> vit = seelike.load("zoo:vit")
         >>> found = seelike.record(vit, torch.zeros(2, 1, 28, 28), layers=["blocks.0"])

@@ -105,7 +105,7 @@ def open_store(url: str) -> Store:
     Raises:
         StorageError: There is no store, it is of another format, or its place cannot be reached.
 
-    Example:
+    Examples:
         >>> import seelike
         >>> seelike.open_store("store").names("comparisons")  # doctest: +SKIP
     """

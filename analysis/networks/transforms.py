@@ -36,7 +36,7 @@ def transform(network: Network) -> Callable[[Image.Image], Tensor]:
     Raises:
         AnalysisError: For a network that takes neither one channel nor three.
 
-    Example:
+    Examples:
         ```python
         images = torch.stack([transform(network)(picture) for picture in pictures])
         ```

@@ -71,7 +71,7 @@ def probe(
     Raises:
         AnalysisError: Where one feature alone needs more memory.
 
-    Example:
+    Examples:
         ```python
         x = activations["layer4.2"]  # (n, c, h, w)
         of = axes("map", x.shape[1:], prefix=0, class_token=False, aspect=1)

@@ -52,7 +52,7 @@ def cka(
         NonFinite: An activation is NaN or infinite.
         DegenerateTaps: The activations are the same for all images.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from seelike.analysis.similarity import cka
         >>> x = np.random.default_rng(0).normal(size=(64, 8))
@@ -86,7 +86,7 @@ def minibatch_cka(batches_x: Iterable[npt.ArrayLike], batches_y: Iterable[npt.Ar
         NonFinite: An activation is NaN or infinite.
         DegenerateTaps: The activations are the same for all images of every batch.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from seelike.analysis.similarity import minibatch_cka
         >>> x = np.random.default_rng(0).normal(size=(4, 32, 8))
@@ -118,7 +118,7 @@ def cka_matrix(signatures_a: npt.ArrayLike, signatures_b: npt.ArrayLike | None =
     Raises:
         DegenerateTaps: A signature has length zero.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from seelike.analysis.similarity import cka_matrix, signature
         >>> layers = np.random.default_rng(0).normal(size=(3, 32, 8))

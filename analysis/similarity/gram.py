@@ -66,7 +66,7 @@ def gram(x: npt.ArrayLike, *, product: Product | None = None) -> Array:
         NonFinite: An activation is NaN or infinite.
         AnalysisError: There are fewer than 4 images, or no features.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from seelike.analysis.similarity import gram
         >>> gram(np.random.default_rng(0).normal(size=(32, 8, 4))).shape

@@ -27,7 +27,7 @@ def signature(x: npt.ArrayLike) -> Array:
         NonFinite: An activation is NaN or infinite.
         AnalysisError: There are fewer than 4 images, or no features.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from seelike.analysis.similarity import signature
         >>> signature(np.random.default_rng(0).normal(size=(32, 8))).shape

@@ -24,7 +24,7 @@ from seelike.tasks.planning.settings import Statistics
 class Study(Part):
     """Images, models, layers, measures and analyses of one study.
 
-    Example:
+    Examples:
         >>> import seelike
         >>> seelike.Study(name="first", models=[{"name": "ViT", "zoo": "vit"}]).batch
         256

@@ -1,6 +1,6 @@
-"""What is shipped: small, whole, and told in the README.
+"""The shipped networks: small, complete, and listed in docs/zoo.md.
 
-`python tests/storage/test_shipped_zoo.py` writes the README's table anew from the cards.
+`python tests/storage/test_shipped_zoo.py` writes the table of docs/zoo.md from the cards.
 """
 
 import re
@@ -13,7 +13,7 @@ from seelike.analysis.similarity.intervals.proportions import share
 from seelike.storage.networks.zoo import SHIPPED, card, members, weights
 
 ROOT = Path(__file__).parent.parent.parent
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "zoo.md"
 TABLE = re.compile(r"(?<=<!-- zoo -->\n).*?(?=<!-- /zoo -->)", re.DOTALL)
 MODELS = yaml.safe_load((ROOT / "studies" / "zoo.yaml").read_text())["models"]
 
@@ -39,8 +39,8 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_the_readme_has_the_table_that_the_cards_make() -> None:
-    (found,) = TABLE.findall(README.read_text())
+def test_the_page_has_the_table_that_the_cards_make() -> None:
+    (found,) = TABLE.findall(PAGE.read_text())
     assert found == table(), "run python tests/storage/test_shipped_zoo.py"
 
 
@@ -62,4 +62,4 @@ def test_each_network_is_whole_and_trained_as_its_study_says(name: str) -> None:
 
 
 if __name__ == "__main__":
-    README.write_text(TABLE.sub(lambda _: table(), README.read_text()))
+    PAGE.write_text(TABLE.sub(lambda _: table(), PAGE.read_text()))

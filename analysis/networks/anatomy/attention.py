@@ -61,7 +61,7 @@ def attention_distance(network: Network, batches: Iterable[Batch]) -> AttentionD
 
     Source: Raghu et al. (2021), figures 3 and 4; Dosovitskiy et al. (2021), appendix D.7.
 
-    Example:
+    Examples:
         ```python
         vit = load(ModelSpec("vit", timm="vit_small_patch16_224", pretrained=True))
         distances = attention_distance(vit, [images])

@@ -44,7 +44,7 @@ def receptive_field(
 
     Source: Luo et al. (2016); Raghu et al. (2021), figure 6.
 
-    Example:
+    Examples:
         ```python
         resnet = load(ModelSpec("resnet", timm="resnet50", pretrained=True))
         (tap,) = taps(resnet, "layer2.0")

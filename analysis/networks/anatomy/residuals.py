@@ -196,7 +196,7 @@ def residual_norms(
 
     Source: Raghu et al. (2021), figure 7 and appendix E.
 
-    Example:
+    Examples:
         ```python
         norms = residual_norms(vit, [images])["cls"]
         for residual, ratio in zip(norms.residuals, norms.ratio.mean(axis=1)):

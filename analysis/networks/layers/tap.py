@@ -66,7 +66,7 @@ def taps(network: Network, patterns: str | Sequence[str] = "blocks") -> tuple[Ta
     Raises:
         AnalysisError: For a pattern without a match; the message offers the nearest names.
 
-    Example:
+    Examples:
         ```python
         [tap.name for tap in taps(resnet, ["blocks", "layer*.*.conv1"])]
         ```

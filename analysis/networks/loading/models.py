@@ -95,7 +95,7 @@ def load(spec: ModelSpec, *, weights: Mapping[str, npt.NDArray[Any]] | None = No
     Raises:
         AnalysisError: For a model, argument or weights of ``spec`` that are missing or don't fit.
 
-    Example:
+    Examples:
         ```python
         resnet = load(ModelSpec("resnet", timm="resnet50", pretrained=True)).to("auto")
         ```

@@ -47,7 +47,7 @@ def record(
         AnalysisError: For a reduction that a tap lacks, before anything runs; for images of another
             size than the network's; and where a pass does not go through every tap exactly once.
 
-    Example:
+    Examples:
         ```python
         for activations in record(resnet, taps(resnet), [images], reduction="mean"):
             activations["layer4.2"].shape  # (n, 2048)

@@ -26,7 +26,7 @@ def reduce(x: Tensor, tap: Tap, reduction: str) -> Tensor:
     Raises:
         AnalysisError: Where a tap has no such features.
 
-    Example:
+    Examples:
         ```python
         (tap,) = taps(vit, "blocks.5")
         reduce(torch.randn(8, *tap.shape), tap, "cls").shape  # (8, channels)

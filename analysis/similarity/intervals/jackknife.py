@@ -189,7 +189,7 @@ def jackknifed(
     Returns:
         The k numbers with and without each group.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from seelike.analysis.similarity import jackknifed
         >>> accuracy = np.random.default_rng(0).uniform(size=(640, 1)) < 0.9

@@ -33,7 +33,7 @@ def similarity(x: npt.ArrayLike, y: npt.ArrayLike, *, measure: str | Measure = "
         Constant: The activations are the same for all images.
         Undefined: The measure is not defined for them.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from seelike.analysis.similarity import similarity
         >>> x = np.random.default_rng(0).normal(size=(64, 8))

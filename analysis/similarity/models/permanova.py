@@ -69,7 +69,7 @@ def permanova(
         AnalysisError: The factor can't be tested (``untestable_reason``), or the models do not
             differ.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from seelike.analysis.similarity.models.permanova import permanova
         >>> place = np.array([0.0, 0.1, 1.0, 1.2])
