@@ -5,13 +5,14 @@
 # make test   formatting, types, layering, and all tests
 # make test-slow   what takes minutes beside: the paper's own models, untrained, end to end
 # make docs   docs/study.md and docs/datasets.md, made from the code that reads and stores them
+# make docs-site   the documents with an API reference as a site: site/index.html
 # make gallery   docs/gallery.md, made from the reports of make demo and seelike anatomy
 # make bench  speed, memory and error beside other packages; writes docs/benchmarks.md (45 minutes)
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: docs gallery demo reproduce serve test test-slow check bench install clean
+.PHONY: docs docs-site gallery demo reproduce serve test test-slow check bench install clean
 
 demo: install
 	$(BIN)/seelike compare studies/demo.yaml
@@ -37,6 +38,9 @@ check: install
 docs: install
 	$(BIN)/python -m seelike.flows.study.reference_page > docs/study.md
 	$(BIN)/python -m seelike.storage.arrays.variables.page > docs/datasets.md
+
+docs-site: install
+	$(BIN)/mkdocs build --strict
 
 gallery: install demo
 	$(BIN)/seelike anatomy studies/anatomy.yaml

@@ -63,6 +63,8 @@ class Block(NamedTuple):
             return self.language
         if self.text.startswith("pull:"):
             return "deployment"
+        if self.language == "mermaid":
+            return "diagram"  # tests/documents/test_architecture.py reads them.
         return "shell" if self.language in ("", "sh", "bash", "console") else "unknown"
 
 
@@ -127,7 +129,9 @@ def test_every_block_is_of_a_kind_that_is_tested_and_exceptions_are_there() -> N
         assert any(b.page == page and b.text.startswith(start) for b in blocks()), (page, start)
     for one in NOT_A_KEY:
         assert one in inline(), one
-    assert {b.kind for b in blocks()} == {"python", "yaml", "shell", "deployment", "not run"}
+    assert {b.kind for b in blocks()} == {
+        *("python", "yaml", "shell", "deployment", "diagram", "not run")
+    }
 
 
 @pytest.mark.usefixtures("server")
