@@ -3,6 +3,7 @@
 #             reports/reproduce/index.html
 # make serve  Prefect's server, its page at http://127.0.0.1:4200, and a worker; Ctrl-C ends them
 # make test   formatting, types, layering, and all tests
+# make test-fast   tests of the science and the steps alone, for the inner loop
 # make test-slow   what takes minutes beside: the paper's own models, untrained, end to end
 # make docs   docs/study.md and docs/datasets.md, made from the code that reads and stores them
 # make docs-site   the documents with an API reference as a site: site/index.html
@@ -12,7 +13,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: docs docs-site gallery demo reproduce serve test test-slow check bench install clean
+.PHONY: docs docs-site gallery demo reproduce serve test test-fast test-slow check bench install clean
 
 demo: install
 	$(BIN)/seelike compare studies/demo.yaml
@@ -25,6 +26,9 @@ serve: install
 
 test: check
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-fast: install
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not integration"
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow
