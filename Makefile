@@ -1,8 +1,8 @@
 # make demo   compare the shipped networks on the shipped images; writes reports/demo/index.html
 # make reproduce   every experiment of the paper on the shipped networks; writes
 #             reports/reproduce/index.html
-# make serve  Prefect's server, its page at http://127.0.0.1:4200, and a worker; Ctrl-C ends them
-# make test   formatting, types, layering, and all tests
+# make serve  a Prefect server with its UI at http://127.0.0.1:4200, and a worker; Ctrl-C ends them
+# make test   formatting, types, layering, prose, and all tests
 # make test-fast   tests of the science and the steps alone, for the inner loop
 # make test-slow   what takes minutes beside: the paper's own models, untrained, end to end
 # make docs   docs/study.md and docs/datasets.md, made from the code that reads and stores them
@@ -38,6 +38,7 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tests.documents.prose
 
 docs: install
 	$(BIN)/python -m seelike.flows.study.reference_page > docs/study.md

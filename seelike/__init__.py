@@ -1,4 +1,4 @@
-"""What vision networks compute inside, and how alike they are.
+"""Compare what vision networks compute inside, layer by layer.
 
 Everything here is imported when it is first used, so that ``import seelike`` takes no time.
 

@@ -147,7 +147,7 @@ def section(result: Result) -> str:
             f"All pairs of {result['taps']} taps of {result['models']} models, "
             f"{result['batches']} batches of {result['batch']} images: "
             f"{markdown.size(result['bytes'])} of signatures, just written, so in the system's "
-            "file cache as far as it has room.",
+            "file cache as far as it fits.",
             markdown.table(("symmetric products", "seconds", "over the faster bare one"), rows),
             f"Peak memory of the process {markdown.size(result['peak_bytes'])}, of which "
             f"{markdown.size(own)} came with the products. Checking the checksums of all that is "
