@@ -1,4 +1,4 @@
-"""What is on disk: image sets in; recordings, signatures, comparisons and reports out."""
+"""Data on disk: image sets in; recordings, signatures, comparisons and reports out."""
 
 from seelike.old_names import refuse
 

@@ -1,4 +1,4 @@
-"""What a store has of the layers of all models: signatures and sketches, by their attributes."""
+"""Catalogue of a store: signatures and sketches of every model, by their attributes."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -10,15 +10,22 @@ from seelike.storage.arrays import signatures, sketches
 from seelike.storage.digest import digest
 from seelike.storage.store import Store
 
-# What two models have to share for their signatures to be of the same pairs of images.
+# Parts of the identity that two models have to share for their signatures to be comparable.
 SETTING = ("images", "batch", "reduction")
 
 
 @dataclass(frozen=True, eq=False)
 class ModelSignatures:
-    """The CKA signatures of one model, or sketches of them (``kind``), not opened.
+    """CKA signatures of one model, or sketches of them, not opened.
 
-    ``depths`` are None where they were written before depths were.
+    Attributes:
+        kind: ``signatures`` or ``sketches``.
+        name: Digest under which the store has them.
+        model: Label of the model.
+        taps: Taps in firing order.
+        depths: Depth of each tap, 0 to 1; None in stores of versions without depths.
+        identity: Image set, model, preprocessing, taps, reduction, batch, dtype.
+        facts: Facts of the network, such as its family.
     """
 
     kind: str
@@ -31,35 +38,39 @@ class ModelSignatures:
 
     @property
     def setting(self) -> tuple[Any, ...]:
-        """Image set, batch and reduction: volumes of one setting can be compared."""
+        """Image set, batch and reduction; signatures of one setting can be compared."""
         return tuple(self.identity[key] for key in SETTING)
 
     @property
     def signed(self) -> dict[str, Any]:
-        """The identity of the signatures: its own, or of those that were sketched."""
+        """Identity of the signatures, for sketches of the signatures behind them."""
         return {key: value for key, value in self.identity.items() if key != "sketch"}
 
     @property
     def projection(self) -> Any:
-        """How it was sketched; None for signatures."""
+        """Random projection of a sketch; None for signatures."""
         return self.identity.get("sketch")
 
     @cached_property
     def network(self) -> str:
-        """The same for all volumes of one network that sees the images in one way."""
+        """Digest of network, images and preprocessing, whatever the taps."""
         return digest({key: value for key, value in self.signed.items() if key != "taps"})
 
 
-def volumes(store: Store, *kinds: str) -> Iterator[ModelSignatures]:
-    """Every volume of those kinds (signatures, sketches) in ``store``, by kind and digest.
+def model_signatures(store: Store, *kinds: str) -> Iterator[ModelSignatures]:
+    """List signatures and sketches of all models in ``store``, by kind and digest.
 
-    Only attributes are read: one small file a volume.
+    Only attributes are read: one small file per entry.
+
+    Args:
+        store: The store.
+        kinds: ``signatures``, ``sketches`` or both; both if left out.
     """
     for kind in kinds or (signatures.KIND, sketches.KIND):
         for name in store.names(kind):
             about = _attributes(store, kind, name)
             identity = about.get("identity", {})
-            # Other measures' signatures, and those of the images themselves, are of no layer.
+            # Leave out signatures of other measures, and those of the images themselves.
             if "measure" in identity or not {"model", *SETTING} <= identity.keys():
                 continue
             depths = about.get("depths")
@@ -75,18 +86,18 @@ def volumes(store: Store, *kinds: str) -> Iterator[ModelSignatures]:
 
 
 def _attributes(store: Store, kind: str, name: str) -> dict[str, Any]:
-    """The attributes of a Zarr group, without opening it as one."""
+    """Attributes of a Zarr group, read from its metadata file without opening the group."""
     content = store.place.read(f"{store.key(kind, name)}/zarr.json")
     found: dict[str, Any] = {} if content is None else json.loads(content)["attributes"]
     return found
 
 
-# Digits of a digest that may stand for a model, at least.
+# Least number of digits of a digest that name an entry.
 DIGITS = 8
 
 
 def find_models(known: Sequence[ModelSignatures], name: str) -> list[ModelSignatures]:
-    """Those of a model called ``name``, or the digest of which begins so."""
+    """Find entries by their model's label, or by the first digits (8 or more) of their digest."""
     return [
         one
         for one in known

@@ -1,4 +1,4 @@
-"""Names for what is on disk: digests of what determines it, and the file names they may become."""
+"""Names of entries on disk: digests of what determines them, and names allowed in files."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from google_crc32c import value as _crc32c
 
 from seelike.storage.errors import StorageError
 
-# A change of what is written, or of how it is laid out, changes this number.
+# Raise this number with any change of the stored content or its layout.
 FORMAT = 1
 
 _TAP = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]*")
@@ -19,7 +19,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.()+ -]*")
 
 
 def digest(identity: dict[str, Any]) -> str:
-    """SHA-256 (64 hex digits) of ``identity`` as sorted JSON, the format version included."""
+    """Compute the SHA-256 (64 hex digits) of ``identity`` and ``FORMAT`` as sorted JSON."""
     text = json.dumps(
         {"format": FORMAT, **identity}, sort_keys=True, separators=(",", ":"), allow_nan=False
     )
@@ -27,7 +27,7 @@ def digest(identity: dict[str, Any]) -> str:
 
 
 def content_digest(parts: Iterable[bytes]) -> str:
-    """SHA-256 (64 hex digits) of ``parts``, their lengths included, in order."""
+    """Compute the SHA-256 (64 hex digits) of ``parts`` and their lengths, in order."""
     total = hashlib.sha256()
     for part in parts:
         total.update(len(part).to_bytes(8, "big"))
@@ -36,12 +36,12 @@ def content_digest(parts: Iterable[bytes]) -> str:
 
 
 def checksum(values: np.ndarray) -> int:
-    """CRC-32C of the bytes of ``values`` in C order."""
+    """Compute the CRC-32C of the bytes of ``values`` in C order."""
     return int(_crc32c(np.ascontiguousarray(values)))
 
 
 def tap_file(name: str) -> str:
-    """``name`` if it may name an array on disk, otherwise ``StorageError``."""
+    """Return ``name`` if it may name an array on disk; raise ``StorageError`` otherwise."""
     if not _TAP.fullmatch(name) or name == "digest":
         raise StorageError(
             f"tap {name!r} cannot name an array: letters, digits and . _ : @ - are allowed, "
@@ -51,7 +51,7 @@ def tap_file(name: str) -> str:
 
 
 def label(name: str) -> str:
-    """``name`` if it may label a model or a study, otherwise ``StorageError``."""
+    """Return ``name`` if it may label a model or a study; raise ``StorageError`` otherwise."""
     if not _NAME.fullmatch(name) or len(name) > 80:
         raise StorageError(
             f"name {name!r} is not usable: at most 80 letters, digits, spaces and . _ - + ( ), "
@@ -61,5 +61,5 @@ def label(name: str) -> str:
 
 
 def slug(name: str) -> str:
-    """``name`` in lower-case letters, digits and dashes, for files and Prefect keys."""
+    """Reduce ``name`` to lower-case letters, digits and dashes, for files and Prefect keys."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "unnamed"

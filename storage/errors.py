@@ -1,4 +1,4 @@
-"""The errors that a person can mend, and the names that their messages suggest."""
+"""Errors that the user can correct, and suggestions of names for their messages."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -7,15 +7,15 @@ SUGGESTIONS, LISTED = 3, 8
 
 
 class StorageError(ValueError):
-    """A mistake in what was asked: the message names the value, what was expected, the remedy."""
+    """A mistake of the user; the message names the value, what was expected, and the remedy."""
 
 
 class Unreachable(StorageError):
-    """A store that does not answer: the same may pass when it is tried again."""
+    """A store that does not answer: a transient error, worth a retry."""
 
 
 def being_written(name: str, url: str) -> StorageError:
-    """The error for a lock that another run did not give back in time."""
+    """Error for a lock that another run holds beyond the time to wait."""
     return StorageError(f"{name[:12]} in {url} is being written by another run; wait for it to end")
 
 
@@ -23,7 +23,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
     """Suggest at most three names for an unknown one, as the end of an error message.
 
     Args:
-        name: What a person wrote.
+        name: The unknown name.
         known: The names that exist.
 
     Returns:

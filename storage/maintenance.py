@@ -1,4 +1,4 @@
-"""Looking after a store: what it holds, whether it is whole, and removing parts of it."""
+"""Maintenance of a store: list its entries, verify checksums, remove entries."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from seelike.storage.store import KINDS, Store
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing in a store: its kind, digest, size on disk and a word on what it is."""
+    """An entry of a store: its kind, digest, bytes on disk, and a short description."""
 
     kind: str
     name: str
@@ -24,7 +24,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Fault:
-    """One batch of one array that is not what its ledger says."""
+    """A batch whose data do not match the checksums of its ledger."""
 
     kind: str
     name: str
@@ -33,7 +33,7 @@ class Fault:
 
 
 def entries(store: Store) -> Iterator[Entry]:
-    """Everything in ``store``, by kind and digest."""
+    """List the entries of ``store`` by kind and digest."""
     for kind in KINDS:
         for name in store.names(kind):
             size = store.place.size(store.key(kind, name))
@@ -41,7 +41,7 @@ def entries(store: Store) -> Iterator[Entry]:
 
 
 def faults(store: Store) -> Iterator[Fault]:
-    """Check every complete batch against its checksums; what does not match."""
+    """Check every complete batch against its checksums and list those that do not match."""
     for name in store.names(recordings.KIND):
         recording = recordings.open_recording(store, name)
         done = _complete(store, recordings.KIND, name)
@@ -73,7 +73,7 @@ def _broken_pairs(store: Store) -> Iterator[Fault]:
 
 
 def _sketch_faults(store: Store, name: str) -> Iterator[Fault]:
-    """The first fault of one model's sketches, or of the parts that they are made of."""
+    """First fault of one model's sketches, or of the parts that they are the sum of."""
     kept = sketches.open_sketches(store, name)
     last = len(kept.bounds)
     batch = last
@@ -88,9 +88,9 @@ def _sketch_faults(store: Store, name: str) -> Iterator[Fault]:
 
 
 def mend(store: Store, fault: Fault) -> None:
-    """Mark the batch of ``fault`` as missing, so that the next run makes it again.
+    """Mark the batch of ``fault`` as missing, so that the next run computes it again.
 
-    Of sketches all batches: what they were added up from is gone.
+    For sketches all batches are marked, since the parts of the sum are no longer stored.
     """
     if fault.kind == sketches.KIND:
         sketches.open_sketches(store, fault.name).forget()
@@ -102,23 +102,31 @@ def mend(store: Store, fault: Fault) -> None:
 
 
 def remove(store: Store, what: str) -> list[Entry]:
-    """Remove one thing by the beginning of its digest (8 digits or more), or a whole kind.
+    """Remove one entry, or all entries of a kind.
 
-    Raises ``StorageError`` where nothing, or more than one thing, is meant.
+    Args:
+        store: The store.
+        what: The first 8 or more digits of a digest, or a kind.
+
+    Returns:
+        The removed entries.
+
+    Raises:
+        StorageError: No entry matches, or several do.
     """
-    there = list(entries(store))
+    present = list(entries(store))
     if what in KINDS:
-        meant = [entry for entry in there if entry.kind == what]
+        matching = [entry for entry in present if entry.kind == what]
     else:
-        meant = [entry for entry in there if len(what) >= 8 and entry.name.startswith(what)]
-        if len({entry.name for entry in meant}) != 1:
+        matching = [entry for entry in present if len(what) >= 8 and entry.name.startswith(what)]
+        if len({entry.name for entry in matching}) != 1:
             raise StorageError(
-                f"{what!r} means {len(meant)} things in {store.url}; give 8 or more digits of a "
-                f"digest that `seelike store ls` shows, or one of {', '.join(KINDS)}"
+                f"{what!r} matches {len(matching)} entries in {store.url}; give 8 or more digits "
+                f"of a digest that `seelike store ls` shows, or one of {', '.join(KINDS)}"
             )
-    for entry in meant:
+    for entry in matching:
         store.place.remove(store.key(entry.kind, entry.name))
-    return meant
+    return matching
 
 
 def _complete(store: Store, kind: str, name: str) -> list[int]:
@@ -128,25 +136,25 @@ def _complete(store: Store, kind: str, name: str) -> list[int]:
 
 def _about(store: Store, kind: str, name: str) -> str:
     if kind in (recordings.KIND, signatures.KIND):
-        thing = store.group(kind, name)
-        ledger = opened_ledger(thing, place=store.place, key=store.key(kind, name))
+        group = store.group(kind, name)
+        ledger = opened_ledger(group, place=store.place, key=store.key(kind, name))
         left = len(ledger.missing())
         state = "complete" if not left else f"{ledger.batches - left} of {ledger.batches} batches"
-        made_for = f", {thing.attrs['measure']}" if "measure" in thing.attrs else ""
-        return f"{thing.attrs.get('model', '?')}{made_for}, {state}"
+        measure = f", {group.attrs['measure']}" if "measure" in group.attrs else ""
+        return f"{group.attrs.get('model', '?')}{measure}, {state}"
     if kind == tap_pairs.KIND:
         made = tap_pairs.open_pairs(store, name)
         left = len(made.missing())
         state = (
             "complete" if not left else f"{len(made.blocks) - left} of {len(made.blocks)} blocks"
         )
-        return f"{len(made.rows)} taps, {state}"
+        return f"{len(made.rows)} layers, {state}"
     if kind == sketches.KIND:
         kept = sketches.open_sketches(store, name)
         left = len(kept.missing())
         state = "complete" if kept.complete else f"{len(kept.bounds) - left} batches, not added up"
         size = kept.array("sketch").shape[1]
-        return f"{kept.group.attrs.get('model', '?')}, {size} numbers a tap, {state}"
+        return f"{kept.group.attrs.get('model', '?')}, {size} numbers per layer, {state}"
     if kind == sketch_indexes.KIND:
         return f"of the sketches of {store.group(kind, name).attrs.get('sketches', '?')} models"
     if kind in ("comparisons", "measures", "maps"):

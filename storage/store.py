@@ -1,4 +1,4 @@
-"""A store: one place that holds everything seelike keeps, each thing under its digest."""
+"""A store: one place for all results, each entry under its digest."""
 
 import json
 from contextlib import AbstractContextManager
@@ -29,45 +29,51 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Store:
-    """Where recordings, signatures, comparisons, image lists and training states are kept."""
+    """Recordings, signatures, comparisons, image lists and training states in one place."""
 
     place: Place
 
     @property
     def url(self) -> str:
-        """What opens it again: a folder's path, or a bucket's URL."""
+        """Path of the folder, or URL in the bucket, that opens the store again."""
         return self.place.url
 
     def key(self, kind: str, name: str) -> str:
-        """What the place calls one thing; ``kind`` is one of ``KINDS``."""
+        """Key of an entry in the place; ``kind`` is one of ``KINDS``."""
         if kind not in KINDS:
             raise KeyError(kind)
         return f"{kind}/{name}"
 
     def where(self, kind: str, name: str) -> str:
-        """What messages call one thing, and what opens it from outside: a path, or a URL."""
+        """Path or URL of an entry, for messages and for other programs."""
         return f"{self.url}/{self.key(kind, name)}"
 
     def holds(self, kind: str, name: str) -> bool:
-        """Whether that Zarr group is there; it is there whole or not at all."""
+        """Whether the entry exists; it exists whole or not at all."""
         return self.place.exists(f"{self.key(kind, name)}/zarr.json")
 
     def group(self, kind: str, name: str) -> zarr.Group:
-        """That Zarr group, opened for reading."""
+        """Open the Zarr group of an entry for reading."""
         return zarr.open_group(self.place.zarr_store(self.key(kind, name)), mode="r")
 
     def names(self, kind: str) -> list[str]:
-        """What there is of one kind, sorted; what is only being made is not there yet."""
+        """Names of the entries of one kind, sorted, without drafts."""
         found = (name for name in self.place.names(kind) if not name.startswith("."))
         return sorted(
             name for name in found if self.holds(kind, name) or self.place.exists(f"{kind}/{name}")
         )
 
     def lock(self, name: str, *, wait: float = -1) -> AbstractContextManager[None]:
-        """Hold the lock ``name`` of this store; one process at a time.
+        """Hold the lock ``name`` of this store, which one process at a time can have.
 
-        ``wait`` seconds at most (-1: for ever), then ``StorageError``. A killed holder's lock is
-        free at once in a folder, and after a minute in a bucket.
+        A killed holder's lock is free at once in a folder, and after a minute in a bucket.
+
+        Args:
+            name: Name of the lock.
+            wait: Most seconds to wait for it (-1: for ever).
+
+        Raises:
+            StorageError: Another holder kept it for longer.
         """
         return self.place.lock(name, wait=wait)
 
@@ -77,16 +83,19 @@ class Store:
 
 
 def locate(url: str) -> Store:
-    """The store at ``url``, a folder or a bucket's prefix, whether it is there yet or not.
+    """Describe the store at ``url``, whether it exists yet or not.
 
-    Raises ``StorageError`` for one that another format version made, for what is no store, and
-    within 30 s for a place that can't be reached.
+    Args:
+        url: A folder, or an address in a bucket.
+
+    Raises:
+        StorageError: It has another format, is no store, or cannot be reached (within 30 s).
     """
     return _found(url)[0]
 
 
 def make_store(url: str) -> Store:
-    """The store at ``url``, made where there is none; errors as ``locate``."""
+    """Open the store at ``url``, or make an empty one; errors as ``locate``."""
     store, made = _found(url)
     if not made:
         store.place.write(MARKER, as_json({"format": FORMAT}))
@@ -116,7 +125,7 @@ def open_store(url: str) -> Store:
 
 
 def _found(url: str) -> tuple[Store, bool]:
-    """The store at ``url``, and whether it was made already."""
+    """Store at ``url``, and whether it exists."""
     place = open_place(url)
     place.check()
     marker = place.read(MARKER)

@@ -7,9 +7,9 @@ from seelike.flows.errors import StudyError
 from seelike.flows.run.study_run import images_of, subjects_of, surveyed
 from seelike.flows.study.study import Study
 from seelike.storage.arrays import sketches
-from seelike.storage.catalogue import volumes
+from seelike.storage.catalogue import model_signatures
 from seelike.storage.exchange import archive, transfer
-from seelike.storage.exchange.parcels import ExchangeVolume, parcel
+from seelike.storage.exchange.volume import ExchangeVolume, complete_volume
 from seelike.storage.store import Store, make_store, open_store
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.planning.resources import format_bytes
@@ -33,20 +33,20 @@ def export(study: Study, path: Path) -> str:
     """
     images, store = images_of(study), open_store(study.store)
     # Models that are one network, as untrained baselines of two may be, go once.
-    parcels: dict[tuple[str, str], ExchangeVolume] = {}
+    volumes: dict[tuple[str, str], ExchangeVolume] = {}
     for subject in subjects_of(study):
-        found = list(_parcels(surveyed(subject, study, images), store))
+        found = list(_volumes(surveyed(subject, study, images), store))
         if not found:
             raise StudyError(
                 f"{subject.name} has no complete signatures or sketches in {store.url}; run "
                 "`seelike compare` or `seelike sketch` with this study first"
             )
-        parcels |= {(one.kind, one.name): one for one in found}
-    sent = list(parcels.values())
-    transfer.send(store, sent, images, path)
+        volumes |= {(one.kind, one.name): one for one in found}
+    sent = list(volumes.values())
+    transfer.write_volumes(store, sent, images, path)
     lines = [f"{one.kind} of {one.attributes['model']}, {len(one.taps)} layers" for one in sent]
-    told = f"{path}, {format_bytes(path.stat().st_size)}, SHA-256 {archive.sha256(path)}"
-    return "\n".join([*lines, told])
+    summary = f"{path}, {format_bytes(path.stat().st_size)}, SHA-256 {archive.sha256(path)}"
+    return "\n".join([*lines, summary])
 
 
 def receive(study: Study, path: Path) -> str:
@@ -67,28 +67,28 @@ def receive(study: Study, path: Path) -> str:
     """
     images = images_of(study)
     with archive.opened(path) as opened:
-        parcels = transfer.received(opened, images)
-        for one in parcels:
+        volumes = transfer.read_volumes(opened, images)
+        for one in volumes:
             _check_same(one, study)
         store = make_store(study.store)
-        transfer.check_room(store, opened)
-        new = {one.name: transfer.keep(store, one, opened) for one in parcels}
+        transfer.check_space(store, opened)
+        new = {one.name: transfer.store_volume(store, one, opened) for one in volumes}
     return "\n".join(
         f"{one.attributes['model']}: {one.kind} of {len(one.taps)} layers "
         f"{'taken in' if new[one.name] else 'were there already'}"
-        for one in parcels
+        for one in volumes
     )
 
 
-def _parcels(plan: ModelPlan, store: Store) -> Iterator[ExchangeVolume]:
+def _volumes(plan: ModelPlan, store: Store) -> Iterator[ExchangeVolume]:
     """Complete signatures, for every measure, and sketches, of any dimension, of one model."""
     for measure in plan.measures:
-        found = parcel(store, "signatures", plan.signatures(measure))
+        found = complete_volume(store, "signatures", plan.signatures(measure))
         if found is not None:
             yield found
-    for one in volumes(store, sketches.KIND):
+    for one in model_signatures(store, sketches.KIND):
         if one.signed == plan.identity:
-            found = parcel(store, one.kind, one.name)
+            found = complete_volume(store, one.kind, one.name)
             if found is not None:
                 yield found
 

@@ -1,7 +1,7 @@
-"""What recordings and signatures share: made whole, grown batch by batch, checked when read.
+"""Base of recordings, signatures and sketches: Zarr groups written and checked batch by batch.
 
-Arrays are written chunk by chunk as the plain bytes that Zarr would make of them, and read as
-Zarr arrays or as the same bytes: Zarr's own way copies activations twice.
+Arrays are written chunk by chunk as the bytes that Zarr would write, and read as Zarr arrays or as
+the same bytes: Zarr's own writing copies activations twice.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ Array = zarr.Array[Any]
 
 
 def name(kind: str, identity: dict[str, Any]) -> str:
-    """The digest under which a recording or signatures of ``identity`` are kept."""
+    """Compute the digest that names the entry of ``identity``."""
     return digest({"kind": kind, **identity})
 
 
@@ -37,10 +37,22 @@ def make(
     columns: int,
     arrays: Callable[[zarr.Group], None],
 ) -> str:
-    """The digest of the group that ``identity`` names, made with its metadata if it is new.
+    """Create the group of ``identity`` with its metadata unless it exists.
 
-    It is prepared beside its place, so that it is there whole or not at all; two processes that
-    make one thing take turns.
+    It is prepared beside its place, so that it exists whole or not at all; two processes that make
+    one entry take turns.
+
+    Args:
+        store: The store.
+        kind: Kind of the entry.
+        identity: Values that determine the content, JSON-able.
+        attributes: Further attributes of the group.
+        batches: Number of batches of its ledger.
+        columns: Checksums per batch.
+        arrays: Creates the empty arrays in the group.
+
+    Returns:
+        The digest of the entry.
     """
     called = name(kind, identity)
     with store.lock(called):
@@ -55,7 +67,7 @@ def make(
 
 @dataclass(frozen=True)
 class Batched:
-    """An opened recording or signatures of one model. ``taps`` are in the order they fire."""
+    """An opened entry of one model, written batch by batch; ``taps`` are in firing order."""
 
     name: str
     place: Place
@@ -69,15 +81,15 @@ class Batched:
 
     @property
     def where(self) -> str:
-        """What messages call it, and what opens it from outside: a path, or a URL."""
+        """Path or URL of the entry, for messages and for other programs."""
         return f"{self.place.url}/{self.key}"
 
     def missing(self) -> list[int]:
-        """The batches that are not complete, in order."""
+        """Incomplete batches, in order."""
         return self.ledger.missing()
 
     def array(self, name: str) -> Array:
-        """One of its arrays, for reading; ``StorageError`` where there is none of that name."""
+        """Open the array ``name`` for reading; ``StorageError`` where it does not exist."""
         if name not in self._arrays:
             array = self.group.get(name)
             if not isinstance(array, zarr.Array):
@@ -87,7 +99,7 @@ class Batched:
         return self._arrays[name]
 
     def chunks(self, array: Array, start: int, stop: int, *, axis: int) -> list[str]:
-        """The keys of the chunks of ``array`` that hold ``start:stop`` along ``axis``."""
+        """Keys of the chunks of ``array`` that hold ``start:stop`` along ``axis``."""
         grid = [range(-(-n // c)) for n, c in zip(array.shape, array.chunks, strict=True)]
         size = array.chunks[axis]
         grid[axis] = range(start // size, -(-stop // size))
@@ -96,7 +108,7 @@ class Batched:
         return ["/".join([root, *map(str, place)]) for place in places]
 
     def damaged(self, array: str, batch: int) -> StorageError:
-        """The error for data that is not what the ledger says."""
+        """Error for data that do not match the ledger's checksum."""
         return StorageError(
             f"array {array!r} of {self.where} is damaged in batch {batch} (its checksum does not "
             f"match); mend it with `seelike store verify --mend {self.place.url}`, "
@@ -105,10 +117,7 @@ class Batched:
 
 
 def lengths(kept: Batched) -> np.ndarray:
-    """Every tap's ``norm`` in every batch, (taps, batches) float64, checked batch by batch.
-
-    Of what keeps norms, whose checksum is the second of a batch.
-    """
+    """Read ``norm`` (taps, batches) float64 of signatures or sketches, checked batch by batch."""
     norms = np.asarray(kept.array("norm")[:])
     for batch in range(len(kept.bounds)):
         if checksum(norms[:, batch]) != kept.ledger.checksums(batch)[1]:
@@ -117,9 +126,9 @@ def lengths(kept: Batched) -> np.ndarray:
 
 
 def pieces(values: np.ndarray, rows: int) -> Iterator[memoryview]:
-    """``values`` as the bytes of chunks of ``rows`` along the first axis, the last filled up.
+    """Cut ``values`` into the bytes of chunks of ``rows`` along the first axis.
 
-    Handed over as they are where they are contiguous.
+    Contiguous values are not copied; the last chunk is filled up with NaN.
     """
     for first in range(0, len(values), rows):
         piece = values[first : first + rows]
@@ -131,7 +140,7 @@ def pieces(values: np.ndarray, rows: int) -> Iterator[memoryview]:
 
 
 def opened(store: Store, kind: str, called: str) -> Batched:
-    """The thing of that kind and digest; ``StorageError`` where there is none."""
+    """Open an entry by kind and digest; ``StorageError`` where it does not exist."""
     if not store.holds(kind, called):
         raise StorageError(
             f"{kind} {called[:12]} is not in {store.url}; run the study that made it again"

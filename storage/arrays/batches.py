@@ -1,4 +1,4 @@
-"""How an image set is cut: statistical batches, and the blocks that are chunks on disk."""
+"""Division of an image set into statistical batches, chunks on disk, and shards."""
 
 import math
 from collections.abc import Sequence
@@ -10,15 +10,25 @@ Bounds = tuple[int, int]
 # The unbiased estimator divides by n - 3.
 SMALLEST = 4
 
-# Whole chunks of this size write at disk speed; larger ones only cost memory.
+# Chunks of this size are written at disk speed; larger ones only cost memory.
 CHUNK_BYTES = 64 * 2**20
 
 
 def batches(count: int, batch: int) -> list[Bounds]:
-    """``count`` images cut into batches of ``batch``, as (start, stop) pairs.
+    """Cut images into batches.
 
-    A last batch of 4 or more images stays a short batch; one of fewer joins the batch before.
-    No image is dropped. Raises ``StorageError`` for a batch or a count below 4.
+    A last batch of 4 or more images stays a short batch; a shorter one joins the batch before. No
+    image is dropped.
+
+    Args:
+        count: Number of images.
+        batch: Images per batch.
+
+    Returns:
+        (start, stop) of every batch.
+
+    Raises:
+        StorageError: ``batch`` or ``count`` is below 4.
     """
     if batch < SMALLEST:
         raise StorageError(f"batch is {batch}, the unbiased estimator needs at least {SMALLEST}")
@@ -31,16 +41,16 @@ def batches(count: int, batch: int) -> list[Bounds]:
 
 
 def block(batch: int, *, bytes_per_image: int) -> int:
-    """Images a chunk: the largest divisor of ``batch`` whose largest tap stays in one chunk.
+    """Compute images per chunk: the largest divisor of ``batch`` that keeps chunks below 64 MiB.
 
-    ``bytes_per_image`` is that of the largest tap; all taps of a recording share the block.
+    ``bytes_per_image`` is that of the largest tap; all taps of a recording share the number.
     """
     most = max(1, CHUNK_BYTES // max(1, bytes_per_image))
     return max(d for d in range(1, batch + 1) if batch % d == 0 and d <= most)
 
 
 def shards(bounds: Sequence[Bounds], *, images: int) -> list[range]:
-    """Batch numbers grouped into consecutive shards of about ``images`` images each."""
+    """Group batch numbers into consecutive shards of about ``images`` images each."""
     longest = max(stop - start for start, stop in bounds)
     each = max(1, images // longest)
     return [

@@ -1,9 +1,9 @@
-"""Which batches of a Zarr group are complete, and the checksums that prove it.
+"""Ledger of a Zarr group: its complete batches, with checksums.
 
-An array ``digest`` (batch, columns + 1) of uint32 stands beside the data: CRC-32C of what each
-column wrote for the batch, and a last slot that is 1. Its row is written after the data of the
-batch has reached the disk, in a chunk of its own, so a row is there whole or not at all, and
-a killed run leaves a batch either complete or to be done again.
+An array ``digest`` (batch, columns + 1) of uint32 stands beside the data: the CRC-32C of each
+column for the batch, and a last slot that is 1. A row is one chunk, written after the data of the
+batch have reached the disk. So a row exists whole or not at all, and a killed run leaves every
+batch either complete or to be computed again.
 """
 
 from collections.abc import Iterable
@@ -28,20 +28,20 @@ class Ledger:
 
     @property
     def batches(self) -> int:
-        """How many batches the group will have when it is complete."""
+        """Number of batches of the complete group."""
         return int(self.array.shape[0])
 
     def missing(self) -> list[int]:
-        """The batches that are not complete, in order."""
+        """Incomplete batches, in order."""
         rows = np.asarray(self.array[:])
         return [int(b) for b in np.flatnonzero(rows[:, -1] != 1)]
 
     def complete(self, batch: int) -> bool:
-        """Whether ``batch`` is complete: one row is read, not all."""
+        """Whether ``batch`` is complete; reads one row only."""
         return bool(np.asarray(self.array[batch])[-1] == 1)
 
     def checksums(self, batch: int) -> list[int]:
-        """The columns' checksums of a complete batch."""
+        """Checksums of a complete batch, one per column."""
         row = np.asarray(self.array[batch])
         if row[-1] != 1:
             raise StorageError(
@@ -51,12 +51,12 @@ class Ledger:
         return [int(c) for c in row[:-1]]
 
     def mark(self, batch: int, checksums: Iterable[int]) -> None:
-        """Enter the batch as complete, after all of it was written."""
+        """Mark ``batch`` as complete; call it after all of the batch was written."""
         row = np.array([*checksums, 1], self.array.dtype)
         self.place.write(self._row(batch), row.data.cast("B"))
 
     def forget(self, batch: int) -> None:
-        """Take the mark of ``batch`` back: it counts as missing from now on."""
+        """Remove the mark of ``batch``, which then counts as missing."""
         self.place.remove(self._row(batch))
 
     def _row(self, batch: int) -> str:
@@ -64,7 +64,7 @@ class Ledger:
 
 
 def create(group: zarr.Group, *, batches: int, columns: int) -> None:
-    """Make an empty ledger in ``group``."""
+    """Create an empty ledger in ``group``."""
     group.create_array(
         NAME,
         shape=(batches, columns + 1),
@@ -77,7 +77,7 @@ def create(group: zarr.Group, *, batches: int, columns: int) -> None:
 
 
 def opened(group: zarr.Group, *, place: Place, key: str) -> Ledger:
-    """The ledger of ``group``, which is ``key`` of ``place``; ``StorageError`` without one."""
+    """Open the ledger of ``group`` at ``key`` of ``place``; ``StorageError`` without one."""
     array = group.get(NAME)
     if not isinstance(array, zarr.Array):
         raise StorageError(

@@ -1,4 +1,4 @@
-"""Recordings: the activations of one model at its taps on one image set, one array a tap."""
+"""Recordings: activations of one model at its taps on one image set, one array per tap."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,14 +16,14 @@ KIND = "recordings"
 
 
 class Recording(Batched):
-    """An opened recording: the activations of one model, one array a tap."""
+    """An opened recording: activations of one model, one array per tap."""
 
     def write(self, batch: int, activations: Mapping[str, np.ndarray]) -> None:
-        """Keep one batch: float32 (images, *feature) for every tap, then its ledger row."""
+        """Write one batch: float32 (images, *feature) for every tap, then its ledger row."""
         self.complete(batch, {t: self.write_tap(batch, t, activations[t]) for t in self.taps})
 
     def write_tap(self, batch: int, tap: str, activations: np.ndarray) -> int:
-        """Keep one tap of a batch, float32 (images, *feature), to the disk; its checksum."""
+        """Write float32 (images, *feature) of one tap of a batch to disk; returns its checksum."""
         start, stop = self.bounds[batch]
         array = self.array(tap)
         values = np.ascontiguousarray(activations, array.dtype)
@@ -34,11 +34,11 @@ class Recording(Batched):
         return checksum(values)
 
     def complete(self, batch: int, checksums: Mapping[str, int]) -> None:
-        """Mark a batch whose taps are all written as complete."""
+        """Mark a batch as complete after all of its taps were written."""
         self.ledger.mark(batch, [checksums[tap] for tap in self.taps])
 
     def read(self, batch: int, tap: str) -> np.ndarray:
-        """Activations (images, *feature) of one complete batch, checked against the ledger."""
+        """Read activations (images, *feature) of a complete batch, checked against the ledger."""
         start, stop = self.bounds[batch]
         expected = self.ledger.checksums(batch)[self.taps.index(tap)]
         values = np.asarray(self.array(tap)[start:stop])
@@ -47,7 +47,7 @@ class Recording(Batched):
         return values
 
     def read_images(self, start: int, stop: int, tap: str) -> np.ndarray:
-        """Activations (stop - start, *feature) of a range of images, across batches."""
+        """Read activations (stop - start, *feature) of a range of images, across batches."""
         touched = [
             (first, self.read(batch, tap))
             for batch, (first, last) in enumerate(self.bounds)
@@ -59,7 +59,7 @@ class Recording(Batched):
 
 
 def name(identity: dict[str, Any]) -> str:
-    """The digest under which the activations of ``identity`` are kept."""
+    """Compute the digest of the recording of ``identity``."""
     return batched.name(KIND, identity)
 
 
@@ -72,9 +72,15 @@ def create(
     batch: int,
     attributes: dict[str, Any],
 ) -> Recording:
-    """The recording that ``identity`` names, made with empty arrays if it is new.
+    """Open the recording of ``identity``, created with empty arrays if it is new.
 
-    ``shapes`` are per image, of the taps in firing order; ``attributes`` may say more of it.
+    Args:
+        store: The store.
+        identity: Values that determine the activations, JSON-able.
+        shapes: Shape per image of every tap, in firing order.
+        bounds: (start, stop) of every batch.
+        batch: Images per batch.
+        attributes: Further attributes of the group.
     """
     largest = max(4 * int(np.prod(shape)) for shape in shapes.values())
     rows = block(batch, bytes_per_image=largest)
@@ -106,5 +112,5 @@ def create(
 
 
 def open_recording(store: Store, name: str) -> Recording:
-    """The recording of that digest; ``StorageError`` where there is none."""
+    """Open a recording by digest; ``StorageError`` where it does not exist."""
     return Recording(**vars(batched.opened(store, KIND, name)))

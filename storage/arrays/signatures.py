@@ -1,8 +1,8 @@
-"""Signatures: what CKA needs of every tap of one model, small enough to stay.
+"""Signatures: packed U-centred Gram matrices of every tap of one model, for CKA.
 
 ``direction`` (tap, batch, pair) float32 holds unit vectors, ``norm`` (tap, batch) float64 their
-lengths, so that activations of any scale keep their digits. Batches of other sizes than the
-first are padded with zeros along ``pair``, which leaves every inner product as it is.
+lengths, so that activations of any scale keep their precision. Shorter batches are padded with
+zeros along ``pair``, which changes no inner product.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ class Signatures(Batched):
     """The opened signatures of one model."""
 
     def write(self, batch: int, signed: Mapping[str, tuple[np.ndarray, float]]) -> None:
-        """Keep one batch: for each tap a unit vector (pairs,) float32 and its length."""
+        """Write one batch: for each tap a unit vector (pairs,) float32 and its length."""
         direction, norm = self.array("direction"), self.array("norm")
         slab = np.zeros((len(self.taps), direction.shape[2]), np.float32)
         lengths = np.zeros(len(self.taps))
@@ -38,15 +38,18 @@ class Signatures(Batched):
         self.ledger.mark(batch, [checksum(slab), checksum(lengths)])
 
     def read(self, batch: int) -> tuple[np.ndarray, np.ndarray]:
-        """Directions (taps, pairs) float32 and norms (taps,) float64 of a complete batch."""
+        """Read directions (taps, pairs) float32 and norms (taps,) float64 of a complete batch."""
         directions = np.empty((len(self.taps), self.pairs), np.float32)
         return directions, self.read_into(directions, batch)
 
     def read_into(self, directions: np.ndarray, batch: int) -> np.ndarray:
-        """Fill ``directions`` (taps, pairs) float32 of a complete batch; its norms (taps,) float64.
+        """Fill ``directions`` (taps, pairs) float32 with a complete batch.
 
-        Chunks of the array are plain bytes: they go from their files to their place at once,
-        which takes half of the time that copies of 16 MB chunks on the way would.
+        Chunks are plain bytes and are read straight into the buffer, which takes half the time of
+        copies of 16 MB chunks.
+
+        Returns:
+            Norms (taps,) float64.
         """
         expected = self.ledger.checksums(batch)
         array = self.array("direction")
@@ -63,28 +66,28 @@ class Signatures(Batched):
         return norms
 
     def prefetch(self, batch: int) -> None:
-        """Say that ``batch`` will be read soon, if there is one of that number."""
+        """Announce that ``batch`` will be read soon, if it exists."""
         if batch < len(self.bounds):
             for key in self.chunks(self.array("direction"), batch, batch + 1, axis=1):
                 self.place.prefetch(key)
 
     @property
     def pairs(self) -> int:
-        """Numbers of a tap's vector."""
+        """Length of a tap's vector."""
         return int(self.array("direction").shape[2])
 
     def lengths(self) -> np.ndarray:
-        """Every tap's length in every batch, (taps, batches) float64, checked as ``read``."""
+        """Read every tap's length in every batch, (taps, batches) float64, checked."""
         return batched.lengths(self)
 
     def _fill(self, rows: np.ndarray, key: str) -> None:
-        """Read the chunk ``key`` into ``rows``; a chunk that is missing or short leaves NaN."""
+        """Read the chunk ``key`` into ``rows``; NaN for a missing or short chunk."""
         if not self.place.read_into(key, rows.data.cast("B")):
             rows[:] = np.nan
 
 
 def name(identity: dict[str, Any]) -> str:
-    """The digest under which the signatures of ``identity`` are kept."""
+    """Compute the digest of the signatures of ``identity``."""
     return batched.name(KIND, identity)
 
 
@@ -97,12 +100,18 @@ def create(
     attributes: dict[str, Any],
     length: Callable[[int], int] = lambda images: images * (images - 1) // 2,
 ) -> Signatures:
-    """The signatures that ``identity`` names, made with empty arrays if they are new.
+    """Open the signatures of ``identity``, created with empty arrays if they are new.
 
-    ``length`` tells how many numbers a vector of a batch has; one a pair of images if left out.
+    Args:
+        store: The store.
+        identity: Values that determine the signatures, JSON-able.
+        taps: Taps in firing order.
+        bounds: (start, stop) of every batch.
+        attributes: Further attributes of the group.
+        length: Length of a vector by images per batch; one number per pair of images if left out.
     """
     pairs = length(max(stop - start for start, stop in bounds))
-    # A batch of many taps is read at once: 4x faster than with one chunk a tap.
+    # A batch of many taps is read at once: 4x faster than with one chunk per tap.
     together = max(1, min(len(taps), CHUNK_BYTES // (4 * pairs)))
 
     def arrays(made: zarr.Group) -> None:
@@ -138,5 +147,5 @@ def create(
 
 
 def open_signatures(store: Store, name: str) -> Signatures:
-    """The signatures of that digest; ``StorageError`` where there are none."""
+    """Open signatures by digest; ``StorageError`` where they do not exist."""
     return Signatures(**vars(batched.opened(store, KIND, name)))

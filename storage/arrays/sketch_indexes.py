@@ -1,4 +1,4 @@
-"""Indexes: what finds near sketches among very many, kept for the sketches it was made of."""
+"""Indexes for the nearest among very many sketches, stored by the sketches they hold."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,16 +14,26 @@ CHUNK_BYTES = 64 * 2**20
 
 
 def name(sketches: Sequence[str], *, way: str) -> str:
-    """The digest under which the index of those sketches (digests, in order) is kept."""
+    """Compute the digest of the index of ``sketches`` (digests, in order)."""
     return digest({"kind": KIND, "sketches": list(sketches), "way": way})
 
 
 def kept(
     store: Store, sketches: Sequence[str], *, way: str, make: Callable[[], np.ndarray]
 ) -> np.ndarray:
-    """The bytes of the index of those sketches, which ``make`` makes if there are none.
+    """Read the index of ``sketches``, built and stored by ``make`` if it is new.
 
-    Raises ``StorageError`` for an index that is damaged.
+    Args:
+        store: The store.
+        sketches: Digests of the sketches, in order.
+        way: Name of the index's format.
+        make: Builds the index, as bytes (n,) uint8.
+
+    Returns:
+        Its bytes (n,) uint8.
+
+    Raises:
+        StorageError: The index is damaged.
     """
     called = name(sketches, way=way)
     with store.lock(called):
@@ -37,7 +47,7 @@ def kept(
     if checksum(read) != group.attrs["checksum"]:
         raise StorageError(
             f"index {store.where(KIND, called)} is damaged; remove it with `seelike store rm "
-            f"--what {called[:12]} {store.url}`, it is made anew"
+            f"--what {called[:12]} {store.url}`, the next search makes it again"
         )
     return read
 

@@ -1,10 +1,10 @@
-"""Sketches: a few thousand numbers of every tap of one model, in the place of its signatures.
+"""Sketches: random projections of the signatures of one model to a few thousand numbers per tap.
 
-``part`` (tap, batch, number) float32 grows batch by batch beside ``norm`` (tap, batch) float64,
-the lengths of the signatures, so that a run that is killed goes on at the next batch. When all are
-there they are added up into ``sketch`` (tap, number) float32, and the parts go: what stays is a
-sketch and a length a batch for every tap. The ledger has one row more than there are batches: the
-last is that of ``sketch`` and ``norm``.
+``part`` (tap, batch, number) float32 grows batch by batch beside ``norm`` (tap, batch) float64, the
+lengths of the signatures, so that a killed run continues at the next batch. When all parts exist,
+they are added up into ``sketch`` (tap, number) float32 and removed: one sketch per tap and one
+length per batch and tap stay. The ledger has one row more than there are batches: the last is that
+of ``sketch`` and ``norm``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ class Sketches(Batched):
         return self.ledger.complete(len(self.bounds))
 
     def missing(self) -> list[int]:
-        """The batches whose parts are not there, in order; none once they have been added up."""
+        """Batches without parts, in order; none once the parts have been added up."""
         left = self.ledger.missing()
         return (
             [batch for batch in left if batch < len(self.bounds)]
@@ -41,20 +41,20 @@ class Sketches(Batched):
         )
 
     def write(self, batch: int, parts: np.ndarray, lengths: np.ndarray) -> None:
-        """Keep one batch: parts (taps, numbers) float32 and the signatures' lengths (taps,)."""
+        """Write one batch: parts (taps, numbers) float32 and the signatures' lengths (taps,)."""
         self._put("part", parts, batch)
         self._put("norm", lengths, batch)
         self.ledger.mark(batch, [checksum(parts), checksum(lengths)])
 
     def part(self, batch: int) -> np.ndarray:
-        """The parts (taps, numbers) float32 of a batch, before they are added up."""
+        """Read the parts (taps, numbers) float32 of a batch, before they are added up."""
         parts = np.asarray(self.array("part")[:, batch])
         if checksum(parts) != self.ledger.checksums(batch)[0]:
             raise self.damaged("part", batch)
         return parts
 
     def lengths(self) -> np.ndarray:
-        """Every tap's length in every batch, (taps, batches) float64, checked."""
+        """Read every tap's length in every batch, (taps, batches) float64, checked."""
         if not self.complete:
             return batched.lengths(self)
         norms = np.asarray(self.array("norm")[:])
@@ -63,26 +63,26 @@ class Sketches(Batched):
         return norms
 
     def finish(self, sketch: np.ndarray) -> None:
-        """Keep ``sketch`` (taps, numbers) float32, all parts added up, and let the parts go."""
+        """Write ``sketch`` (taps, numbers) float32, the sum of all parts, and remove the parts."""
         self._put("sketch", sketch)
         self.ledger.mark(len(self.bounds), [checksum(sketch), checksum(self.lengths())])
         self.clear()
 
     def take(self, sketch: np.ndarray, norms: np.ndarray) -> None:
-        """Keep what was added up elsewhere: sketches (taps, numbers), lengths (taps, batches)."""
+        """Write a complete sketch (taps, numbers) with its lengths (taps, batches)."""
         for batch, lengths in enumerate(norms.T):
             self._put("norm", np.ascontiguousarray(lengths), batch)
         self._put("sketch", sketch)
         self.ledger.mark(len(self.bounds), [checksum(sketch), checksum(norms)])
 
     def clear(self) -> None:
-        """Take the parts and their marks away: nothing reads them once they are added up."""
+        """Remove the parts and their marks, which nothing reads after the sum."""
         self.place.remove(f"{self.key}/part/c")
         for batch in range(len(self.bounds)):
             self.ledger.forget(batch)
 
     def read(self) -> np.ndarray:
-        """The sketches (taps, numbers) float32; ``StorageError`` where damaged or missing."""
+        """Read the sketches (taps, numbers) float32; ``StorageError`` where damaged or missing."""
         expected = self.ledger.checksums(len(self.bounds))[0]
         sketch = np.asarray(self.array("sketch")[:])
         if checksum(sketch) != expected:
@@ -90,7 +90,7 @@ class Sketches(Batched):
         return sketch
 
     def forget(self) -> None:
-        """Take all marks back: everything counts as missing from now on."""
+        """Remove all marks, so that every batch counts as missing."""
         for row in reversed(range(self.ledger.batches)):
             self.ledger.forget(row)
 
@@ -102,7 +102,7 @@ class Sketches(Batched):
 
 
 def name(identity: dict[str, Any]) -> str:
-    """The digest under which the sketches of ``identity`` are kept."""
+    """Compute the digest of the sketches of ``identity``."""
     return batched.name(KIND, identity)
 
 
@@ -115,7 +115,16 @@ def create(
     dimension: int,
     attributes: Mapping[str, Any],
 ) -> Sketches:
-    """The sketches that ``identity`` names, made with empty arrays if they are new."""
+    """Open the sketches of ``identity``, created with empty arrays if they are new.
+
+    Args:
+        store: The store.
+        identity: Values that determine the sketches, JSON-able.
+        taps: Taps in firing order.
+        bounds: (start, stop) of every batch.
+        dimension: Numbers per tap.
+        attributes: Further attributes of the group.
+    """
     together = max(1, min(len(taps), CHUNK_BYTES // (4 * dimension)))
     # Names of the axes, sizes and chunks, type.
     layout: dict[str, tuple[list[str], tuple[int, ...], tuple[int, ...], str]] = {
@@ -154,5 +163,5 @@ def create(
 
 
 def open_sketches(store: Store, name: str) -> Sketches:
-    """The sketches of that digest; ``StorageError`` where there are none."""
+    """Open sketches by digest; ``StorageError`` where they do not exist."""
     return Sketches(**vars(batched.opened(store, KIND, name)))

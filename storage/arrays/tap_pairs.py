@@ -1,8 +1,8 @@
-"""The similarity of all pairs of very many taps, in blocks: a Zarr array chunked over both axes.
+"""Similarity of all pairs of very many taps, in blocks: a Zarr array chunked over both axes.
 
-A block of rows and columns is written whole, with its mirror image, and then marked in a
-ledger: a killed run goes on at the next block, and memory is needed for a block, not for all
-pairs. A comparison's coordinates stand beside it, so that it opens with ``xarray.open_zarr``.
+A block of rows and columns is written whole, with its mirror image, and then marked in a ledger: a
+killed run continues at the next block, and memory holds one block, not all pairs. The coordinates
+of a comparison stand beside it, so that it opens with ``xarray.open_zarr``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,10 +24,10 @@ from seelike.storage.places.place import Place
 from seelike.storage.store import Store
 
 KIND = "pairs"
-# The group of the ledger, out of the way of those who open the dataset.
+# Group of the ledger, which xarray does not see.
 BLOCKS = "blocks"
 DIMS = ("tap_a", "tap_b")
-# Taps along the edge of a block, at least and at most; between them an eighth of all.
+# Least and most taps along the edge of a block; between them an eighth of all taps.
 LEAST, MOST = 64, 2048
 
 Float32 = npt.NDArray[np.float32]
@@ -35,7 +35,7 @@ Float32 = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Pairs:
-    """The opened similarity of all pairs. ``rows`` are (digest of signatures, tap) of each."""
+    """Opened similarity of all pairs; ``rows`` are (digest of signatures, number of the tap)."""
 
     name: str
     place: Place
@@ -48,30 +48,30 @@ class Pairs:
 
     @property
     def where(self) -> str:
-        """What messages call it, and what opens it from outside: a path, or a URL."""
+        """Path or URL of the entry, for messages and for other programs."""
         return f"{self.place.url}/{self.key}"
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What it is named by beside its rows and their labels: how similarity was computed."""
+        """Identity without rows and labels: the settings of the computation."""
         known: Any = self.group.attrs["identity"]
         return {key: value for key, value in known.items() if key not in ("rows", "labels")}
 
     @property
     def blocks(self) -> list[tuple[int, int]]:
-        """Every block on or above the diagonal, as its place in rows and in columns."""
+        """Blocks on and above the diagonal, as (block of rows, block of columns)."""
         return list(combinations_with_replacement(range(-(-len(self.rows) // self.edge)), 2))
 
     def missing(self) -> list[int]:
-        """The blocks, by number, that are not complete."""
+        """Numbers of the incomplete blocks."""
         return self.ledger.missing()
 
     def taps_of(self, side: int) -> range:
-        """The taps of the ``side``-th block of rows, or of columns."""
+        """Taps of the ``side``-th block of rows, or of columns."""
         return range(side * self.edge, min((side + 1) * self.edge, len(self.rows)))
 
     def write(self, block: int, values: Mapping[str, Float32]) -> None:
-        """Keep one block of every variable, (rows, columns) float32, and its mirror image."""
+        """Write one block of every variable, (rows, columns) float32, and its mirror image."""
         i, j = self.blocks[block]
         self.place.write_all(
             (f"{self.key}/{name}/c/{place}", self._chunk(piece))
@@ -81,7 +81,7 @@ class Pairs:
         self.ledger.mark(block, [checksum(values[name]) for name in self.variables])
 
     def read(self, block: int) -> dict[str, Float32]:
-        """A complete block of every variable, checked; ``StorageError`` where it is damaged."""
+        """Read a complete block of every variable, checked; ``StorageError`` where damaged."""
         i, j = self.blocks[block]
         found, expected = {}, self.ledger.checksums(block)
         for name, total in zip(self.variables, expected, strict=True):
@@ -94,26 +94,27 @@ class Pairs:
         return found
 
     def rows_of(self, start: int, stop: int, *, variable: str = "cka") -> Float32:
-        """Rows ``start`` to ``stop`` (stop - start, T) of one variable.
+        """Read rows ``start`` to ``stop`` (stop - start, T) of one variable.
 
-        Raises ``StorageError`` where part of them was never written.
+        Raises:
+            StorageError: Part of them was never written.
         """
         found = self._read(variable, range(start, stop), range(len(self.rows)))
         if np.isnan(found).any():
-            raise StorageError(f"{self.where} is not complete; run its study again, it goes on")
+            raise StorageError(f"{self.where} is not complete; run its study again to continue")
         return found
 
     def cells(self, rows: Sequence[int], columns: Sequence[int], *, variable: str) -> Float32:
-        """One variable at the ``rows`` x ``columns``, in any order."""
+        """Read one variable at ``rows`` x ``columns``, in any order."""
         array: Any = self.group[variable]
         return np.asarray(array.oindex[list(rows), list(columns)])
 
     def dataset(self) -> xr.Dataset:
-        """All of it as an xarray Dataset, opened lazily, once it is complete."""
+        """Open the complete pairs as an xarray Dataset, lazily."""
         if left := len(self.missing()):
             raise StorageError(
-                f"{self.where} lacks {left} of {len(self.blocks)} blocks; run its study again, it "
-                "goes on there"
+                f"{self.where} lacks {left} of {len(self.blocks)} blocks; run its study again to "
+                "continue there"
             )
         found: xr.Dataset = xr.open_zarr(self.place.zarr_store(self.key), consolidated=False)
         return found
@@ -129,7 +130,7 @@ class Pairs:
 
 
 def edge_of(taps: int) -> int:
-    """Taps along the edge of a block: few blocks of many taps, enough of few to share work."""
+    """Compute taps along the edge of a block, so that workers share the blocks."""
     return min(MOST, max(LEAST, -(-taps // 8)))
 
 
@@ -143,9 +144,16 @@ def create(
     variables: Sequence[str],
     attributes: Mapping[str, Any],
 ) -> Pairs:
-    """The pairs that ``identity`` and ``rows`` name, made with empty arrays if they are new.
+    """Open the pairs of ``identity`` and ``rows``, created with empty arrays if they are new.
 
-    ``labels``, JSON-able, is what stands beside the rows and is not computed.
+    Args:
+        store: The store.
+        identity: Settings of the computation, JSON-able.
+        rows: Digest of signatures and number of the tap, for each row.
+        labels: Labels of the rows, JSON-able; part of the digest, not of the computation.
+        coordinates: Coordinates of the dataset.
+        variables: Names of the arrays (T, T) float32.
+        attributes: Attributes of the dataset.
     """
     named = {**identity, "rows": _grouped(rows), "labels": list(labels)}
     called = xarray_datasets.name(named, kind=KIND)
@@ -161,7 +169,7 @@ def create(
 
 
 def _grouped(rows: Sequence[tuple[str, int]]) -> list[list[Any]]:
-    """Taps of the same signatures together: a digest is long, and taps are many."""
+    """Group taps of the same signatures, since a digest is long and taps are many."""
     return [[one, [tap for _, tap in taps]] for one, taps in groupby(rows, key=lambda row: row[0])]
 
 
@@ -182,7 +190,7 @@ def _empty(group: zarr.Group, taps: int, edge: int, variables: Sequence[str]) ->
 
 
 def open_pairs(store: Store, name: str) -> Pairs:
-    """The pairs of that digest, complete or not; ``StorageError`` where there are none."""
+    """Open pairs by digest, complete or not; ``StorageError`` where they do not exist."""
     if not store.holds(KIND, name):
         raise StorageError(f"pairs {name[:12]} are not in {store.url}; run their study again")
     key, group = store.key(KIND, name), store.group(KIND, name)
@@ -201,7 +209,7 @@ def open_pairs(store: Store, name: str) -> Pairs:
 
 
 def most_alike(store: Store, pairs: Pairs) -> str | None:
-    """The complete pairs of the same settings with most rows in common; None without any."""
+    """Find the complete pairs of the same settings that share most rows; None without any."""
     shared: dict[str, int] = {}
     for name in store.names(KIND):
         other = open_pairs(store, name)

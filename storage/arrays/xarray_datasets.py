@@ -1,4 +1,4 @@
-"""Comparisons: xarray Datasets in Zarr, named by what they were computed from."""
+"""Datasets of results: xarray Datasets in Zarr, named by the digest of what determines them."""
 
 from typing import Any
 
@@ -10,28 +10,28 @@ from seelike.storage.errors import StorageError
 from seelike.storage.store import Store
 
 KIND = "comparisons"
-# One measure each, which comparisons are joined from.
+# Single measures, from which comparisons are joined.
 MEASURES = "measures"
-# One analysis of one model each.
+# One analysis of one model per entry.
 ANATOMY = "anatomy"
-# All probes of one model each.
+# All probes of one model per entry.
 PROBES = "probes"
-# Models, and a map of all their layers, made of one comparison each.
+# Similarity of whole models and a map of their layers, from one comparison per entry.
 MAPS = "maps"
 
 
 def name(identity: dict[str, Any], *, kind: str = KIND) -> str:
-    """The digest under which the comparison of ``identity`` is kept."""
+    """Compute the digest of the dataset of ``identity``."""
     return digest({"kind": kind, **identity})
 
 
 def exists(store: Store, comparison: str, *, kind: str = KIND) -> bool:
-    """Whether the comparison of that digest is there; it is there whole or not at all."""
+    """Whether the dataset exists; it exists whole or not at all."""
     return store.holds(kind, comparison)
 
 
 def write(store: Store, comparison: str, dataset: xr.Dataset, *, kind: str = KIND) -> None:
-    """Keep ``dataset`` under that digest: drafted beside its place, there whole or not at all."""
+    """Write ``dataset`` under the digest ``comparison``, whole or not at all."""
     labelled = as_kept(dataset)
     with store.lock(comparison):
         if not exists(store, comparison, kind=kind):
@@ -40,7 +40,7 @@ def write(store: Store, comparison: str, dataset: xr.Dataset, *, kind: str = KIN
 
 
 def as_kept(dataset: xr.Dataset) -> xr.Dataset:
-    """``dataset`` as it is written to Zarr."""
+    """Convert ``dataset`` to the dtypes that Zarr specifies."""
     # Strings of variable length have no Zarr specification under xarray's default dtype.
     strings = {
         key: coordinate.astype(np.dtypes.StringDType())
@@ -51,9 +51,15 @@ def as_kept(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def read(store: Store, comparison: str, *, kind: str = KIND) -> xr.Dataset:
-    """The comparison of that digest, opened lazily but for its coordinates, which select.
+    """Open a dataset by digest, lazily but for its coordinates.
 
-    Raises ``StorageError`` where there is none.
+    Args:
+        store: The store.
+        comparison: Digest of the dataset.
+        kind: Its kind.
+
+    Raises:
+        StorageError: It does not exist.
     """
     if not exists(store, comparison, kind=kind):
         raise StorageError(
@@ -61,5 +67,5 @@ def read(store: Store, comparison: str, *, kind: str = KIND) -> xr.Dataset:
         )
     group = store.place.zarr_store(store.key(kind, comparison))
     dataset: xr.Dataset = xr.open_zarr(group, consolidated=False)
-    # A chunked label makes a chunked mask, by which nothing can be selected.
+    # Lazy labels would give lazy masks, which cannot select.
     return dataset.assign_coords({name: one.load() for name, one in dataset.coords.items()})

@@ -1,1 +1,1 @@
-"""Data sets with labels that networks are trained on: Fashion-MNIST and digits."""
+"""Labelled data sets for training: Fashion-MNIST and digits."""

@@ -1,7 +1,7 @@
 """The shipped digits: 1 797 handwritten ones, 8 x 8 pixels (Alpaydin and Kaynak 1998, CC BY 4.0).
 
-They are scikit-learn's, in its order, which goes by writers: the first 1 200 are for training, so
-that most of those tested are in hands that were not trained on.
+They are scikit-learn's, in its order, which follows the writers: the first 1 200 are for training,
+so that most test digits come from other writers.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ LARGEST = 16
 
 
 def read(split: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Images (n, 28, 28) uint8, interpolated, and labels (n,) int64 of a split, or of all."""
+    """Read images (n, 28, 28) uint8, interpolated, and labels (n,) int64 of a split, or of all."""
     with np.load(SHIPPED / "digits-1797.npz", allow_pickle=False) as shipped:
         images, labels = shipped["images"], shipped["labels"]
     chosen = SPLITS[split] if split is not None else slice(None)

@@ -9,7 +9,7 @@ import numpy as np
 
 from seelike.storage.errors import StorageError
 
-# Where Debian's package dataset-fashion-mnist puts them.
+# Folder of Debian's package dataset-fashion-mnist.
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 ENVIRONMENT = "SEELIKE_FASHION_MNIST"
 SPLITS = {"train": ("train", 60_000), "test": ("t10k", 10_000)}
@@ -29,9 +29,14 @@ MEAN, STD = 0.2860, 0.3530
 
 
 def read(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images (n, 28, 28) uint8 and labels (n,) int64 of ``split``, 'train' or 'test'.
+    """Read images (n, 28, 28) uint8 and labels (n,) int64.
 
-    Raises ``StorageError`` where a file is missing, short or of another format.
+    Args:
+        folder: Folder of the four files, gzipped or not.
+        split: 'train' or 'test'.
+
+    Raises:
+        StorageError: A file is missing, short or of another format.
     """
     prefix, count = SPLITS[split]
     images = _idx(_find(folder, f"{prefix}-images-idx3-ubyte"), dims=3)
@@ -45,7 +50,7 @@ def read(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def find_folder(downloads: Path) -> Path | None:
-    """The folder with the four files: $SEELIKE_FASHION_MNIST, Debian's, or ``downloads``."""
+    """Find the folder with the four files: $SEELIKE_FASHION_MNIST, Debian's, or ``downloads``."""
     named = os.environ.get(ENVIRONMENT)
     if named:
         if not _complete(Path(named)):
@@ -73,7 +78,7 @@ def _find(folder: Path, name: str) -> Path:
 
 
 def _idx(path: Path, *, dims: int) -> np.ndarray:
-    """One IDX file: magic 0x0000 08 dims, big-endian sizes, then bytes."""
+    """Read an IDX file: magic 0x0000 08 dims, big-endian sizes, then bytes."""
     try:
         raw = path.read_bytes()
         if path.suffix == ".gz":

@@ -1,4 +1,4 @@
-"""What networks are trained on: a data set by name, its two splits, and fractions of the first."""
+"""Training sets: a data set by name, its two splits, and fractions of the first."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Split = tuple[np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Images (n, 28, 28) uint8 and labels (n,) int64 to train on, and others to be tested on."""
+    """Images (n, 28, 28) uint8 and labels (n,) int64 for training, and others for the test."""
 
     name: str
     classes: tuple[str, ...]
@@ -22,10 +22,13 @@ class TrainingSet:
     test: Split
 
     def part(self, fraction: float) -> Split:
-        """A ``fraction`` of the training images, as many of each class; smaller ones are within.
+        """Choose a fraction of the training images, the same share of each class.
 
-        Chosen alike whatever is trained on them, and in the order of the whole. Raises
-        ``StorageError`` where a class would have no image.
+        The choice is the same for every network, in the order of the whole set, and a smaller
+        fraction is part of a larger one.
+
+        Raises:
+            StorageError: A class would have no image.
         """
         images, labels = self.train
         if fraction == 1:
@@ -45,15 +48,15 @@ class TrainingSet:
 
 
 def fashion(folder: Path) -> TrainingSet:
-    """Fashion-MNIST, of 60 000 images, from its files in ``folder``."""
+    """Read Fashion-MNIST, with 60 000 training images, from its files in ``folder``."""
     splits = [fashion_mnist.read(folder, split) for split in ("train", "test")]
     return TrainingSet("Fashion-MNIST", fashion_mnist.CLASSES, *splits)
 
 
 def handwritten() -> TrainingSet:
-    """The shipped digits, of 1 200 images to train on."""
+    """Read the shipped digits, with 1 200 training images."""
     return TrainingSet("digits", digits.CLASSES, digits.read("train"), digits.read("test"))
 
 
-# By the name that a study uses; those that are not shipped are read from a folder.
+# Shipped sets by their name in a study; others are read from a folder.
 SHIPPED: dict[str, Callable[[], TrainingSet]] = {"digits": handwritten}

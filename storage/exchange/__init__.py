@@ -1,1 +1,1 @@
-"""Signatures and sketches given to other groups, and received from them."""
+"""Exchange of signatures and sketches with other groups."""

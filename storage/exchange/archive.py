@@ -1,7 +1,7 @@
-"""Archives: a ZIP file of named bytes, and a manifest that tells the size and SHA-256 of each.
+"""Archives: a ZIP file of named bytes with a manifest of their sizes and SHA-256.
 
-Nothing is compressed, since signatures do not, and nothing is unpacked by its name: what reads an
-archive knows which names there have to be.
+Nothing is compressed, since signatures do not shrink, and nothing is unpacked under its own name:
+the reader knows which names to expect.
 """
 
 import hashlib
@@ -20,9 +20,9 @@ from seelike.storage.errors import StorageError
 from seelike.storage.places.place import as_json
 
 MANIFEST = "manifest.json"
-# What a manifest of 10^5 taps takes, and more.
+# More than the manifest of 10^5 taps takes.
 MANIFEST_BYTES = 2**26
-# What zipfile says of bytes that are no archive, or one of another kind.
+# Errors of zipfile for bytes that are no archive, or one of another kind.
 _DAMAGE = (
     zipfile.BadZipFile,
     zipfile.LargeZipFile,
@@ -37,7 +37,7 @@ _DAMAGE = (
 
 
 def write(path: Path, manifest: dict[str, Any], members: Iterable[tuple[str, memoryview]]) -> None:
-    """Write ``members`` and what ``manifest`` says of them, whole or not at all.
+    """Write ``members`` and their ``manifest``, whole or not at all.
 
     The same members give the same bytes, whenever and wherever they are written.
     """
@@ -46,11 +46,11 @@ def write(path: Path, manifest: dict[str, Any], members: Iterable[tuple[str, mem
     try:
         with partial.open("wb") as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                told = {}
+                sizes = {}
                 for name, content in members:
                     archive.writestr(zipfile.ZipInfo(name), content)
-                    told[name] = [content.nbytes, hashlib.sha256(content).hexdigest()]
-                whole = {**manifest, "members": told}
+                    sizes[name] = [content.nbytes, hashlib.sha256(content).hexdigest()]
+                whole = {**manifest, "members": sizes}
                 whole["digest"] = digest(whole)
                 archive.writestr(zipfile.ZipInfo(MANIFEST), as_json(whole))
             file.flush()
@@ -62,7 +62,7 @@ def write(path: Path, manifest: dict[str, Any], members: Iterable[tuple[str, mem
 
 @dataclass(frozen=True)
 class Archive:
-    """An archive opened for reading, whose members are those that its ``manifest`` tells."""
+    """An archive opened for reading, whose members match its ``manifest``."""
 
     path: Path
     manifest: dict[str, Any]
@@ -74,20 +74,23 @@ class Archive:
         return {name: size for name, (size, _) in self.manifest["members"].items()}
 
     def read(self, name: str) -> bytes:
-        """The bytes of one member; ``StorageError`` where they are not what the manifest says."""
+        """Read one member; ``StorageError`` where its checksum differs from the manifest's."""
         size, expected = self.manifest["members"][name]
         with refusing(self.path):
             content = _content(self.file, name, size)
         if hashlib.sha256(content).hexdigest() != expected:
-            raise refused(self.path, f"{name} is not what its checksum says")
+            raise refused(self.path, f"{name} does not match its checksum")
         return content
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Archive]:
-    """The archive at ``path``; ``StorageError`` for what is none, truncated, altered, or more.
+    """Open the archive at ``path``.
 
-    That is found before any member is given out: names, sizes and the manifest's own digest.
+    Names, sizes and the manifest's own digest are checked before any member is read.
+
+    Raises:
+        StorageError: It is no archive, is truncated or altered, or has further members.
     """
     with path.open("rb") as raw:
         with refusing(path):
@@ -99,7 +102,7 @@ def opened(path: Path) -> Iterator[Archive]:
 
 @contextmanager
 def refusing(path: Path) -> Iterator[None]:
-    """Say of whatever goes wrong while an archive is read that it is damaged, in one line."""
+    """Turn errors of reading an archive into a ``StorageError`` of one line."""
     try:
         yield
     except (StorageError, FileNotFoundError, PermissionError, IsADirectoryError):
@@ -109,7 +112,7 @@ def refusing(path: Path) -> Iterator[None]:
 
 
 def refused(path: Path, why: str) -> StorageError:
-    """The error for an archive that is not taken."""
+    """Error for an archive that is not imported."""
     return StorageError(
         f"{path} is not imported, nothing was changed: {why}; ask for it again, and compare its "
         "SHA-256 with what `seelike export` said"
@@ -117,7 +120,7 @@ def refused(path: Path, why: str) -> StorageError:
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 (64 hex digits) of a whole file."""
+    """Compute the SHA-256 (64 hex digits) of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -127,37 +130,37 @@ def _manifest(file: zipfile.ZipFile, path: Path) -> dict[str, Any]:
     if size > MANIFEST_BYTES:
         raise refused(path, f"its manifest has {size} bytes, expected at most {MANIFEST_BYTES}")
     found = json.loads(_content(file, MANIFEST, size), parse_constant=_no_number)
-    told = found["members"]
+    members = found["members"]
     if found.pop("digest") != digest(found) or not all(
         isinstance(name, str) and type(size) is int and size >= 0 and isinstance(total, str)
-        for name, (size, total) in told.items()
+        for name, (size, total) in members.items()
     ):
-        raise refused(path, "its manifest is not what its digest says")
+        raise refused(path, "its manifest does not match its digest")
     manifest: dict[str, Any] = found
     return manifest
 
 
-def _check_members(file: zipfile.ZipFile, told: dict[str, Any], path: Path) -> None:
-    """Every member is told of, is there once, is plain bytes, and as many as were told."""
+def _check_members(file: zipfile.ZipFile, listed: dict[str, Any], path: Path) -> None:
+    """Raise where a member is unlisted, missing, repeated, compressed, or of another size."""
     infos = file.infolist()
     names = [info.filename for info in infos]
-    if len(set(names)) != len(names) or set(names) != {MANIFEST, *told}:
-        extra = sorted(set(names) - {MANIFEST, *told} or set(told) - set(names) or set(names))
-        raise refused(path, f"its members are not those of its manifest, such as {extra[0]!r}")
+    if len(set(names)) != len(names) or set(names) != {MANIFEST, *listed}:
+        extra = sorted(set(names) - {MANIFEST, *listed} or set(listed) - set(names) or set(names))
+        raise refused(path, f"its members do not match its manifest, such as {extra[0]!r}")
     for info in infos:
         plain = info.compress_type == zipfile.ZIP_STORED and not info.flag_bits & 1
         if not plain or stat.S_ISLNK(info.external_attr >> 16):
             raise refused(path, f"{info.filename!r} is not plain bytes")
-        if info.filename != MANIFEST and info.file_size != told[info.filename][0]:
-            raise refused(path, f"{info.filename!r} has another size than its manifest says")
+        if info.filename != MANIFEST and info.file_size != listed[info.filename][0]:
+            raise refused(path, f"{info.filename!r} has another size than in its manifest")
 
 
 def _content(file: zipfile.ZipFile, name: str, size: int) -> bytes:
-    """Exactly ``size`` bytes of a member: no more are read than were promised."""
+    """Exactly ``size`` bytes of a member; reads no more than one byte beyond."""
     with file.open(name) as member:
         content = member.read(size)
         if len(content) != size or member.read(1):
-            raise zipfile.BadZipFile(f"{name} has another size than it says")
+            raise zipfile.BadZipFile(f"{name} has another size than its header states")
     return content
 
 

@@ -1,7 +1,7 @@
-"""What two groups give each other: signatures and sketches with their identities.
+"""Write signatures and sketches into an archive, and check and import those of another group.
 
-No images, no weights, no paths. What comes in is never trusted by its word: every volume is made
-anew from its identity, by the same code that records, and takes nothing but numbers from outside.
+An archive holds no images, weights or paths. An import trusts nothing: the same code that records
+creates every entry from its identity, and takes only numbers from the archive.
 """
 
 import math
@@ -16,60 +16,72 @@ from seelike.storage.digest import content_digest
 from seelike.storage.errors import StorageError
 from seelike.storage.exchange import archive as archives
 from seelike.storage.exchange.archive import Archive, refused
-from seelike.storage.exchange.parcels import FORMAT, ExchangeVolume, parcel, told
+from seelike.storage.exchange.volume import (
+    FORMAT,
+    ExchangeVolume,
+    complete_volume,
+    parse_volume,
+)
 from seelike.storage.images import ImageSet
 from seelike.storage.store import Store
 
-# Bytes that metadata takes beside the numbers of an archive.
+# Bytes of metadata beside the numbers of an archive.
 MARGIN_BYTES = 64 * 2**20
-# A unit vector in float32 may be so much longer or shorter.
+# Tolerance of the squared length of a unit vector in float32.
 ROUNDING = 1e-3
 
 
-def send(store: Store, parcels: Sequence[ExchangeVolume], images: ImageSet, path: Path) -> None:
-    """Write ``parcels``, all made on ``images``, into an archive at ``path``."""
+def write_volumes(
+    store: Store, volumes: Sequence[ExchangeVolume], images: ImageSet, path: Path
+) -> None:
+    """Write ``volumes`` of ``store``, all made on ``images``, into an archive at ``path``."""
     manifest = {
         "seelike": FORMAT,
         "images": _described(images),
-        "volumes": [one.told for one in parcels],
+        "volumes": [one.manifest_entry for one in volumes],
     }
-    archives.write(path, manifest, _contents(store, parcels))
+    archives.write(path, manifest, _contents(store, volumes))
 
 
-def received(archive: Archive, images: ImageSet) -> list[ExchangeVolume]:
-    """What ``archive`` brings, every number of it checked; nothing is written.
+def read_volumes(archive: Archive, images: ImageSet) -> list[ExchangeVolume]:
+    """Check every number of ``archive`` and list its volumes; writes nothing.
 
-    Raises ``StorageError`` for what was made on other images than ``images``, and for whatever
-    is not as the code that records would have written it.
+    Args:
+        archive: The opened archive.
+        images: Image set of the study that imports it.
+
+    Raises:
+        StorageError: The archive was made on other images, or something in it is not as a recording
+            would have written it.
     """
     with archives.refusing(archive.path):
         manifest = archive.manifest
         if manifest["seelike"] != FORMAT:
             raise refused(archive.path, f"it has format {manifest['seelike']}, expected {FORMAT}")
         _check_images(manifest["images"], images)
-        parcels = [_told(one, images, archive.path) for one in manifest["volumes"]]
-        expected = {name: shape for one in parcels for name, shape in one.members.items()}
+        volumes = [_parse(one, images, archive.path) for one in manifest["volumes"]]
+        expected = {name: shape for one in volumes for name, shape in one.members.items()}
         sizes = {name: math.prod(s) * np.dtype(t).itemsize for name, (s, t) in expected.items()}
-        if sizes != archive.sizes or len(expected) != sum(len(one.members) for one in parcels):
-            raise refused(archive.path, "its members are not those of its volumes")
-        for one in parcels:
+        if sizes != archive.sizes or len(expected) != sum(len(one.members) for one in volumes):
+            raise refused(archive.path, "its members do not match its volumes")
+        for one in volumes:
             _check_numbers(one, archive)
-    return parcels
+    return volumes
 
 
-def check_room(store: Store, archive: Archive) -> None:
-    """Refuse what does not fit: ``StorageError`` with both numbers."""
+def check_space(store: Store, archive: Archive) -> None:
+    """Raise ``StorageError`` where ``archive`` does not fit into ``store``."""
     needed, free = sum(archive.sizes.values()) + MARGIN_BYTES, store.free_bytes()
     if free is not None and needed > free:
         raise StorageError(
             f"{archive.path} needs {needed / 1e6:.0f} MB in {store.url}, {free / 1e6:.0f} MB are "
-            "free; make room, or name another store"
+            "free; free some space, or name another store"
         )
 
 
-def keep(store: Store, one: ExchangeVolume, archive: Archive) -> bool:
-    """Put a checked parcel into the store, whole batches at a time; False if it was there."""
-    if parcel(store, one.kind, one.name) is not None:
+def store_volume(store: Store, one: ExchangeVolume, archive: Archive) -> bool:
+    """Write a checked volume into the store, batch by batch; False if it was there already."""
+    if complete_volume(store, one.kind, one.name) is not None:
         return False
     arrays = _arrays(one, archive)
     if one.kind == sketches.KIND:
@@ -100,7 +112,7 @@ def keep(store: Store, one: ExchangeVolume, archive: Archive) -> bool:
 
 
 def _described(images: ImageSet) -> dict[str, Any]:
-    """What tells an image set from another: digests alone."""
+    """Identity of an image set, by digests only."""
     return {
         "digest": images.digest,
         "contents": list(images.hashes),
@@ -128,15 +140,15 @@ def _check_images(theirs: Mapping[str, Any], images: ImageSet) -> None:
     )
 
 
-def _told(about: Mapping[str, Any], images: ImageSet, path: Path) -> ExchangeVolume:
+def _parse(about: Mapping[str, Any], images: ImageSet, path: Path) -> ExchangeVolume:
     try:
-        return told(about, images)
-    except StorageError as error:  # Of names and batches that no study would have had.
+        return parse_volume(about, images)
+    except StorageError as error:  # A name or a batch size that no study can have.
         raise refused(path, str(error)) from error
 
 
 def _check_numbers(one: ExchangeVolume, archive: Archive) -> None:
-    """Unit vectors, or zeros, and their lengths: one after the other, none kept."""
+    """Check that vectors have length 1 or 0 and that norms are lengths, one batch at a time."""
     arrays = _arrays(one, archive)
     if one.kind == sketches.KIND:
         sketch, norms = arrays("sketch"), arrays("norm")
@@ -154,11 +166,13 @@ def _check_numbers(one: ExchangeVolume, archive: Archive) -> None:
 
 def _check_lengths(one: ExchangeVolume, norms: np.ndarray) -> None:
     if not (np.isfinite(norms) & (norms >= 0)).all():
-        raise ValueError(f"lengths of signatures of {one.attributes['model']} are no lengths")
+        raise ValueError(
+            f"norms of signatures of {one.attributes['model']} are not all finite and at least 0"
+        )
 
 
 def _arrays(one: ExchangeVolume, archive: Archive) -> Any:
-    """What reads one of its arrays from ``archive``, by the end of its name there."""
+    """Reader of the volume's arrays in ``archive``, by the last parts of their names there."""
 
     def read(called: str) -> np.ndarray:
         name = f"{one.kind}/{one.name}/{called}"
@@ -168,9 +182,9 @@ def _arrays(one: ExchangeVolume, archive: Archive) -> Any:
     return read
 
 
-def _contents(store: Store, parcels: Sequence[ExchangeVolume]) -> Iterator[tuple[str, memoryview]]:
-    """Every array of the parcels, little-endian, in the order in which they are told."""
-    for one in parcels:
+def _contents(store: Store, volumes: Sequence[ExchangeVolume]) -> Iterator[tuple[str, memoryview]]:
+    """Name and little-endian bytes of every array, in the order of the manifest."""
+    for one in volumes:
         for name, (_, dtype) in one.members.items():
             yield name, _content(store, one, name.split("/")[2:]).astype(dtype).data.cast("B")
 

@@ -9,7 +9,14 @@ from seelike.storage.images.image_set import Candidate, ImageSet, select
 
 
 def from_digits(*, count: int | None = None, seed: int = 0) -> ImageSet:
-    """The 1 797 shipped digits, ids being ``digit-`` and their place in scikit-learn's order."""
+    """Make the image set of the 1 797 shipped digits.
+
+    Ids are ``digit-`` and the place in scikit-learn's order.
+
+    Args:
+        count: Number of images; None for all.
+        seed: Seed of the choice and order.
+    """
     images, labels = digits.read()
     candidates = [
         Candidate(

@@ -14,10 +14,19 @@ from seelike.storage.images.image_set import Candidate, ImageSet, decode_file, s
 def from_folder(
     folder: str | Path, *, count: int | None = None, seed: int = 0, skip_bad: bool = False
 ) -> ImageSet:
-    """The images below ``folder``, ids being their relative paths.
+    """Make the image set of the images below ``folder``.
 
-    Where every image lies in a subfolder, the subfolder (sorted by name) is its label.
-    Raises ``StorageError`` for a folder that is missing or has no images.
+    Ids are relative paths. Where every image lies in a subfolder, the number of the top subfolder,
+    sorted by name, is its label.
+
+    Args:
+        folder: The folder; links are followed.
+        count: Number of images; None for all.
+        seed: Seed of the choice and order.
+        skip_bad: Leave out images that cannot be decoded.
+
+    Raises:
+        StorageError: The folder is missing or has no images, or an image cannot be decoded.
     """
     root = Path(folder).expanduser()
     source = f"folder:{folder}"
@@ -52,7 +61,7 @@ def _suffixes() -> set[str]:
 
 
 def _image_files(root: Path) -> Iterator[Path]:
-    """Image files below ``root``, relative; links are followed, each real folder once."""
+    """List image files below ``root``, relative; follows links, each real folder once."""
     suffixes = _suffixes()
     seen: set[str] = set()
     for parent, folders, files in os.walk(root, followlinks=True):

@@ -1,4 +1,4 @@
-"""An image set: which images, in which order, with which content."""
+"""Image sets: fixed, ordered lists of images with a digest of their content."""
 
 import hashlib
 import io
@@ -20,9 +20,14 @@ Decode = Callable[[], Image.Image]
 
 @dataclass(frozen=True)
 class Candidate:
-    """One image of a source before selection: a stable id, its bytes, how to decode them.
+    """An image of a source before selection.
 
-    ``label`` may be what tells it once the content was read, where a source gives both together.
+    Attributes:
+        id: Its stable id.
+        content: Reads its bytes.
+        decode: Decodes them.
+        label: Its label, None without one, or a function that gives it after ``content`` was
+            called.
     """
 
     id: str
@@ -33,10 +38,15 @@ class Candidate:
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A fixed ordered list of images; all models of a study see it in this order.
+    """A fixed, ordered list of images; all models of a study see it in this order.
 
-    ``hashes`` are the SHA-256 of each image's content, checked again whenever an image is read.
-    ``left_out`` names the images that could not be decoded and were asked to be skipped.
+    Attributes:
+        source: Source as the study names it.
+        ids: Stable id of every image.
+        hashes: SHA-256 of every image's content, checked whenever an image is read.
+        labels: Label of every image; None if any has none.
+        left_out: Ids of images that could not be decoded and were skipped on request.
+        candidates: Readers of the images.
     """
 
     source: str
@@ -47,7 +57,7 @@ class ImageSet:
     candidates: tuple[Candidate, ...] = field(repr=False, compare=False)
 
     def __len__(self) -> int:
-        """How many images the set has."""
+        """Count the images."""
         return len(self.ids)
 
     @property
@@ -67,7 +77,7 @@ class ImageSet:
         return candidate.decode(content)
 
     def describe(self) -> dict[str, Any]:
-        """What a report and a manifest say of the set, JSON-able."""
+        """Summarize the set for reports and manifests, JSON-able."""
         return {
             "source": self.source,
             "count": len(self),
@@ -85,18 +95,26 @@ def select(
     seed: int,
     skip_bad: bool = False,
 ) -> ImageSet:
-    """Choose ``count`` (None: all) of ``candidates`` in an order shuffled by ``seed``.
+    """Choose images in shuffled order.
 
-    Shuffled because sources are often sorted by class and a batch should be a fair sample; the
-    first n images of a larger selection with one seed are the selection of n. Every chosen
-    image is decoded once, so that a bad one is known before anything is computed.
+    Sources are often sorted by class, and a batch should be a random sample. The selection of n
+    images is the beginning of a larger selection with the same seed. Every chosen image is decoded
+    once, so that a bad one is found before anything is computed.
 
-    Raises ``StorageError`` for too few images, repeated ids, or an image that cannot be decoded
-    and is not skipped.
+    Args:
+        candidates: Images of the source, in a stable order.
+        source: Source as the study names it, for messages.
+        count: Number of images; None for all.
+        seed: Seed of the order.
+        skip_bad: Leave out images that cannot be decoded.
+
+    Raises:
+        StorageError: There are too few images, repeated ids, or an image that cannot be decoded and
+            is not skipped.
     """
     _check_enough(len(candidates), count, source)
     if len({c.id for c in candidates}) != len(candidates):
-        raise StorageError(f"{source} names two images alike; ids have to be unique")
+        raise StorageError(f"{source} gives two images the same id; ids have to be unique")
     wanted = len(candidates) if count is None else count
     order = np.random.default_rng(seed).permutation(len(candidates))
     chosen: list[tuple[Candidate, str]] = []
@@ -113,7 +131,7 @@ def select(
             else:
                 raise StorageError(
                     f"image {candidate.id} of {source} cannot be read ({verdict.error}); "
-                    "mend it, remove it, or leave such images out with --skip-bad-images"
+                    "repair it, remove it, or leave such images out with --skip-bad-images"
                 )
     _check_enough(len(chosen), count, source, len(left_out))
     return _image_set(chosen, source=source, left_out=left_out)
@@ -139,12 +157,12 @@ def _check_enough(have: int, count: int | None, source: str, bad: int = 0) -> No
     if have < MINIMUM or (count is not None and count < MINIMUM):
         asked = "" if count is None else f"{count} were asked for, "
         raise StorageError(
-            f"{source}: {asked}{have} images are there{unreadable}; the unbiased estimator "
+            f"{source}: {asked}{have} images exist{unreadable}; the unbiased estimator "
             f"needs at least {MINIMUM}"
         )
     if count is not None and have < count:
         raise StorageError(
-            f"{source}: {count} images were asked for, {have} are there{unreadable}; "
+            f"{source}: {count} images were asked for, {have} exist{unreadable}; "
             f"set images.count to {have} or less"
         )
 
@@ -161,7 +179,7 @@ def _examine(block: Sequence[Candidate]) -> list[_Verdict]:
 
 
 def _verdict(candidate: Candidate) -> _Verdict:
-    """Whether one image decodes; Pillow answers a broken file with many kinds of error."""
+    """Decode one image; Pillow raises many kinds of error for a broken file."""
     try:
         content = candidate.content()
         candidate.decode(content).load()
@@ -173,7 +191,7 @@ def _verdict(candidate: Candidate) -> _Verdict:
 
 
 def decode_file(content: bytes) -> Image.Image:
-    """Decode the bytes of an image file with Pillow, the whole of it."""
+    """Decode all bytes of an image file with Pillow."""
     image = Image.open(io.BytesIO(content))
     image.load()
     return image

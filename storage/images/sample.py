@@ -13,7 +13,14 @@ SIZE = 28
 
 
 def from_sample(*, count: int | None = None, seed: int = 0) -> ImageSet:
-    """The shipped images, ids being ``test-`` and their place in the test set."""
+    """Make the image set of the 2 048 shipped test images of Fashion-MNIST.
+
+    Ids are ``test-`` and the place in the test set.
+
+    Args:
+        count: Number of images; None for all.
+        seed: Seed of the choice and order.
+    """
     with np.load(SHIPPED / "fashion-mnist-test-2048.npz", allow_pickle=False) as shipped:
         images, labels, places = shipped["images"], shipped["labels"], shipped["places"]
     candidates = [

@@ -1,1 +1,1 @@
-"""Networks on disk: the reference zoo, and the states of trainings that go on."""
+"""Networks on disk: the reference zoo, and states of unfinished trainings."""

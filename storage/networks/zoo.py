@@ -17,14 +17,16 @@ SHIPPED = Path(__file__).parents[1] / "shipped" / "zoo"
 
 
 def members(folder: Path = SHIPPED) -> list[str]:
-    """Names of the networks in ``folder``, sorted."""
+    """List the names of the networks in ``folder``, sorted."""
     return sorted(path.stem for path in folder.glob("*.safetensors"))
 
 
 def card(name: str, folder: Path = SHIPPED) -> dict[str, Any]:
-    """What is known of one network: family, arguments, recipe, seed, accuracy, digest.
+    """Read the card of a network: family, arguments, recipe, seed, accuracy, digest.
 
-    Raises ``StorageError`` for a name that ``folder`` lacks, offering the nearest.
+    Raises:
+        StorageError: ``folder`` lacks the network (the message offers the nearest names), or its
+            card is unreadable.
     """
     if name not in members(folder):
         where = "the zoo" if folder == SHIPPED else folder
@@ -37,7 +39,7 @@ def card(name: str, folder: Path = SHIPPED) -> dict[str, Any]:
 
 
 def weights(name: str, folder: Path = SHIPPED) -> dict[str, np.ndarray]:
-    """The float16 weights of one network, checked against its card's digest."""
+    """Read the float16 weights of a network, checked against its card's digest."""
     expected = card(name, folder)["digest"]
     path = folder / f"{name}.safetensors"
     if content_digest([path.read_bytes()]) != expected:
@@ -48,9 +50,12 @@ def weights(name: str, folder: Path = SHIPPED) -> dict[str, np.ndarray]:
 def write(
     folder: Path, name: str, *, tensors: Mapping[str, np.ndarray], card: Mapping[str, Any]
 ) -> Path:
-    """Keep a network and its card in ``folder``; the weights' path.
+    """Write a network and its card into ``folder``.
 
-    Both are brought to the disk before either takes the place of what is there.
+    Both are synced to the disk before either replaces an existing file.
+
+    Returns:
+        Path of the weights.
     """
     content = save({k: np.array(v, order="C") for k, v in tensors.items()})
     files = {
@@ -70,7 +75,7 @@ def write(
 
 
 def holds(folder: Path, name: str, *, training: str) -> bool:
-    """Whether ``folder`` has a network whole, as the training of that digest left it."""
+    """Whether ``folder`` has the network as the training of that digest left it, undamaged."""
     try:
         found = card(name, folder)
         weights(name, folder)

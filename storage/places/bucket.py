@@ -1,4 +1,4 @@
-"""A prefix of a bucket as the place where bytes are kept: S3, Google Cloud Storage, Azure."""
+"""A prefix of a bucket as a place for bytes: S3, Google Cloud Storage, Azure."""
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SCHEMES = ("s3", "gs", "az")
 
 _REQUESTS = 8
-# A group is there when this object of it is.
+# A group exists when this object of it does.
 _LAST = "zarr.json"
 
 
@@ -32,7 +32,7 @@ _LAST = "zarr.json"
 class Bucket:
     """A ``Place`` in a bucket; keys follow the URL's own prefix.
 
-    Who may read and write, and where the bucket is served, the environment says.
+    Credentials and the endpoint come from the environment.
     """
 
     url: str
@@ -42,21 +42,21 @@ class Bucket:
 
     @property
     def at_once(self) -> int:
-        """Requests under way at once: a bucket answers each late, but many together."""
+        """Number of parallel requests, which hide a bucket's latency."""
         return _REQUESTS
 
     @cached_property
     def _client(self) -> "ObjectStore":
-        """For the work: waits long for large objects, and outlives minutes without a server."""
+        """Client for large objects: waits long, and survives minutes without a server."""
         return _client(self.url, seconds=120, retries=10, retry_seconds=180)
 
     @cached_property
     def _brief(self) -> "ObjectStore":
-        """For small objects, where a late answer is as bad as none: at most 20 s in all."""
+        """Client for checks and locks, where a late answer is useless: at most 20 s in all."""
         return _client(self.url, seconds=5, retries=3, retry_seconds=6)
 
     def check(self) -> None:
-        """Raise ``StorageError`` where the bucket can't be reached, or may not be read."""
+        """Raise ``StorageError`` where the bucket cannot be reached or read."""
         with saying(self.url):
             check_environment()
             next(iter(obstore.list(self._brief, chunk_size=1)), None)
@@ -71,7 +71,7 @@ class Bucket:
             return True
 
     def names(self, key: str) -> list[str]:
-        """Names of objects, and of what has objects below, directly below ``key``."""
+        """Names of objects and prefixes directly below ``key``."""
         with saying(self.url):
             found = obstore.list_with_delimiter(self._client, prefix=key or None)
         paths = [*found["common_prefixes"], *(one["path"] for one in found["objects"])]
@@ -83,7 +83,7 @@ class Bucket:
             return sum(one["size"] for one in self._below(key))
 
     def read(self, key: str) -> bytes | None:
-        """The content of an object; None where there is none."""
+        """Content of an object; None where it does not exist."""
         content = self._get(key)
         return None if content is None else bytes(content)
 
@@ -96,23 +96,23 @@ class Bucket:
         return True
 
     def prefetch(self, key: str) -> None:
-        """Nothing: a bucket answers many requests at once, but keeps none of them ready."""
+        """Do nothing: a bucket has no cache to fill."""
 
     def write(self, key: str, content: bytes | memoryview | Path) -> None:
-        """Put an object, in one request: it is there whole or not at all."""
+        """Put an object in one request, so that it exists whole or not at all."""
         with saying(self.url):
-            # In parts, a run that is killed would leave parts that nobody sees and all pay for.
+            # A multipart upload that is killed leaves invisible parts, which cost money.
             obstore.put(self._client, key, content, use_multipart=False)
 
     def write_all(self, contents: Iterable[tuple[str, bytes | memoryview | Path]]) -> None:
-        """Put objects, some at once; an error of one is raised when all are done."""
+        """Put objects in parallel; the first error is raised when all are done."""
         with ThreadPoolExecutor(_REQUESTS) as pool:
             done = [pool.submit(self.write, key, content) for key, content in contents]
         for one in done:
             one.result()
 
     def remove(self, key: str) -> None:
-        """Delete the object ``key``, and those below it; a group is no more when that begins."""
+        """Delete the object ``key`` and those below it, a group's metadata first."""
         with saying(self.url):
             paths = {one["path"] for one in self._below(key)}
             last = f"{key}/{_LAST}"
@@ -124,28 +124,28 @@ class Bucket:
 
     @contextmanager
     def atomic_group(self, key: str) -> Iterator[Path]:
-        """A temporary folder, put below ``key`` after the block, the group's metadata last."""
+        """Context of a temporary folder, put below ``key`` after the block, the metadata last."""
         with tempfile.TemporaryDirectory(prefix="seelike-") as folder:
             draft = Path(folder) / "draft"
             yield draft
-            self.remove(key)  # What a run left that was killed here.
+            self.remove(key)  # Leftovers of a run that was killed here.
             files = {p.relative_to(draft).as_posix(): p for p in draft.rglob("*") if p.is_file()}
             last = files.pop(_LAST)
             self.write_all((f"{key}/{name}", path) for name, path in files.items())
             self.write(f"{key}/{_LAST}", last)
 
     def zarr_store(self, key: str) -> "ZarrGroup":
-        """The Zarr group below ``key``, to be read."""
+        """Read-only Zarr store of the group below ``key``."""
         return ZarrGroup(f"{self.url}/{key}")
 
     @contextmanager
     def lock(self, name: str, *, wait: float = -1, stale: float = STALE) -> Iterator[None]:
-        """Hold a lock that is an object; a killed holder's is free after ``stale`` seconds."""
+        """Hold a lock, kept as an object; a killed holder's is free after ``stale`` seconds."""
         with ObjectLock(self._brief, name, url=self.url, stale=stale).held(wait=wait):
             yield
 
     def free_bytes(self) -> None:
-        """A bucket has no limit."""
+        """Return None: a bucket has no limit."""
         return
 
     def _get(self, key: str) -> memoryview | None:
@@ -164,7 +164,7 @@ class Bucket:
 
 
 class ZarrGroup(ZarrObjectStore[Any]):
-    """A Zarr group in a bucket, whose errors are those of the bucket."""
+    """A Zarr group in a bucket that raises the bucket's errors as ``StorageError``."""
 
     def __init__(self, url: str) -> None:
         super().__init__(Bucket(url)._client, read_only=True)
@@ -174,13 +174,13 @@ class ZarrGroup(ZarrObjectStore[Any]):
         return ZarrGroup, (self.url,)
 
     async def get(self, key: str, prototype: BufferPrototype, byte_range: Any = None) -> Any:
-        """Bytes of an object, None where there is none."""
+        """Bytes of an object; None where it does not exist."""
         with saying(self.url):
             return await super().get(key, prototype, byte_range)
 
 
 def _client(url: str, *, seconds: float, retries: int, retry_seconds: float) -> "ObjectStore":
-    """What talks to the bucket; ``seconds`` a request, tried again so often and so long."""
+    """Client of the bucket: ``seconds`` per request, ``retries`` in at most ``retry_seconds``."""
     options: ClientConfig = {
         "allow_http": plain_http(),
         "connect_timeout": timedelta(seconds=5),

@@ -1,4 +1,4 @@
-"""What a bucket's errors mean to the person who reads them: which, why, and the remedy."""
+"""Messages for a bucket's errors: the URL, the cause and the remedy."""
 
 import os
 import re
@@ -23,12 +23,12 @@ CREDENTIALS = {
 }
 _REFUSED = re.compile(r"status code: 40[13]\b")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
-# Where a machine of the cloud would be asked whose it is, since the environment does not say.
+# Errors of clients that found no credentials and asked the cloud's metadata service.
 _NOBODY = re.compile(r"/latest/|token request|Account must be specified")
 
 
 def check_environment() -> None:
-    """Raise ``StorageError`` for an endpoint in the environment that is no address."""
+    """Raise ``StorageError`` for an endpoint in the environment that is no URL."""
     for name in ENDPOINTS:
         value = os.environ.get(name, "")
         if value and not re.match(r"https?://[^/]", value):
@@ -36,13 +36,13 @@ def check_environment() -> None:
 
 
 def plain_http() -> bool:
-    """Whether the environment names an endpoint that is to be spoken to without encryption."""
+    """Whether an endpoint in the environment is plain http."""
     return any(os.environ.get(name, "").startswith("http://") for name in ENDPOINTS)
 
 
 @contextmanager
 def saying(url: str) -> Iterator[None]:
-    """Raise what goes wrong with the bucket of ``url`` as a ``StorageError`` in one line."""
+    """Turn errors of the bucket of ``url`` into a ``StorageError`` of one line."""
     try:
         yield
     except (BaseError, FileNotFoundError) as error:
@@ -64,7 +64,7 @@ def _explained(url: str, said: str) -> StorageError:
     if _REFUSED.search(said):
         why = f" ({code[1]})" if code else ""
         return StorageError(
-            f"{url}: access is refused{why}; check {CREDENTIALS[scheme]}, and what they may do"
+            f"{url}: access is refused{why}; check {CREDENTIALS[scheme]}, and their rights"
         )
     line = said.partition("\n")[0]
     return Unreachable(f"{url} can't be reached: {line}; check the endpoint and the network")

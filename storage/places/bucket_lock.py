@@ -1,8 +1,8 @@
-"""A lock in a bucket: an object that its holder writes anew while it holds it.
+"""A lock in a bucket: an object that its holder renews while it holds the lock.
 
-Buckets know no processes, so a holder shows that it lives: it renews the object, and whoever
-sees the same object for ``STALE`` seconds takes it over. Both put the object on the condition
-that it is still the one they saw, which the bucket decides; no clocks are compared.
+A bucket does not know whether a process is alive, so the holder renews the object, and whoever sees
+the same object for ``STALE`` seconds takes it over. Both write on the condition that the object is
+still the one they saw, which the bucket decides; no clocks are compared.
 """
 
 import json
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 # Seconds without a sign of life after which a holder counts as killed.
 STALE = 60.0
-# Seconds between two looks at a lock that another one holds.
+# Seconds between two checks of a lock that another run holds.
 _LOOK = 0.5
 
 
 class ObjectLock:
-    """The lock ``name`` in a bucket, for one holder at a time; ``url`` is for messages."""
+    """Lock ``name`` in a bucket, for one holder at a time; ``url`` is for messages."""
 
     def __init__(self, client: "ObjectStore", name: str, *, url: str, stale: float) -> None:
         self._client = client
@@ -45,10 +45,11 @@ class ObjectLock:
 
     @contextmanager
     def held(self, *, wait: float = -1) -> Iterator[None]:
-        """Hold the lock during the block, ``wait`` seconds at most (-1: for ever) after asking.
+        """Hold the lock during the block; wait for it at most ``wait`` seconds (-1: for ever).
 
-        Raises ``StorageError`` where another holder keeps it for longer, and after the block
-        where this one was taken for dead and another one has taken over.
+        Raises:
+            StorageError: Another holder kept it for longer; or, after the block, another run took
+                it over because this one seemed dead.
         """
         with saying(self._url):
             self._take(wait)
@@ -83,31 +84,31 @@ class ObjectLock:
             time.sleep(min(_LOOK, self._stale / 4))
 
     def _renew(self, ended: threading.Event) -> None:
-        """Show that this holder lives, until it has ended or another one has taken over."""
+        """Renew the object until the holder has ended or another one has taken over."""
         while not ended.wait(self._stale / 4):
-            # What passes is tried again by the client, and at the next turn.
+            # Transient errors are retried by the client, and at the next turn.
             with suppress(BaseError):
                 if not self._put(self._version):
                     return
 
     def _release(self) -> bool:
-        """Give the lock back; False where it was no longer this holder's."""
+        """Release the lock; False where this holder no longer had it."""
         try:
             if not self._put(self._version):
                 return False
             obstore.delete(self._client, self._key)
         except BaseError:
-            pass  # It can't be reached: it goes stale by itself.
+            pass  # Unreachable: the lock becomes stale by itself.
         return True
 
     def _put(self, mode: Any) -> bool:
-        """Write the object if it is as ``mode`` says; whether it is this holder's now."""
+        """Write the object if it is as ``mode`` requires; True if this holder has it now."""
         self._beats += 1
         content = json.dumps({"holder": self._holder, "beat": self._beats}).encode()
         try:
             put = obstore.put(self._client, self._key, content, mode=mode)
         except (AlreadyExistsError, PreconditionError):
-            # Perhaps by ourselves: a request whose answer was lost is sent again.
+            # Possibly our own write: a request whose answer was lost is sent again.
             found = self._found()
             return found is not None and found == self._version
         except FileNotFoundError:
@@ -118,7 +119,7 @@ class ObjectLock:
         return True
 
     def _found(self) -> Any:
-        """The version of the object that is there, None without one; our own is remembered."""
+        """Version of the object, None without one; remembers the version of our own."""
         try:
             got = obstore.get(self._client, self._key)
             content = json.loads(bytes(got.bytes()))
@@ -131,5 +132,5 @@ class ObjectLock:
 
 
 def _version(meta: Any) -> dict[str, str]:
-    """What tells one state of an object from the next, as conditional requests take it."""
+    """Version of an object, as conditional requests take it."""
     return {key: meta[key] for key in ("e_tag", "version") if meta.get(key) is not None}

@@ -1,4 +1,4 @@
-"""A folder of this machine as the place where bytes are kept."""
+"""A folder of this machine as a place for bytes."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ from seelike.storage.errors import StorageError, being_written
 
 @dataclass(frozen=True)
 class Folder:
-    """A ``Place`` in the file system, there or not yet; keys are paths below it."""
+    """A ``Place`` in the file system, which may not exist yet; keys are paths below it."""
 
     path: Path
 
@@ -27,11 +27,11 @@ class Folder:
 
     @property
     def at_once(self) -> int:
-        """One: a disk is no faster with many at once."""
+        """1, since a disk is no faster with several writes at once."""
         return 1
 
     def check(self) -> None:
-        """Raise ``StorageError`` where a file is in the way."""
+        """Raise ``StorageError`` where the path or one above it is a file."""
         for path in (self.path, *self.path.parents):
             if path.exists() and not path.is_dir():
                 raise StorageError(f"folder {self.path}: {path} is a file; name another folder")
@@ -52,14 +52,14 @@ class Folder:
         return sum(file.stat().st_size for file in files if file.is_file())
 
     def read(self, key: str) -> bytes | None:
-        """The content of a file; None where there is none."""
+        """Content of a file; None where it does not exist."""
         try:
             return (self.path / key).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def read_into(self, key: str, buffer: memoryview) -> bool:
-        """Fill ``buffer`` from the beginning of a file, without a copy on the way."""
+        """Fill ``buffer`` from the beginning of a file, without an intermediate copy."""
         try:
             with (self.path / key).open("rb", buffering=0) as file:
                 return file.readinto(buffer) == buffer.nbytes
@@ -67,14 +67,14 @@ class Folder:
             return False
 
     def prefetch(self, key: str) -> None:
-        """Let the system read a file into its cache meanwhile, where it can."""
+        """Let the system read a file into its cache in the background, where it supports that."""
         if not hasattr(os, "posix_fadvise"):
             return
         with suppress(FileNotFoundError), (self.path / key).open("rb", buffering=0) as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
     def write(self, key: str, content: bytes | memoryview) -> None:
-        """Write a file whole or not at all, and to the disk before returning."""
+        """Write a whole file or nothing, and sync it to the disk before returning."""
         path = self.path / key
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -89,20 +89,20 @@ class Folder:
                 raise
             raise OSError(
                 error.errno,
-                f"{os.strerror(error.errno)} for {path}, what was there before stays; make room "
-                "and run the same command again",
+                f"{os.strerror(error.errno)} for {path}, existing data is unchanged; free some "
+                "space and run the same command again",
             ) from error
         finally:
             partial.unlink(missing_ok=True)
         _sync(path.parent)
 
     def write_all(self, contents: Iterable[tuple[str, bytes | memoryview]]) -> None:
-        """Write one file after the other: a disk is no faster with many at once."""
+        """Write one file after the other: a disk is no faster with several at once."""
         for key, content in contents:
             self.write(key, content)
 
     def remove(self, key: str) -> None:
-        """Delete a file, or a folder with all that is in it."""
+        """Delete a file, or a folder with its content."""
         path = self.path / key
         if path.is_dir():
             shutil.rmtree(path)
@@ -114,7 +114,7 @@ class Folder:
 
     @contextmanager
     def atomic_group(self, key: str) -> Iterator[Path]:
-        """A folder beside ``key``, brought to the disk and renamed to it after the block."""
+        """Context of a folder beside ``key``, synced and renamed to ``key`` after the block."""
         place = self.path / key
         place.parent.mkdir(parents=True, exist_ok=True)
         draft = place.with_name(f".{place.name}.draft")
@@ -126,7 +126,7 @@ class Folder:
         _sync(place.parent)
 
     def zarr_store(self, key: str) -> LocalStore:
-        """The Zarr group in the folder ``key``, to be read."""
+        """Read-only Zarr store of the folder ``key``."""
         return LocalStore(self.path / key, read_only=True)
 
     @contextmanager
@@ -149,7 +149,7 @@ class Folder:
 
 
 def _sync(path: Path) -> None:
-    """Bring a file's content, or a folder's entries, to the disk: they survive a power cut."""
+    """Sync a file's content or a folder's entries to the disk, so that they survive a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,4 +1,4 @@
-"""Where bytes are kept: a folder of this machine, or a prefix of a bucket, as a URL says."""
+"""Places for bytes: a folder of this machine or a prefix of a bucket, chosen by URL."""
 
 import json
 from collections.abc import Iterable
@@ -16,23 +16,23 @@ from seelike.storage.places.folder import Folder
 class Place(Protocol):
     """A folder or a bucket's prefix; keys are names below it, with slashes.
 
-    What is written is there whole or not at all, and survives a power cut when the call
-    returns. Places pickle: a worker reopens them by their URL. Where a place can't be read or
-    written for a reason that is the user's to mend, every call raises ``StorageError``.
+    A write is complete or absent, and survives a power cut once the call has returned. Places
+    pickle: a worker reopens them by their URL. Every call raises ``StorageError`` for a reason that
+    the user can correct, such as missing rights.
     """
 
     @property
     def url(self) -> str:
-        """What opens it again; ``url/key`` is what messages call a thing in it."""
+        """Path or URL that opens it again; messages name an entry as ``url/key``."""
         ...
 
     @property
     def at_once(self) -> int:
-        """How many keys it writes fastest at a time."""
+        """Number of keys that it writes fastest at a time."""
         ...
 
     def check(self) -> None:
-        """Raise ``StorageError`` within 30 s where nothing can be kept, now or ever."""
+        """Raise ``StorageError``, within 30 s, where the place cannot be used."""
         ...
 
     def exists(self, key: str) -> bool:
@@ -40,7 +40,7 @@ class Place(Protocol):
         ...
 
     def names(self, key: str) -> list[str]:
-        """What stands directly below ``key`` (the place itself: an empty key), in no order."""
+        """Names directly below ``key`` (empty for the place itself), in no order."""
         ...
 
     def size(self, key: str) -> int:
@@ -48,52 +48,52 @@ class Place(Protocol):
         ...
 
     def read(self, key: str) -> bytes | None:
-        """The bytes at ``key``; None where there are none."""
+        """Content of ``key``; None where it does not exist."""
         ...
 
     def read_into(self, key: str, buffer: memoryview) -> bool:
-        """Fill ``buffer`` from the beginning of ``key``; False where there are fewer bytes."""
+        """Fill ``buffer`` from the beginning of ``key``; False where ``key`` is shorter."""
         ...
 
     def prefetch(self, key: str) -> None:
-        """Say that ``key`` will be read soon, if it is there: a disk begins to read it."""
+        """Announce that ``key`` will be read soon, so that a disk can begin to read it."""
         ...
 
     def write(self, key: str, content: bytes | memoryview) -> None:
-        """Put ``content`` at ``key``, in the place of what was there."""
+        """Write ``content`` to ``key``, replacing what it had."""
         ...
 
     def write_all(self, contents: Iterable[tuple[str, bytes | memoryview]]) -> None:
-        """``write`` each key's content, in any order, at once where that is faster."""
+        """Write several keys in any order, in parallel where that is faster."""
         ...
 
     def remove(self, key: str) -> None:
-        """Take away what is at ``key`` and below, if anything."""
+        """Remove ``key`` and everything below it, if they exist."""
         ...
 
     def atomic_group(self, key: str) -> AbstractContextManager[Path]:
-        """A folder's name, where the block makes a Zarr group that then becomes ``key``.
+        """Context of a draft folder, in which the block makes the Zarr group that becomes ``key``.
 
-        It is there, whole, after the block; not at all where the block raises. For one process
-        at a time: hold a lock.
+        The group exists, whole, after the block, and not at all where the block raises. Hold a
+        lock: one process at a time may do this.
         """
         ...
 
     def zarr_store(self, key: str) -> ZarrStore:
-        """The Zarr group at ``key``, to be read."""
+        """Read-only Zarr store of the group at ``key``."""
         ...
 
     def lock(self, name: str, *, wait: float = -1) -> AbstractContextManager[None]:
-        """Hold the lock ``name``, ``wait`` seconds at most (-1: for ever) after asking."""
+        """Hold the lock ``name``; wait for it at most ``wait`` seconds (-1: for ever)."""
         ...
 
     def free_bytes(self) -> int | None:
-        """Bytes that may still be written; None where there is no limit."""
+        """Bytes that can still be written; None without a limit."""
         ...
 
 
 def open_place(url: str) -> Place:
-    """The place at ``url``, nothing being looked at yet; ``StorageError`` for unknown schemes."""
+    """Make the place of ``url`` without touching it; ``StorageError`` for an unknown scheme."""
     scheme, separator, rest = url.partition("://")
     if not separator or scheme == "file":
         return Folder(Path(url.removeprefix("file://")).expanduser().absolute())
@@ -104,5 +104,5 @@ def open_place(url: str) -> Place:
 
 
 def as_json(value: Any) -> bytes:
-    """``value`` as the JSON that is kept in files; NaN is refused, it is not JSON."""
+    """Encode ``value`` as JSON for a file; NaN raises, since JSON has none."""
     return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()

@@ -77,10 +77,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Numbers:
-    """One number of a claim.
+    """A number of a claim.
 
     Attributes:
-        measure: What was measured.
+        measure: Name of the measured quantity.
         sides: The two numbers that are compared, with their labels.
         trained: Their difference.
         untrained: The same difference in the untrained baselines.
@@ -110,8 +110,8 @@ class Check:
 
     Attributes:
         experiment: Experiment of the paper, such as 'E1'.
-        claim: What the paper says.
-        verdict: What all cases say together.
+        claim: The paper's statement.
+        verdict: Verdict over all cases.
         cases: One per seed.
         seeds: How many seeds there are, and whether they agree.
         least: The smallest difference that matters, with its reason.
@@ -131,7 +131,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Method:
-    """How a section's numbers were computed: formulas and named settings, in a fold."""
+    """Formulas and settings behind a section's numbers, in a fold."""
 
     formulas: tuple[str, ...]
     settings: tuple[tuple[str, str], ...] = ()

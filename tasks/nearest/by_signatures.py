@@ -10,7 +10,7 @@ from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.nearest.nearest import largest_places, query
 from seelike.storage.arrays import signatures, sketches
 from seelike.storage.arrays.signatures import Signatures, open_signatures
-from seelike.storage.catalogue import volumes
+from seelike.storage.catalogue import model_signatures
 from seelike.storage.store import Store
 from seelike.tasks.nearest.neighbours import (
     Layer,
@@ -37,7 +37,9 @@ def by_signatures(store: Store, name: str, *, count: int, other_models: bool = F
     own = open_signatures(store, layer.volume.name)
     if own.missing():
         raise AnalysisError(f"{name} lacks {_left(own)}; run its study again, it continues there")
-    known = comparable(layer, list(volumes(store, signatures.KIND)), other_models=other_models)
+    known = comparable(
+        layer, list(model_signatures(store, signatures.KIND)), other_models=other_models
+    )
     opened = {one: open_signatures(store, one.name) for one in known}
     whole = [one for one in known if not opened[one].missing()]
     left_out = [f"{one.model}: {_left(opened[one])}" for one in known if one not in whole]

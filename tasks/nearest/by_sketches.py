@@ -13,7 +13,7 @@ from seelike.analysis.similarity.nearest.sketches import Projection, estimate_ck
 from seelike.storage.arrays import signatures, sketch_indexes, sketches
 from seelike.storage.arrays.signatures import open_signatures
 from seelike.storage.arrays.sketches import open_sketches
-from seelike.storage.catalogue import ModelSignatures, volumes
+from seelike.storage.catalogue import ModelSignatures, model_signatures
 from seelike.storage.store import Store
 from seelike.tasks.nearest.neighbours import (
     Layer,
@@ -130,11 +130,13 @@ def shelved(store: Store, name: str, *, projection: Projection) -> SketchSet:
     found, left_out = [], []
     known = [
         one
-        for one in volumes(store, sketches.KIND)
+        for one in model_signatures(store, sketches.KIND)
         if one.projection == projection.identity() and one.setting == layer.volume.setting
     ]
     there = {one.name for one in known}
-    for one in comparable(layer, list(volumes(store, signatures.KIND)), other_models=False):
+    for one in comparable(
+        layer, list(model_signatures(store, signatures.KIND)), other_models=False
+    ):
         called = sketches.name(sketch_identity(one.identity, projection))
         if called not in there:
             signed = open_signatures(store, one.name)

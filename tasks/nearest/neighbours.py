@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from seelike.analysis.errors import AnalysisError
-from seelike.storage.catalogue import ModelSignatures, find_models, volumes
+from seelike.storage.catalogue import ModelSignatures, find_models, model_signatures
 from seelike.storage.errors import suggest
 from seelike.storage.store import Store
 
@@ -63,7 +63,7 @@ def find_layer(store: Store, name: str, *kinds: str) -> Layer:
     Of volumes that hold it as one and the same, signatures come first. Raises ``AnalysisError``
     for one that is not there, with the nearest, and for a name of several.
     """
-    known = list(volumes(store, *kinds))
+    known = list(model_signatures(store, *kinds))
     if not known:
         raise AnalysisError(
             f"store {store.url} holds no {' or '.join(kinds) or 'signatures'}; "

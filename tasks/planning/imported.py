@@ -8,7 +8,7 @@ from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.measures import PairMeasure, measure
 from seelike.storage.arrays import signatures
 from seelike.storage.arrays.signatures import open_signatures
-from seelike.storage.catalogue import find_models, volumes
+from seelike.storage.catalogue import find_models, model_signatures
 from seelike.storage.errors import suggest
 from seelike.storage.store import Store
 from seelike.tasks.planning.plans import ModelPlan, StudyModel, TapPlan
@@ -23,7 +23,7 @@ def imported(
     ``AnalysisError`` where they are not there, or not all, with what would mend it.
     """
     name, wanted = subject.name, str(subject.spec.imported)
-    known = [one for one in volumes(store, signatures.KIND) if one.setting == setting]
+    known = [one for one in model_signatures(store, signatures.KIND) if one.setting == setting]
     found = find_models(known, wanted)
     if len(found) != 1:
         offer = f"; {suggest(wanted, [one.model for one in known])}" if known else ""

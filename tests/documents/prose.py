@@ -20,7 +20,6 @@ EXCLUDED = (
     "flows/",
     "tasks/",
     "analysis/",
-    "storage/",
     "benchmarks/",
     "docs/study.md",
     "docs/gallery.md",
@@ -69,7 +68,7 @@ class Finding(NamedTuple):
 # What ratios are of: "images a batch".
 COUNTED = (
     "images|numbers|MB|GB|kB|bytes|seconds|ms|one|sentence|vectors?|arrays?|rows?|lines?|panels?|"
-    "colours?|writes?|times|chunks?|files?|delayed|steps?|tasks?|values?|steps|minutes|once|"
+    "colours?|writes|times|chunks?|files?|delayed|steps?|tasks?|values?|steps|minutes|once|"
     "product|pass|passes|columns?|checksum|number|cell|taps|layers|folder|thread|request"
 )
 UNITS = (
@@ -114,7 +113,7 @@ RULES = (
     ),
     Rule(
         r"\A_?(told|seen|looked|drawn|traced|framed|foremost|behind|broken|ways|kin|casts|signing|"
-        r"settled|unseen|foresee|drafted|parcel|parcels|volume|shelf|library|unsummed|exhaustion|"
+        r"settled|unseen|foresee|drafted|parcel|parcels|shelf|library|unsummed|exhaustion|"
         r"lacks|beyond)\Z",
         "verb and object, or a term of the field",
         "told",

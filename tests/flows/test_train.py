@@ -358,7 +358,7 @@ def test_on_a_full_disk_what_was_there_stays_and_the_training_goes_on_later(
         full[:] = [name]
         assert main(["train", str(file)]) == 1
         told = capsys.readouterr().err.splitlines()[-1]
-        assert "No space left on device for" in told and "make room and run the same" in told
+        assert "No space left on device for" in told and "free some space and run the same" in told
         assert {path: path.read_bytes() for path in output.iterdir()} == before
     made = steps_of(monkeypatch)
     full.clear()

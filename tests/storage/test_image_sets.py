@@ -89,7 +89,7 @@ def test_a_folder_without_images_is_named(folder: Path, make, message: str) -> N
 
 
 def test_too_few_images_are_refused_with_both_numbers(folder: Path) -> None:
-    with pytest.raises(StorageError, match=r"20 images were asked for, 12 are there"):
+    with pytest.raises(StorageError, match=r"20 images were asked for, 12 exist"):
         from_folder(folder, count=20)
     with pytest.raises(StorageError, match="at least 4"):
         from_folder(folder, count=3)

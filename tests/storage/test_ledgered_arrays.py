@@ -128,7 +128,7 @@ def test_stores_of_another_format_or_none_are_refused(tmp_path: Path) -> None:
 
 def test_removing_needs_a_digest_that_means_one_thing(store: Store) -> None:
     kept = recording(store)
-    with pytest.raises(StorageError, match="means 0 things"):
+    with pytest.raises(StorageError, match="matches 0 entries"):
         maintenance.remove(store, "abc")
     assert [e.name for e in maintenance.remove(store, kept.name[:12])] == [kept.name]
     assert store.names("recordings") == []

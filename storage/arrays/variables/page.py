@@ -4,7 +4,7 @@ from seelike.storage.arrays.variables import VARIABLES
 
 
 def page() -> str:
-    """The page docs/datasets.md: a table per kind of dataset, in Markdown."""
+    """Write the page docs/datasets.md: a table per kind of dataset, in Markdown."""
     lines = [
         "# Stored datasets",
         "",

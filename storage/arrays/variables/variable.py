@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable or coordinate of a dataset.
+    """A variable or coordinate of a dataset.
 
     Attributes:
         name: Its name; ``{measure}`` stands for that of a measure, ``{layer}`` for a layer's.
         dims: Its dimensions.
         dtype: ``float32``, ``float64``, ``int64``, ``uint32``, ``bool`` or ``string``.
-        meaning: What it holds, in one sentence.
+        meaning: Its meaning, in one sentence.
         unit: Its unit; empty for labels, counts and numbers without one.
     """
 
@@ -32,7 +32,7 @@ def each(
 
 
 def jackknifed(name: str, dim: str, meaning: str, *, unit: str = "") -> Iterator[Variable]:
-    """A number, its 95 % interval, and what it is without each group of images."""
+    """Variables of a number, its 95 % interval, and its values without each group of images."""
     yield Variable(name, (dim,), "float64", meaning, unit)
     yield Variable(f"{name}_low", (dim,), "float64", f"Lower 95 % bound of `{name}`.", unit)
     yield Variable(f"{name}_high", (dim,), "float64", f"Upper 95 % bound of `{name}`.", unit)

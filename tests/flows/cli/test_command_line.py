@@ -343,7 +343,7 @@ def test_store_ls_lists_everything_and_rm_removes_it(copy: Path, seelike: Seelik
 
     digest = things[1].split()[1]
     before = files(store)
-    assert "means 0 things" in seelike("store", "rm", "--what", "00000000", store).refusal
+    assert "matches 0 entries" in seelike("store", "rm", "--what", "00000000", store).refusal
     assert "8 or more digits" in seelike("store", "rm", "--what", digest[:7], store).refusal
     assert files(store) == before
     assert seelike("store", "rm", "--what", digest, store).lines[0].startswith("removed 1 entry, ")
@@ -526,8 +526,8 @@ Made = Callable[[Path], dict[str, Any]]
     ("changes", "message"),
     [
         (no_pictures, r"folder:.*notes: no image in .*notes or below \(looked for .jpg"),
-        (three_pictures, "3 images are there; the unbiased estimator needs at least 4"),
-        (three_that_can_be_read, r"3 images are there \(1 could not be read\); .* at least 4"),
+        (three_pictures, "3 images exist; the unbiased estimator needs at least 4"),
+        (three_that_can_be_read, r"3 images exist \(1 could not be read\); .* at least 4"),
         (other_checkpoint, r"seven.* does not fit colour ViT: .*pass arguments: {num_classes: 7}"),
         (torn_checkpoint, "torn.safetensors' can't be read as safetensors; it is damaged"),
         ({"models": [VIT | {"checkpoint": "absent.pt"}]}, "checkpoint 'absent.pt' is no file"),
@@ -542,7 +542,7 @@ Made = Callable[[Path], dict[str, Any]]
         ({"models": [RESNET], "reduction": "cls"}, "'layer1.1' has no class token"),
         ({"images": {"source": "timm:torch/mnits"}}, "timm cannot open data set 'torch/mnits'"),
         ({"images": {"source": "smaple"}}, "'smaple', expected 'sample', 'digits', 'folder:PATH'"),
-        ({"images": {"count": 9999}}, "9999 images were asked for, 2048 are there"),
+        ({"images": {"count": 9999}}, "9999 images were asked for, 2048 exist"),
         ({"bacth": 16}, "unknown key 'bacth'; nearest: 'batch'"),
         ({"compute": {"shrad": 64}}, "unknown key 'compute.shrad'; nearest: 'shard'"),
         ({"models": [VIT | {"checkpint": "x"}]}, r"'models\.0\.checkpint'; nearest: 'checkpoint'"),

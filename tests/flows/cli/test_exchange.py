@@ -329,7 +329,7 @@ def test_a_manifest_that_was_altered_alone_is_refused(theirs: Path, tmp_path: Pa
         manifest["volumes"][0]["attributes"]["model"] = "ours"
 
     bad = rewritten(theirs / "out.zip", tmp_path / "bad.zip", change, seal=False)
-    refuse(study(tmp_path / "mine"), bad, "manifest is not what its digest says")
+    refuse(study(tmp_path / "mine"), bad, "manifest does not match its digest")
 
 
 def test_compressed_members_are_refused_before_they_are_read(theirs: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from seelike.analysis.similarity.nearest.sketches import Projection
 from seelike.storage.arrays.ledger import Ledger
 from seelike.storage.arrays.signatures import open_signatures
 from seelike.storage.arrays.sketches import Sketches, open_sketches
-from seelike.storage.catalogue import volumes
+from seelike.storage.catalogue import model_signatures
 from seelike.storage.digest import digest
 from seelike.storage.errors import StorageError
 from seelike.storage.maintenance import faults, mend
@@ -44,7 +44,7 @@ def matrix(store: Store) -> tuple[list[tuple[str, str]], np.ndarray]:
     """Names and CKA of all taps signed on 64 images in batches of 20, from whole signatures."""
     names, rows = [], []
     images = sample().digest
-    for one in volumes(store, "signatures"):
+    for one in model_signatures(store, "signatures"):
         if one.setting == (images, 20, "flatten"):
             kept = open_signatures(store, one.name)
             read = [kept.read(batch) for batch in range(4)]
@@ -207,7 +207,7 @@ def test_a_layer_that_is_not_there_is_refused_with_the_nearest(
 
 
 def test_a_digest_names_one_of_several(store: Store) -> None:
-    for one in volumes(store, "signatures"):
+    for one in model_signatures(store, "signatures"):
         if one.model == "mixer":
             nearest = by_signatures(store, f"{one.name[:8]}:blocks.1", count=3)
             assert nearest.of.volume.name == one.name

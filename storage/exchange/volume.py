@@ -1,4 +1,4 @@
-"""Parcels: what leaves a store for another one, of the signatures or sketches of a model."""
+"""Exchange volumes: signatures or sketches of one model, as an archive holds them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from seelike.storage.store import Store
 
 FORMAT = 1
 EXCHANGED = (signatures.KIND, sketches.KIND)
-TOLD = {"kind", "name", "identity", "attributes", "numbers"}
+ENTRY_KEYS = {"kind", "name", "identity", "attributes", "numbers"}
 IDENTITY = {"images", "model", "preprocessing", "taps", "reduction", "batch", "dtype"}
 OPTIONAL = {"measure", "sketch"}
-# What stands beside a volume's numbers; and of it what a report reads of the network.
+# Attributes beside a volume's numbers, and those of its facts that a report reads.
 ATTRIBUTES = ("model", "facts", "depths", "baseline_of", "measure")
 FACTS: dict[str, type] = {
     "family": str,
@@ -31,7 +31,17 @@ FACTS: dict[str, type] = {
 
 @dataclass(frozen=True)
 class ExchangeVolume:
-    """One volume on its way: ``numbers`` a tap, or a tap and batch for signatures."""
+    """Signatures or sketches of one model in an archive.
+
+    Attributes:
+        kind: ``signatures`` or ``sketches``.
+        name: Digest of ``identity``.
+        identity: Image set, model, preprocessing, taps, reduction, batch and dtype.
+        attributes: Label of the model, facts of its network, depths, measure.
+        taps: Taps in firing order.
+        bounds: First and last image of each batch.
+        numbers: Length of a tap's vector: per batch for signatures, in all for sketches.
+    """
 
     kind: str
     name: str
@@ -42,9 +52,9 @@ class ExchangeVolume:
     numbers: int
 
     @property
-    def told(self) -> dict[str, Any]:
-        """What a manifest says of it."""
-        return {key: getattr(self, key) for key in sorted(TOLD)}
+    def manifest_entry(self) -> dict[str, Any]:
+        """Entry of the volume in the manifest of an archive."""
+        return {key: getattr(self, key) for key in sorted(ENTRY_KEYS)}
 
     @cached_property
     def members(self) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -65,8 +75,8 @@ class ExchangeVolume:
         }
 
 
-def parcel(store: Store, kind: str, name: str) -> ExchangeVolume | None:
-    """The volume of that kind and digest as it may leave; None unless it is complete."""
+def complete_volume(store: Store, kind: str, name: str) -> ExchangeVolume | None:
+    """Describe the entry ``name`` of ``kind`` for export; None where it is absent or incomplete."""
     if not store.holds(kind, name):
         return None
     kept = batched.opened(store, kind, name)
@@ -84,20 +94,32 @@ def parcel(store: Store, kind: str, name: str) -> ExchangeVolume | None:
     )
 
 
-def told(about: Mapping[str, Any], images: ImageSet) -> ExchangeVolume:
-    """A volume as a manifest tells it (``told`` of a parcel), of the image set ``images``.
+def parse_volume(about: Mapping[str, Any], images: ImageSet) -> ExchangeVolume:
+    """Read an entry of a manifest.
 
-    Raises ``ValueError``, or another error of what is no such mapping, for what no recording has.
+    Args:
+        about: The entry, as ``ExchangeVolume.manifest_entry``.
+        images: Image set of the study that imports it.
+
+    Raises:
+        ValueError, KeyError or TypeError: The entry is malformed, or no recording has its values.
     """
     kind, identity, attributes = about["kind"], about["identity"], about["attributes"]
     model, numbers = label(attributes["model"]), about["numbers"]
-    if kind not in EXCHANGED or set(about) != TOLD or not set(identity) - OPTIONAL == IDENTITY:
-        raise ValueError(f"{kind!r} of {model} is not as seelike {FORMAT} tells it")
+    if (
+        kind not in EXCHANGED
+        or set(about) != ENTRY_KEYS
+        or not set(identity) - OPTIONAL == IDENTITY
+    ):
+        raise ValueError(
+            f"entry {kind!r} of {model} does not follow exchange format {FORMAT}; expected keys "
+            f"{', '.join(sorted(ENTRY_KEYS))}, and an identity of {', '.join(sorted(IDENTITY))}"
+        )
     if about["name"] != batched.name(kind, identity) or identity["images"] != images.digest:
-        raise ValueError(f"the digest of {model} is not that of its identity")
+        raise ValueError(f"the digest of {model} does not match its identity")
     taps = identity["taps"]
     if not isinstance(taps, list) or not taps or len(set(map(tap_file, taps))) < len(taps):
-        raise ValueError(f"the taps of {model} are not names, all different")
+        raise ValueError(f"the layers of {model} are not a list of distinct names")
     bounds = batches(len(images), identity["batch"])
     longest = max(stop - start for start, stop in bounds)
     if kind == sketches.KIND:
@@ -107,7 +129,7 @@ def told(about: Mapping[str, Any], images: ImageSet) -> ExchangeVolume:
     else:
         least = most = longest * (longest - 1) // 2
     if type(numbers) is not int or not max(1, least) <= numbers <= most:
-        raise ValueError(f"{numbers} numbers a tap of {model}, expected {least} to {most}")
+        raise ValueError(f"{numbers} numbers per layer of {model}, expected {least} to {most}")
     _check_attributes(attributes, taps=len(taps), measure=identity.get("measure", "cka"))
     return ExchangeVolume(
         kind, about["name"], identity, attributes, tuple(taps), tuple(bounds), numbers
@@ -117,11 +139,13 @@ def told(about: Mapping[str, Any], images: ImageSet) -> ExchangeVolume:
 def _check_attributes(attributes: Mapping[str, Any], *, taps: int, measure: str) -> None:
     model, facts = attributes["model"], attributes["facts"]
     if not set(attributes) <= set(ATTRIBUTES) or attributes["measure"] != measure:
-        raise ValueError(f"attributes of {model} are not {', '.join(ATTRIBUTES)}")
+        raise ValueError(f"attributes of {model} are not among {', '.join(ATTRIBUTES)}")
     if not all(isinstance(facts[key], kind) for key, kind in FACTS.items()):
-        raise ValueError(f"facts of {model} are not those that a survey finds")
+        raise ValueError(
+            f"facts of {model} lack one of {', '.join(FACTS)}, or one has another type"
+        )
     if attributes.get("baseline_of"):
         label(attributes["baseline_of"])
     depths = attributes.get("depths", [0.0] * taps)
     if len(depths) != taps or not all(0 <= float(depth) <= 1 for depth in depths):
-        raise ValueError(f"depths of {model} are not one from 0 to 1 for each tap")
+        raise ValueError(f"depths of {model} are not one number from 0 to 1 per layer")
