@@ -17,6 +17,7 @@ SKIP_FREE = "skip_free"
 ALL = 1.0
 # So many models can be shown in pairs, each with each.
 MOST = 6
+MOST_ARCHITECTURES = 12
 
 
 @dataclass(frozen=True)
@@ -175,9 +176,13 @@ def relations(comparison: xr.Dataset) -> Relations:
 
 
 def models_in_pairs(comparison: xr.Dataset, models: list[str]) -> list[str]:
-    """Those of ``models`` that are shown in pairs: all, or the first of every architecture."""
+    """Those of ``models`` that are shown in pairs.
+
+    All of them up to 6; else the first of every architecture, of at most 12 architectures.
+    """
     if len(models) <= MOST:
         return models
     known = relations(comparison)
     firsts = known.first_of_each_architecture()
-    return [model for model in models if model not in known.facts or model in firsts]
+    chosen = [model for model in models if model not in known.facts or model in firsts]
+    return chosen[:MOST_ARCHITECTURES]

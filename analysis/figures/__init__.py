@@ -6,6 +6,7 @@ from seelike.analysis.figures.anatomy.panels import Panel, panels
 from seelike.analysis.figures.anatomy.places import Place, place_maps
 from seelike.analysis.figures.anatomy.token_maps import TokenMap, token_maps
 from seelike.analysis.figures.comparison.agreements import Differences, agreement, differences
+from seelike.analysis.figures.comparison.cells import scale
 from seelike.analysis.figures.comparison.curves import Curve, ceiling
 from seelike.analysis.figures.comparison.explorers import explorer
 from seelike.analysis.figures.comparison.heatmaps import (
@@ -13,10 +14,10 @@ from seelike.analysis.figures.comparison.heatmaps import (
     against_untrained,
     beside,
     grid,
-    scale,
     within,
 )
 from seelike.analysis.figures.comparison.matches import best_match
+from seelike.analysis.figures.comparison.mosaic import all_pairs, mosaic
 from seelike.analysis.figures.comparison.sweeps import sweep
 from seelike.analysis.figures.dot_plot import Dot, checks
 from seelike.analysis.figures.drawing.rendering import png, svg
@@ -40,6 +41,7 @@ __all__ = [
     "across",
     "against_untrained",
     "agreement",
+    "all_pairs",
     "along_steps",
     "beside",
     "best_match",
@@ -54,6 +56,7 @@ __all__ = [
     "layer_map",
     "map_explorer",
     "model_heatmap",
+    "mosaic",
     "panels",
     "pictures",
     "place_maps",

@@ -1,5 +1,7 @@
 """Models, measures, baselines and blocks of cells of a comparison, as figures read them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -34,6 +36,21 @@ def block(comparison: xr.Dataset, model_a: str, model_b: str) -> xr.Dataset:
     rows = np.flatnonzero(comparison["model_a"].values == model_a)
     columns = np.flatnonzero(comparison["model_b"].values == model_b)
     return comparison.isel(tap_a=rows, tap_b=columns)
+
+
+def blocks(comparison: xr.Dataset, rows: Sequence[str], columns: Sequence[str]) -> xr.Dataset:
+    """The cells of all layers of models ``rows`` with those of ``columns``, in these orders.
+
+    Raises ``AnalysisError`` for a model that is not there.
+    """
+    require(comparison, *rows, *columns)
+    places = {
+        f"tap_{side}": np.concatenate(
+            [np.flatnonzero(comparison[f"model_{side}"].values == model) for model in models]
+        )
+        for side, models in (("a", rows), ("b", columns))
+    }
+    return comparison.isel(places).transpose(..., "tap_a", "tap_b")
 
 
 def check_finite(cells: xr.Dataset, measure: str) -> None:

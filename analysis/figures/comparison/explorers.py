@@ -25,7 +25,7 @@ from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
 from seelike.analysis.figures import reading
-from seelike.analysis.figures.comparison.heatmaps import UNDEFINED, Limits, scale
+from seelike.analysis.figures.comparison.cells import UNDEFINED, Limits, scale
 from seelike.analysis.figures.drawing.style import COLOUR_MAP
 
 _TOOLS = "pan,wheel_zoom,box_zoom,reset"
@@ -53,13 +53,8 @@ def explorer(
     where the measure is not defined. Raises ``AnalysisError`` for a model or measure that is not
     there.
     """
-    reading.require(comparison, *rows, *columns)
+    cells = reading.blocks(comparison, rows, columns)
     reading.require_measure(comparison, measure)
-    chosen_a, chosen_b = (
-        np.concatenate([np.flatnonzero(comparison[f"model_{side}"].values == m) for m in models])
-        for side, models in (("a", rows), ("b", columns))
-    )
-    cells = comparison.isel(tap_a=chosen_a, tap_b=chosen_b).transpose(..., "tap_a", "tap_b")
     reading.check_finite(cells, measure)
     item = json_item(_plot(comparison, cells, measure, limits))
     return json.dumps(renamed(item, of=[measure, *rows, "by", *columns]), allow_nan=False)

@@ -15,11 +15,11 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.figures import reading
+from seelike.analysis.figures.comparison.cells import Limits, draw_cells, scale, unit
 from seelike.analysis.figures.drawing.rendering import settle
-from seelike.analysis.figures.drawing.style import COLOUR_MAP, folded, style
+from seelike.analysis.figures.drawing.style import folded, style
 from seelike.analysis.figures.drawing.tap_axis import name_taps, show_depth
 
-Limits = tuple[float, float]
 Panels = list[list[Axes]]
 
 # Inches around every panel and title.
@@ -29,20 +29,6 @@ _DEPTH = "depth (0 input, 1 output)"
 _NO_MARKS: Mapping[str, float] = MappingProxyType({})
 # Seen on the dark and on the light end of the colour map.
 _MARK = "#56B4E9"
-# Cells of taps at which the measure is not defined.
-UNDEFINED = "#d0d0d0"
-
-
-def scale(*comparisons: xr.Dataset, measure: str = "cka") -> Limits:
-    """The ends of the one colour scale of a report: min(0, smallest ``measure``) and 1.
-
-    The debiased estimator gives small negative values: they stay visible. Raises
-    ``AnalysisError`` for a measure that is not there.
-    """
-    for comparison in comparisons:
-        reading.require_measure(comparison, measure)
-    smallest = min(float(comparison[measure].min()) for comparison in comparisons)
-    return min(0.0, smallest), 1.0
 
 
 def within(
@@ -72,14 +58,14 @@ def across(
     with style():
         figure = Figure(figsize=(6, 5.2), layout="compressed")
         axes = figure.subplots()
-        image = _heatmap(axes, cells[measure], limits or scale(comparison, measure=measure))
+        image = draw_cells(axes, cells[measure], limits or scale(comparison, measure=measure))
         name_taps(axes.xaxis, cells["tap_b"])
         name_taps(axes.yaxis, cells["tap_a"])
         axes.set_xlabel(folded(f"{reading.label(comparison, model_b)}: {_LAYERS}", inches=3.6))
         axes.set_ylabel(folded(f"{reading.label(comparison, model_a)}: {_LAYERS}", inches=3.6))
         show_depth(axes, "top", cells["depth_b"], title=_DEPTH)
         show_depth(axes, "right", cells["depth_a"], title=_DEPTH)
-        label = folded(_unit(comparison, measure), inches=3.2)
+        label = folded(unit(comparison, measure), inches=3.2)
         figure.colorbar(image, ax=axes, label=label, shrink=0.8, aspect=30, pad=0.03)
         return settle(figure)
 
@@ -103,7 +89,7 @@ def grid(
         figure, panels, side = _panels(count, count)
         for row, column in np.ndindex(count, count):
             axes, cells = panels[row][column], blocks[row][column]
-            image = _heatmap(axes, cells[measure], limits)
+            image = draw_cells(axes, cells[measure], limits)
             lowest, leftmost = row == count - 1, column == 0
             axes.tick_params(bottom=lowest, labelbottom=lowest, left=leftmost, labelleft=leftmost)
             name_taps(axes.xaxis, cells["tap_b"])
@@ -116,8 +102,8 @@ def grid(
             name = folded(reading.label(comparison, model), inches=side)
             panels[count - 1][place].set_xlabel(name, weight="bold")
             panels[place][0].set_ylabel(name, weight="bold")
-        unit = folded(_unit(comparison, measure), inches=0.8 * side * count)
-        return _entitled(figure, image, panels, unit=unit)
+        label = folded(unit(comparison, measure), inches=0.8 * side * count)
+        return _entitled(figure, image, panels, label=label)
 
 
 def against_untrained(
@@ -169,7 +155,7 @@ def beside(
             for column, (model, shown) in enumerate(zip(models, names, strict=True)):
                 axes = panels[row][column]
                 cells = reading.pair(comparison, shown, shown, measure=measure)
-                image = _heatmap(axes, cells[measure], limits)
+                image = draw_cells(axes, cells[measure], limits)
                 axes.tick_params(bottom=lowest, labelbottom=lowest)
                 name_taps(axes.xaxis, cells["tap_b"])
                 name_taps(axes.yaxis, cells["tap_a"])
@@ -182,32 +168,8 @@ def beside(
                     axes.set_xlabel(folded(model, inches=side), weight="bold")
             if len(rows) > 1:
                 panels[row][0].set_ylabel(title, weight="bold")
-        unit = folded(_unit(comparison, measure), inches=0.8 * side * len(rows))
-        return _entitled(figure, image, panels, unit=unit)
-
-
-def _unit(comparison: xr.Dataset, measure: str) -> str:
-    """Label of the colour bar, with the direction of a measure that is not symmetric."""
-    way = "" if reading.symmetric(comparison, measure) else " (row to column)"
-    partly = reading.undefined(comparison, measure, "a").any()
-    grey = "; grey: not defined" if partly else ""
-    return reading.title(comparison, measure) + way + grey
-
-
-def _heatmap(axes: Axes, values: xr.DataArray, limits: Limits) -> AxesImage:
-    """Row i of the picture, counted from below, is tap i of model a."""
-    axes.set_box_aspect(1)
-    if values.isnull().any():
-        axes.set_facecolor(UNDEFINED)
-    return axes.imshow(
-        values.transpose("tap_a", "tap_b").values,
-        origin="lower",
-        aspect="auto",
-        interpolation="nearest",
-        cmap=COLOUR_MAP,
-        vmin=limits[0],
-        vmax=limits[1],
-    )
+        label = folded(unit(comparison, measure), inches=0.8 * side * len(rows))
+        return _entitled(figure, image, panels, label=label)
 
 
 def _panels(rows: int, columns: int) -> tuple[Figure, Panels, float]:
@@ -219,12 +181,12 @@ def _panels(rows: int, columns: int) -> tuple[Figure, Panels, float]:
     return figure, panels, side
 
 
-def _entitled(figure: Figure, image: AxesImage, panels: Panels, *, unit: str) -> Figure:
-    """Add what all ``panels`` share: titles of their axes and one colour bar, of ``unit``."""
+def _entitled(figure: Figure, image: AxesImage, panels: Panels, *, label: str) -> Figure:
+    """Add what all ``panels`` share: titles of their axes and one colour bar."""
     figure.supxlabel(_LAYERS, size=9)
     figure.supylabel(_LAYERS, size=9)
     figure.suptitle(_DEPTH, size=9)
     figure.align_labels()
     everywhere = [axes for row in panels for axes in row]
-    figure.colorbar(image, ax=everywhere, label=unit, shrink=0.8, aspect=35, pad=0.02)
+    figure.colorbar(image, ax=everywhere, label=label, shrink=0.8, aspect=35, pad=0.02)
     return settle(figure)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from seelike.analysis.figures import reading
-from seelike.analysis.figures.comparison.heatmaps import Limits, scale
+from seelike.analysis.figures.comparison.cells import Limits, scale
 from seelike.analysis.figures.drawing.rendering import settle
 from seelike.analysis.figures.drawing.style import GREY, MANY, colours, folded, style
 from seelike.analysis.figures.drawing.tap_axis import index_of_depth, name_taps, show_depth

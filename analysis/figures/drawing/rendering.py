@@ -15,7 +15,8 @@ _SVG_IMAGE_DPI = 192
 def settle(figure: Figure) -> Figure:
     """Lay ``figure`` out once and keep that layout, so that its PNG and its SVG agree."""
     figure.draw_without_rendering()
-    figure.set_layout_engine("none")
+    # Without an engine at all: with a placeholder, savefig draws everything twice.
+    figure.set_layout_engine(None)
     return figure
 
 

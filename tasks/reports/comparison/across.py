@@ -16,6 +16,9 @@ from seelike.tasks.reports.elements.claims import checks
 from seelike.tasks.reports.elements.figures import render_figure
 from seelike.tasks.reports.methods.comparison import MATCH, cka_method
 
+# More pairs of models with figures of their own nobody looks through.
+MOST_PAIRS = 6
+
 
 @dataclass(frozen=True)
 class MostSimilar:
@@ -50,11 +53,12 @@ def section(view: ComparisonView, cases: Sequence[Case]) -> Section | None:
     if len(view.shown.models) < 2:
         return None
     pairs = most_similar(view.shown)
+    drawn = pairs_with_figures(pairs, cases)
     return Section(
         "Across models",
-        paragraphs=tuple(one.sentence for one in pairs),
+        paragraphs=(*(one.sentence for one in drawn), *_choice(drawn, pairs)),
         checks=checks(cases, view.measured.facts),
-        figures=(all_pairs(view.shown, pairs), *pair_figures(view.shown, pairs)),
+        figures=(all_pairs(view.shown, drawn), *pair_figures(view.shown, drawn)),
         tables=(most_similar_table(pairs),),
         method=cka_method(view.dataset, MATCH),
         data=(view.cka_csv,),
@@ -71,6 +75,35 @@ def most_similar(view: ComparisonView) -> list[MostSimilar]:
         layers = str(cells["tap_a"].values[i]), str(cells["tap_b"].values[j])
         found.append(MostSimilar(model, other, *layers, float(cka[i, j]), float(cka[-1].max())))
     return found
+
+
+def pairs_with_figures(pairs: Sequence[MostSimilar], cases: Sequence[Case]) -> list[MostSimilar]:
+    """The pairs of models that are drawn: of many, those of the claims, then the extremes.
+
+    Args:
+        pairs: Every two models.
+        cases: The claims, with the networks on which they are tested.
+
+    Returns:
+        At most 6 pairs in their order; the extremes are the most and the least alike in turn.
+    """
+    claimed = [
+        one for one in pairs if any({one.model, one.other} <= set(case.networks) for case in cases)
+    ]
+    others = sorted((one for one in pairs if one not in claimed), key=lambda one: one.cka)
+    extremes = [others.pop(-1 if place % 2 == 0 else 0) for place in range(len(others))]
+    chosen = [*claimed, *extremes][:MOST_PAIRS]
+    return [one for one in pairs if one in chosen]
+
+
+def _choice(drawn: Sequence[MostSimilar], pairs: Sequence[MostSimilar]) -> Iterator[str]:
+    """How the pairs of models with figures were chosen."""
+    if len(drawn) < len(pairs):
+        yield (
+            f"{len(drawn)} of {len(pairs)} pairs of models have figures of their own: pairs of "
+            "the claims, and the most and the least alike. The first figure and its explorer "
+            "have all pairs."
+        )
 
 
 def most_similar_table(pairs: Sequence[MostSimilar]) -> Table:
@@ -117,7 +150,7 @@ def all_pairs(view: ComparisonView, pairs: Sequence[MostSimilar]) -> Figure:
     dataset, models = view.dataset, view.models
     return render_figure(
         "all-pairs",
-        draw.grid(dataset, models),
+        draw.all_pairs(dataset, models),
         alt=" ".join(["CKA of all layers of all models.", *(one.words for one in pairs)]),
         caption="CKA of every layer of every model with every other; each model with itself on "
         "the diagonal. One colour scale.",

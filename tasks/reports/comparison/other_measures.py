@@ -121,7 +121,7 @@ def by_measures(dataset: xr.Dataset, models: Sequence[str], names: Sequence[str]
         figures=tuple(
             render_figure(
                 f"all-pairs-{slug(name)}",
-                draw.grid(dataset, models, measure=name),
+                draw.all_pairs(dataset, models, measure=name),
                 alt=f"{titles[name]} of all layers of all models. "
                 + " ".join(agreement_words(dataset, name, models)),
                 caption=f"{titles[name]} of every layer of every model with every other.",

@@ -102,9 +102,9 @@ def _sections(view: ComparisonView) -> Iterable[Section]:
 def _notes(models: Sequence[str], shown: Sequence[str]) -> Iterator[str]:
     if len(shown) < len(models):
         yield (
-            "The sections within and across models, beyond chance and by other measures show the "
-            f"first network of each architecture: {join_names(shown)}. The CSV file cka has all "
-            f"pairs of the {len(models)} networks."
+            "The figures within and across models and the sections beyond chance and by other "
+            f"measures show {len(shown)} of {len(models)} networks, one per architecture: "
+            f"{join_names(shown)}. The CSV file cka has all pairs of layers of all networks."
         )
 
 

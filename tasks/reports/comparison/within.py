@@ -18,6 +18,8 @@ from seelike.tasks.reports.methods.comparison import QUARTERS, cka_method
 
 ENDS = "bottom quarter with top quarter"
 LEAST = "least similar 5 % of pairs"
+# More networks beside each other are too small to read.
+MOST_BESIDE = 6
 STATISTICS = {ENDS: statistics.bottom_top, LEAST: statistics.least_similar}
 
 
@@ -35,7 +37,7 @@ Numbers = Mapping[str, Sequence[WithinNumber]]
 
 def section(view: ComparisonView, cases: Sequence[Case]) -> Section:
     """Build the section; ``cases`` are the claims of E1 on all networks of the study."""
-    numbers = within_numbers(view.shown)
+    numbers = within_numbers(view)
     return Section(
         "Within each model",
         paragraphs=tuple(too_few_layers(view)),
@@ -107,9 +109,9 @@ def within_table(numbers: Numbers) -> Table:
 
 def overview_figures(view: ComparisonView, numbers: Numbers) -> Iterator[Figure]:
     """All models and their baselines in one figure, and their numbers in another."""
-    models = view.models
     twins = view.measured.baselines
-    with_baseline = [model for model in models if model in twins]
+    with_baseline = [model for model in view.models if model in twins][:MOST_BESIDE]
+    shown = {model: numbers[model] for model in view.models if model in numbers}
     if with_baseline:
         yield render_figure(
             "trained-and-untrained",
@@ -120,10 +122,10 @@ def overview_figures(view: ComparisonView, numbers: Numbers) -> Iterator[Figure]
             data="cka",
             models=[*with_baseline, *view.baselines_of(with_baseline)],
         )
-    if numbers:
+    if shown:
         dots = [
             draw.Dot(one.name, model, model, value.value, value.low, value.high, trained=trained)
-            for model, each in numbers.items()
+            for model, each in shown.items()
             for one in each
             for value, trained in ((one.own, True), (one.untrained, False))
             if value is not None
@@ -131,10 +133,10 @@ def overview_figures(view: ComparisonView, numbers: Numbers) -> Iterator[Figure]
         yield render_figure(
             "within-numbers",
             draw.checks(dots, colours=draw.colours(view.dataset)),
-            alt=_alt("Numbers within each model.", list(numbers), numbers),
+            alt=_alt("Numbers within each model.", list(shown), numbers),
             caption="Similarity of each network's ends, and of its least similar pairs of layers. "
             "Lines are 95 % intervals over batches of images.",
-            models=[*numbers, *view.baselines_of(numbers)],
+            models=[*shown, *view.baselines_of(shown)],
         )
 
 

@@ -169,7 +169,7 @@ def test_of_many_networks_pairs_are_shown_of_the_first_of_each_architecture(
     made = page(ComparisonView(dataset), name="0" * 64, origins=lambda _: ())
     assert made.title == "How alike are the layers of 8 networks?"
     note = made.notes[-1]
-    assert "the first network of each architecture: full and resnet." in note
+    assert "2 of 8 networks, one per architecture: full and resnet." in note
     names = [figure.name for section in made.sections for figure in section.figures]
     assert [name for name in names if name.startswith("across-")] == ["across-full-resnet"]
     assert {"skip-free", "data-scale-full", "fine-tuning-tuned", "ceiling-full-full-1"} <= {*names}
