@@ -1,4 +1,4 @@
-"""What was measured of a claim: numbers of networks, of the same before training, and verdicts."""
+"""Evidence for a claim: numbers of trained and untrained networks, and verdicts."""
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from seelike.analysis.claims.verdicts import Sign, Verdict, over_seeds, sign, to
 from seelike.analysis.similarity.intervals.estimate import Estimate
 from seelike.analysis.similarity.intervals.jackknife import Jackknifed
 
-# More batches than this many times those there are can't be asked of anyone.
+# Largest factor of further images that a remedy asks for.
 MOST_TIMES = 100
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One side of a contrast: a label, the number of a network, and that before its training."""
+    """One side of a contrast: a label, a network's number, and that of its untrained baseline."""
 
     label: str
     own: Jackknifed
@@ -24,10 +24,17 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Contrast:
-    """That the ``first`` number lies above the ``second``, by more than ``least``.
+    """Statement that the ``first`` number is above the ``second`` by more than ``least``.
 
-    ``untrained`` is their difference before training, ``learned`` the difference of both
-    differences. A ``premise`` has to hold for the claim to say anything.
+    Attributes:
+        measure: Name of the measured quantity.
+        first: Label and number of the first side.
+        second: Label and number of the second side.
+        difference: First less second number.
+        least: The smallest difference that matters.
+        untrained: The difference of the untrained baselines.
+        learned: ``difference`` less ``untrained``.
+        premise: Whether this is a condition of the claim, not a part of it.
     """
 
     measure: str
@@ -41,14 +48,22 @@ class Contrast:
 
     @property
     def sign(self) -> Sign:
-        """What the interval of the difference says."""
+        """Verdict by the interval of the difference."""
         return sign(self.difference, least=self.least)
 
 
 def contrast(
     measure: str, first: Measurement, second: Measurement, *, least: float, premise: bool = False
 ) -> Contrast:
-    """The contrast of two sides that were measured on the same images."""
+    """Contrast two sides that were measured on the same images.
+
+    Args:
+        measure: Name of the measured quantity.
+        first: The side that is claimed to be above.
+        second: The other side.
+        least: The smallest difference that matters.
+        premise: Whether this is a condition of the claim, not a part of it.
+    """
     difference = first.own - second.own
     untrained = learned = None
     if first.untrained is not None and second.untrained is not None:
@@ -68,7 +83,7 @@ def contrast(
 
 @dataclass(frozen=True)
 class Case:
-    """A claim put to some ``networks``; ``obstacle`` says why they are too small for it."""
+    """A claim tested on ``networks``; ``obstacle`` says why they are too small for it."""
 
     id: str
     networks: tuple[str, ...]
@@ -77,12 +92,12 @@ class Case:
 
     @property
     def claim(self) -> Claim:
-        """What the paper says."""
+        """The paper's statement."""
         return claim(self.id)
 
     @property
     def verdict(self) -> Verdict:
-        """What these networks say."""
+        """Verdict on these networks."""
         if self.obstacle or not self.contrasts:
             return "can't tell"
         if any(one.premise and one.sign != "holds" for one in self.contrasts):
@@ -95,25 +110,25 @@ class Case:
 
     @property
     def remedy(self) -> str:
-        """What would settle what can't be told, in a sentence; empty where it is told."""
+        """Sentence on what would decide an undecided claim; empty for a decided one."""
         if self.verdict != "can't tell":
             return ""
         if self.obstacle:
             return self.obstacle
         for one in self.contrasts:
             if one.premise and one.sign == "does not hold":
-                return f"The claim has nothing to be about: not so is that {one.measure}."
+                return f"The premise of the claim does not hold: {one.measure}."
         open_ones = [one for one in self.contrasts if one.sign == "can't tell"]
         if not open_ones:
-            return "Its numbers contradict each other."
+            return "The claim's numbers contradict each other."
         return _more_batches(open_ones[0])
 
 
 def _training_adds(numbers: Sequence[Contrast]) -> bool:
-    """Whether untrained networks show less, or nothing is known of them.
+    """Whether the untrained baselines show less, or there are none.
 
-    Of several numbers one at least has to be above that before training, and none below it by
-    what matters.
+    At least one of several numbers has to be above the one before training, and none below it by
+    more than the smallest difference that matters.
     """
     known = [(one.learned, one.least) for one in numbers if one.learned is not None]
     if not known:
@@ -124,19 +139,19 @@ def _training_adds(numbers: Sequence[Contrast]) -> bool:
 
 
 def _more_batches(one: Contrast) -> str:
-    """How many images would make the interval narrow enough, by its standard error."""
+    """Sentence on how many images would make the interval narrow enough."""
     low, high = one.difference.low, one.difference.high
     if low is None or high is None:
-        return "There is no interval: take more images, or a smaller batch, for two or more."
+        return "There is no interval: use more images or a smaller batch, for two or more batches."
     away = abs(one.difference.value - one.least)
     reach = max(high - one.difference.value, one.difference.value - low)
     error = reach / 2 if one.difference.error is None else one.difference.error
-    # An interval from many batches reaches two standard errors; that of few reaches further.
+    # An interval of many batches is two standard errors wide on either side, one of few is wider.
     times = (2 * error / away) ** 2 if away else float("inf")
     if times > MOST_TIMES:
         return (
-            f"The difference is too near to {one.least:g} for more images to tell: it would take "
-            f"over {MOST_TIMES} times as many."
+            f"The difference is too close to {one.least:g}: deciding it would take over "
+            f"{MOST_TIMES} times as many images."
         )
     if times <= 1:
         return f"A few more batches of images would settle it: the interval reaches ±{reach:.2f}."
@@ -145,19 +160,19 @@ def _more_batches(one: Contrast) -> str:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A claim and the cases of networks that differ in their seed alone."""
+    """A claim with the cases of networks that differ in their seed only."""
 
     claim: Claim
     cases: tuple[Case, ...]
 
     @property
     def verdict(self) -> Verdict:
-        """What all seeds say, or that they disagree."""
+        """Verdict over all seeds."""
         return over_seeds([case.verdict for case in self.cases])
 
     @property
     def seeds(self) -> str:
-        """How many seeds there are, and whether they agree."""
+        """Number of seeds, and whether they agree."""
         if len(self.cases) < 2:
             return "one network"
         return f"{len(self.cases)} agree" if self.verdict != "seeds disagree" else "disagree"
@@ -166,12 +181,12 @@ class Judgement:
 def judge(
     cases: Iterable[Case], *, seed_group: Callable[[str], Hashable], weights: Mapping[str, str]
 ) -> list[Judgement]:
-    """The cases of each claim, those together whose networks differ in their seed alone.
+    """Group the cases of each claim by networks that differ in their seed only.
 
     Args:
-        cases: In the order in which they are to be shown.
-        seed_group: What a network shares with those that differ from it in their seed alone.
-        weights: The digest of each network's weights: a network given twice is one.
+        cases: The cases, in display order.
+        seed_group: Maps a network to a label that it shares with other seeds of itself.
+        weights: Digest of each network's weights; a network given twice counts once.
 
     Returns:
         A judgement for every claim and group of networks, in the order of the cases.
@@ -187,5 +202,5 @@ def judge(
 
 
 def undecided_case(id: str, networks: Sequence[str], why: str) -> Case:
-    """The case of networks that are too small for a claim, and ``why``."""
+    """Make the case of networks that are too small for a claim, with the reason ``why``."""
     return Case(id, tuple(networks), obstacle=why)

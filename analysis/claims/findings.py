@@ -1,4 +1,4 @@
-"""What a comparison says on the study's claims: numbers of CKA matrices, trained and untrained."""
+"""Findings of a comparison: numbers of CKA matrices for the claims, trained and untrained."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +25,7 @@ Baseline = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Side:
-    """One number of a claim: ``number`` of the cells of ``rows``' taps with ``columns``'."""
+    """A number of a claim: ``number`` of the cells of ``rows``' taps with ``columns``'."""
 
     label: str
     rows: str
@@ -33,7 +33,7 @@ class Side:
     number: Number
 
     def of(self, named: Baseline | None) -> "Side":
-        """The same of the models that ``named`` puts in their place."""
+        """Make the same side of the models that ``named`` puts in their place."""
         names = named or {}
         rows, columns = (names.get(model, model) for model in (self.rows, self.columns))
         return replace(self, rows=rows, columns=columns)
@@ -41,9 +41,9 @@ class Side:
 
 @dataclass(frozen=True)
 class Trial:
-    """One contrast of the claim ``id``: ``measure`` of the first side is above the second's.
+    """A contrast of the claim ``id``: ``measure`` of the first side is above the second's.
 
-    ``least`` is the claim's, where it is not given.
+    ``least`` is the claim's own where it is None.
     """
 
     id: str
@@ -54,18 +54,23 @@ class Trial:
 
     @property
     def networks(self) -> tuple[str, ...]:
-        """The models that it is about, each once."""
+        """Models of the side, each once."""
         return tuple(dict.fromkeys(_models([self.first, self.second])))
 
 
 @dataclass(frozen=True)
 class ComparedModels:
-    """A comparison as findings need it.
+    """A comparison as findings read it.
 
-    ``parts`` (batches, T, T) sum to CKA; ``model`` (T,) names each tap's model, ``tap`` (T,) the
-    taps. ``families`` gives each trained model's family ('vit', 'resnet', 'mixer', or another
-    word) in the study's order, ``twins`` the untrained network of those that have one, ``facts``
-    what a survey found of each model, ``images`` (batches,) how many each batch has.
+    Attributes:
+        parts: Contribution of each batch to CKA, (batches, T, T); they sum to CKA.
+        model: Model of each tap, (T,).
+        tap: Name of each tap, (T,).
+        families: Family of each trained model ('vit', 'resnet', 'mixer' or another), in study
+            order.
+        baselines: Untrained baseline of each trained model that has one.
+        facts: Facts of each model from the survey.
+        images: Images per batch, (batches,).
     """
 
     parts: Array
@@ -77,12 +82,12 @@ class ComparedModels:
     images: Sequence[int] | None = None
 
     def taps(self, model: str) -> list[str]:
-        """The names of ``model``'s taps, as they fire."""
+        """Names of ``model``'s taps, in firing order."""
         return [tap for tap, name in zip(self.tap, self.model, strict=True) if name == model]
 
     @property
     def roles(self) -> list[list[str]]:
-        """The models that the claims on families are put to: first of each family, second, ..."""
+        """Models in the roles of the claims on families: first of each family, second, ..."""
         return role_assignments(available(self.facts))
 
     def of_family(self, family: str, among: Sequence[str] | None = None) -> str | None:
@@ -91,7 +96,7 @@ class ComparedModels:
         return next((model for model in models if self.families.get(model) == family), None)
 
     def jackknifed(self, side: Side, *, named: Baseline | None = None) -> Jackknifed:
-        """``side``'s number with each batch left out; of the models that ``named`` puts there."""
+        """Compute ``side``'s number without each batch, of the models that ``named`` puts there."""
         own = side.of(named)
         chosen = np.flatnonzero(np.isin(self.model, _models([own])))
         names = np.asarray(self.model)[chosen]
@@ -108,7 +113,7 @@ class ComparedModels:
             raise AnalysisError(self.too_few_layers(short, needed=error.needed)) from error
 
     def too_few_layers(self, model: str, *, needed: int = 2) -> str:
-        """Why a number that takes ``needed`` layers of ``model`` can't be had; empty if it can."""
+        """Reason why a number of ``needed`` layers of ``model`` is undefined; empty if not."""
         count = sum(name == model for name in self.model)
         if count >= needed:
             return ""
@@ -118,13 +123,13 @@ class ComparedModels:
         )
 
     def estimate(self, side: Side, *, named: Baseline | None = None) -> Estimate:
-        """``side``'s number and its interval."""
+        """Compute ``side``'s number with its interval."""
         return self.jackknifed(side, named=named).estimate.clipped(-1.0, 1.0)
 
     def contrast(self, trial: Trial, *, baseline: Baseline | None = None) -> Contrast:
-        """Both sides of ``trial``, and the same of the networks that ``baseline`` puts there.
+        """Contrast both sides of ``trial``, and of the networks that ``baseline`` puts there.
 
-        The baseline is their untrained networks where all of them have one.
+        The default baseline is the untrained baselines, where all of them have one.
         """
         if baseline is None and set(trial.networks) <= set(self.baselines):
             baseline = self.baselines
@@ -133,7 +138,7 @@ class ComparedModels:
         return contrast(trial.measure, first, second, least=least)
 
     def case(self, *trials: Trial, baseline: Baseline | None = None) -> Case:
-        """The claim of ``trials``, all its numbers; too few layers for one is said."""
+        """Test the claim of ``trials``; an undecided case where a model has too few layers."""
         networks = tuple(dict.fromkeys(name for trial in trials for name in trial.networks))
         try:
             found = tuple(self.contrast(trial, baseline=baseline) for trial in trials)
@@ -148,17 +153,17 @@ class ComparedModels:
 
 
 def compared_models(dataset: xr.Dataset) -> ComparedModels:
-    """A comparison as findings need it: the study's models, and which untrained one is whose."""
+    """Read a comparison as findings need it, with the untrained baseline of each model."""
     facts: dict[str, Any] = dataset.attrs["models"]
     names = [str(model) for model in dataset["model_a"].values]
     baselines = [str(model) for model in dataset["baseline_of_a"].values]
-    twins = {own: twin for twin, own in zip(names, baselines, strict=True) if own}
-    own = [model for model in dict.fromkeys(names) if model not in twins.values()]
+    untrained = {own: name for name, own in zip(names, baselines, strict=True) if own}
+    own = [model for model in dict.fromkeys(names) if model not in untrained.values()]
     return ComparedModels(
         parts=dataset["cka_parts"].values.astype(np.float64),
         model=names,
         families={model: str(facts[model]["family"]) for model in own},
-        baselines=twins,
+        baselines=untrained,
         tap=[str(tap) for tap in dataset["tap_a"].values],
         facts={model: facts[model] for model in own},
         images=dataset["batch_images"].values.tolist() if "batch_images" in dataset else None,
@@ -174,7 +179,7 @@ def format_estimate(number: Estimate) -> str:
 
 
 def case_sentence(case: Case) -> str:
-    """What was measured of a claim, in a sentence that its numbers make."""
+    """State the numbers of a claim in a sentence."""
     told = []
     for one in case.contrasts:
         (above, first), (below, second) = one.first, one.second

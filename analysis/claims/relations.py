@@ -1,6 +1,7 @@
-"""Which models of a study differ in one thing only: the seed, the data, a skip, the start, pooling.
+"""Relations of a study's models: pairs that differ in one factor only.
 
-Told by what a survey found of each model (``ModelPlan.facts``), which comparisons keep.
+Factors are the seed, the data, the skips of a block, the start and pooling. Relations follow from
+the facts of each model (``ModelPlan.facts``), which comparisons store.
 """
 
 import json
@@ -11,11 +12,11 @@ from typing import Any
 
 import xarray as xr
 
-# Arguments by which a ViT is classified by a token or by the average of all.
+# Arguments that choose between a class token and average pooling.
 POOLING = ("class_token", "global_pool")
 SKIP_FREE = "skip_free"
 ALL = 1.0
-# So many models can be shown in pairs, each with each.
+# Most models of which all pairs are shown.
 MOST = 6
 MOST_ARCHITECTURES = 12
 
@@ -27,56 +28,56 @@ class Relations:
     facts: Mapping[str, Mapping[str, Any]]
 
     def full(self, model: str) -> list[str]:
-        """Those trained on all of the data of which ``model`` has a fraction, its own seed first.
+        """Find the models trained on all data whose fraction trained ``model``, its seed first.
 
-        Empty where the model was trained on all of them itself.
+        Empty where ``model`` was trained on all data itself.
         """
         if self._origin(model)["fraction"] in (None, ALL):
             return []
-        twins = [
+        found = [
             other
             for other in self.facts
             if self._origin(other)["fraction"] in (None, ALL)
             and self._same(model, other, apart=("fraction", "seed"))
         ]
-        return self._own_seed_first(twins, model)
+        return self._own_seed_first(found, model)
 
     def least(self, models: Sequence[str]) -> list[str]:
-        """Those of ``models`` that saw the smallest part of the data: all seeds of it."""
+        """Find all seeds of the smallest fraction of the data among ``models``."""
         smallest = min((self.fraction(model) for model in models), default=ALL)
         return [model for model in models if self.fraction(model) == smallest]
 
     def intact(self, model: str) -> str | None:
-        """The model with the skip connections that ``model`` lacks, of its seed if there is one."""
+        """Find the model with the skips that ``model`` lacks, of the same seed if there is one."""
         if self.facts[model].get(SKIP_FREE) is None:
             return None
-        twins = [
+        found = [
             other
             for other in self.facts
             if self.facts[other].get(SKIP_FREE) is None
             and self._same(model, other, apart=("seed",), arguments=(SKIP_FREE,))
         ]
-        return next(iter(self._own_seed_first(twins, model)), None)
+        return next(iter(self._own_seed_first(found, model)), None)
 
     def start(self, model: str) -> str | None:
-        """The model that ``model`` was fine-tuned from, where the study has it."""
+        """Find the model from which ``model`` was fine-tuned, where the study has it."""
         start = self._origin(model)["start"]
         return next((other for other in self.facts if start in self._names(other)), None)
 
     def class_token(self, model: str) -> str | None:
-        """The CLS twin of a ``model`` that is classified by GAP, of its seed if there is one."""
+        """Find the model with a class token for one with average pooling, its own seed first."""
         if self.facts[model].get("pooling") != "GAP":
             return None
-        twins = [
+        found = [
             other
             for other in self.facts
             if self.facts[other].get("pooling") == "CLS"
             and self._same(model, other, apart=("seed",), arguments=POOLING)
         ]
-        return next(iter(self._own_seed_first(twins, model)), None)
+        return next(iter(self._own_seed_first(found, model)), None)
 
     def other_seeds(self, model: str) -> list[str]:
-        """Those that differ from ``model`` in nothing but the seed."""
+        """Find the models that differ from ``model`` in the seed only."""
         return [
             other
             for other in self.facts
@@ -84,7 +85,7 @@ class Relations:
         ]
 
     def first_of_each_architecture(self) -> list[str]:
-        """The first model of every architecture, whatever it was trained on, with all skips."""
+        """List the first model of every architecture, whatever its training, with all skips."""
         found: dict[str, str] = {}
         for model in self.facts:
             origins = ("data", "fraction", "start", "seed")
@@ -92,35 +93,34 @@ class Relations:
         return list(found.values())
 
     def seed(self, model: str) -> int | None:
-        """The seed of ``model``'s training, where it is known."""
+        """Seed of ``model``'s training; None where it is unknown."""
         seed: int | None = self._origin(model)["seed"]
         return seed
 
     def fraction(self, model: str) -> float:
-        """The part of the data that ``model`` was trained on; all of it where nothing is said."""
+        """Fraction of the data that trained ``model``; 1 where it is unknown."""
         return float(self._origin(model)["fraction"] or ALL)
 
     def seed_group(self, model: str) -> str:
-        """What ``model`` shares with those that differ from it in their seed alone.
+        """Label that ``model`` shares with models that differ from it in the seed only.
 
-        A network whose seed is not known has no such others, however alike it is: it may have
-        been trained otherwise.
+        A network of unknown seed shares it with no other, since its training may differ.
         """
         shared = self._shared(model, apart=("seed",))
         return shared if self.seed(model) is not None else f"{model} {shared}"
 
     def seeds(self) -> list[list[str]]:
-        """Groups of two or more models that differ in nothing but the seed."""
+        """Group models that differ in the seed only; groups of two or more."""
         groups: dict[str, list[str]] = {}
         for model in self.facts:
             groups.setdefault(self._shared(model, apart=("seed",)), []).append(model)
         return [group for group in groups.values() if len(group) > 1]
 
     def doubtful_seeds(self) -> list[str]:
-        """What is odd about networks that differ in their seed alone, a sentence each.
+        """List warnings, one sentence each, on networks that differ in their seed only.
 
-        Two with the same weights are one network; two that state one seed but have other weights
-        count as two.
+        Two with the same weights are one network; two that state one seed but have different
+        weights count as two.
         """
         found = []
         for group in self.seeds():
@@ -146,7 +146,7 @@ class Relations:
     def _shared(
         self, model: str, *, apart: tuple[str, ...], arguments: tuple[str, ...] = ()
     ) -> str:
-        """What a model shares with those that differ in the origins and arguments named only."""
+        """Label of a model without the named origins and arguments, equal for related models."""
         built = self.facts[model]["built"]
         kept = {key: value for key, value in built["arguments"].items() if key not in arguments}
         origin = self._origin(model)
@@ -160,7 +160,7 @@ class Relations:
         return {key: known.get(key) for key in ("data", "fraction", "start", "seed")}
 
     def _names(self, model: str) -> tuple[str, str]:
-        """What the start of another may call ``model``: as a study does, or as the zoo."""
+        """Names of ``model`` in another model's start: the study's and the zoo's."""
         return model, f"zoo:{self.facts[model].get('zoo')}"
 
     def _own_seed_first(self, models: list[str], model: str) -> list[str]:
@@ -169,14 +169,14 @@ class Relations:
 
 
 def relations(comparison: xr.Dataset) -> Relations:
-    """Those among the trained models of a comparison that stand in it."""
+    """Find the relations of the trained models of a comparison, pairs that differ in one factor."""
     there = dict.fromkeys(str(model) for model in comparison["model_a"].values)
     facts: dict[str, Any] = comparison.attrs["models"]
     return Relations({name: facts[name] for name in there if facts[name]["trained"]})
 
 
 def models_in_pairs(comparison: xr.Dataset, models: list[str]) -> list[str]:
-    """Those of ``models`` that are shown in pairs.
+    """Choose the models that are shown in pairs.
 
     All of them up to 6; else the first of every architecture, of at most 12 architectures.
     """

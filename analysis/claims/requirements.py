@@ -1,18 +1,21 @@
-"""What claims need of a study: a kind of network, labels, a second image set."""
+"""Requirements of claims: a kind of network, labels, a second image set."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-# What a survey found of a network: ``ModelPlan.facts``.
+# Facts of a network from the survey: ``ModelPlan.facts``.
 Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class AvailableModels:
-    """What a study has: its trained models with their facts, in its order, and its images.
+    """Models and images of a study, as requirements read them.
 
-    ``labels``: whether the images have any; ``second``: a second image set has.
+    Attributes:
+        models: Facts of the trained models, in the study's order.
+        labels: Whether the images have labels.
+        second: Whether there is a second image set with labels.
     """
 
     models: Mapping[str, Facts]
@@ -20,19 +23,19 @@ class AvailableModels:
     second: bool = False
 
     def where(self, kind: Callable[[Facts], bool]) -> list[str]:
-        """The models of that ``kind``, in the study's order."""
+        """List the models of a ``kind``, in the study's order."""
         return [name for name, facts in self.models.items() if kind(facts)]
 
 
 def available(facts: Mapping[str, Facts]) -> AvailableModels:
-    """The trained networks of a study, or where none is trained, all of them."""
+    """Choose the trained networks of a study, or all where none is trained."""
     trained = {name: own for name, own in facts.items() if own.get("trained")}
     return AvailableModels(trained or facts)
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """One thing that has to be in a study, and what would bring it there: ``remedy``."""
+    """A requirement of a claim; ``remedy`` says what to add where it is not ``met``."""
 
     name: str
     remedy: str
@@ -40,29 +43,29 @@ class Requirement:
 
 
 def is_unmodified(facts: Facts) -> bool:
-    """Whether it is a network as such: all data, all skips, not fine-tuned."""
+    """Whether a network is unmodified: all data, all skips, not fine-tuned."""
     return (
         facts.get("skip_free") is None and not trained_on_part(facts) and not is_fine_tuned(facts)
     )
 
 
 def trained_on_part(facts: Facts) -> bool:
-    """Whether it was trained on a part of the data."""
+    """Whether a network was trained on part of the data."""
     return facts.get("origin", {}).get("fraction") not in (None, 1.0)
 
 
 def is_fine_tuned(facts: Facts) -> bool:
-    """Whether its training began with another network's weights."""
+    """Whether a network was fine-tuned from another one's weights."""
     return facts.get("origin", {}).get("start") is not None
 
 
 def is_pooled(facts: Facts) -> bool:
-    """Whether it is classified by the average of its tokens."""
+    """Whether a network classifies by the average of its tokens."""
     return facts.get("pooling") == "GAP"
 
 
 def is_of_family(family: str) -> Callable[[Facts], bool]:
-    """The networks as such of that family; of ViTs those not classified by an average."""
+    """Make a test for unmodified networks of a family, for ViTs those with a class token."""
     return lambda facts: (
         facts["family"] == family
         and is_unmodified(facts)
@@ -112,7 +115,7 @@ FINE_TUNED = Requirement(
 )
 LABELS = Requirement(
     "images with labels, enough of every class",
-    "images with labels, such as `sample` or a folder with one folder a class",
+    "images with labels, such as `sample` or a folder with one folder per class",
     lambda available: available.labels,
 )
 SECOND_IMAGES = Requirement(
@@ -123,7 +126,7 @@ SECOND_IMAGES = Requirement(
 
 
 def missing_requirements(requirements: Sequence[Requirement], available: AvailableModels) -> str:
-    """Why a claim is undecided in a study, and the remedy, in a sentence or two.
+    """Say in a sentence or two why a claim is undecided in a study, and the remedy.
 
     Args:
         requirements: Everything that the claim requires.

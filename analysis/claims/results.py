@@ -1,4 +1,4 @@
-"""Results of an analysis of networks, as claims take them, and who is compared with whom."""
+"""Results of an analysis of networks as claims use them, and roles of the networks."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,9 +20,14 @@ Rows = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class ModelResult:
-    """One analysis of one network: its dataset, and that of the untrained network if there is.
+    """One analysis of one network.
 
-    ``facts`` are what the survey found of the network.
+    Attributes:
+        model: Label of the network.
+        family: Its family.
+        own: Dataset of the analysis.
+        untrained: Dataset of its untrained baseline, None without one.
+        facts: Facts of the network from the survey.
     """
 
     model: str
@@ -33,7 +38,16 @@ class ModelResult:
 
 
 def with_rows(one: ModelResult | None, *wanted: Callable[[xr.Dataset], Rows]) -> ModelResult | None:
-    """``one`` if it has all ``wanted`` rows; without its untrained network if that lacks some."""
+    """Require rows of a result.
+
+    Args:
+        one: The result.
+        wanted: Each gives a mask over the rows of a dataset.
+
+    Returns:
+        ``one`` if every mask has a row in its dataset, otherwise None; without its untrained
+        baseline where that lacks rows.
+    """
     if one is None or not all(rows(one.own).any() for rows in wanted):
         return None
     if one.untrained is not None and not all(rows(one.untrained).any() for rows in wanted):
@@ -42,30 +56,33 @@ def with_rows(one: ModelResult | None, *wanted: Callable[[xr.Dataset], Rows]) ->
 
 
 def relations(each: Sequence[ModelResult]) -> Relations:
-    """Which of the networks differ in one thing only, as far as their facts tell."""
+    """Find the relations of the networks, pairs that differ in one factor, from their facts."""
     return Relations({one.model: one.facts for one in each if one.facts})
 
 
 def by_role(each: Sequence[ModelResult]) -> Iterator[dict[str, ModelResult]]:
-    """The first network of every family, then the second, ...: second seeds, and sizes.
+    """Assign networks to the paper's roles by family.
 
-    A study without a ViT that has a class token puts the claims on ViTs to those that average.
+    In a study without a ViT that has a class token, a ViT with average pooling takes its role.
+
+    Yields:
+        The first network of every family, then the second (another seed or size), and so on.
     """
     by_name = {one.model: one for one in each}
     facts = {one.model: {"family": one.family, **one.facts} for one in each}
     found = role_assignments(available(facts))
     pooled = [one for one in each if one.family == "vit"]
-    has_vit = any(by_name[name].family == "vit" for cast in found for name in cast)
+    has_vit = any(by_name[name].family == "vit" for roles in found for name in roles)
     if not has_vit and pooled:
-        found = [[pooled[0].model, *cast] for cast in found or [[]]]
-    for cast in found:
-        yield {by_name[name].family: by_name[name] for name in cast}
+        found = [[pooled[0].model, *roles] for roles in found or [[]]]
+    for roles in found:
+        yield {by_name[name].family: by_name[name] for name in roles}
 
 
 def measurement(
     one: ModelResult, label: str, number: Callable[[xr.Dataset], Jackknifed]
 ) -> Measurement:
-    """``number`` of a network's dataset, and of that before its training."""
+    """Measure ``number`` on a network's dataset and on that of its untrained baseline."""
     untrained = None if one.untrained is None else number(one.untrained)
     return Measurement(label, number(one.own), untrained)
 
@@ -79,24 +96,33 @@ def claim_contrast(
     least: float | None = None,
     premise: bool = False,
 ) -> Contrast:
-    """That the first number lies above the second, by the claim's ``least`` if none is given."""
+    """Contrast two sides for a claim.
+
+    Args:
+        id: The claim's id.
+        measure: Name of the measured quantity.
+        first: The side that is claimed to be above.
+        second: The other side.
+        least: The smallest difference that matters; the claim's own if left out.
+        premise: Whether this is a condition of the claim, not a part of it.
+    """
     limit = claim(id).least if least is None else least
     return contrast(measure, first, second, least=limit, premise=premise)
 
 
 def bound_measurement(value: float, like: Measurement, label: str) -> Measurement:
-    """A number that images do not change, to be compared with one that they do."""
+    """Make a measurement of a constant, to be compared with the measurement ``like``."""
     untrained = None if like.untrained is None else constant_number(value, like.untrained)
     return Measurement(label, constant_number(value, like.own), untrained)
 
 
 def constant_number(value: float, like: Jackknifed) -> Jackknifed:
-    """``value``, whichever images are left out."""
+    """Make a jackknifed number that is ``value`` whichever images are left out."""
     return like.of(lambda each: np.full(len(each), value))
 
 
 def unique_cases(cases: Sequence[Case]) -> list[Case]:
-    """The cases, one that two casts put to the same networks once."""
+    """Drop repeated cases: the same claim on the same networks."""
     found: dict[tuple[str, tuple[str, ...]], Case] = {}
     for case in cases:
         found.setdefault((case.id, case.networks), case)

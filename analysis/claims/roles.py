@@ -1,4 +1,4 @@
-"""Which of a study's models play the parts of the claims: found from facts, never by name."""
+"""Roles of a study's models in the claims, assigned by facts, never by name."""
 
 from seelike.analysis.claims.requirements import (
     AvailableModels,
@@ -11,10 +11,15 @@ FAMILIES = ("vit", "resnet", "mixer")
 
 
 def role_assignments(available: AvailableModels) -> list[list[str]]:
-    """The models that the claims on families are put to: the first of each, then the second, ...
+    """Assign models to the roles of the claims on families.
 
-    A family with fewer models than another keeps its last. Second seeds and sizes make further
-    casts. Empty where the study has none of the three families.
+    Args:
+        available: Models of the study.
+
+    Returns:
+        Lists of one model per family: the first model of each family, then the second (another
+        seed or size), and so on; a family with fewer models repeats its last. Empty without the
+        three families.
     """
     each = [models for models in (available.where(is_of_family(f)) for f in FAMILIES) if models]
     count = max((len(models) for models in each), default=0)
@@ -22,10 +27,10 @@ def role_assignments(available: AvailableModels) -> list[list[str]]:
 
 
 def fractions(available: AvailableModels, family: str) -> list[str]:
-    """The models of ``family`` that were trained on part of the data."""
+    """List the models of ``family`` that were trained on part of the data."""
     return available.where(lambda facts: facts["family"] == family and trained_on_part(facts))
 
 
 def pooling(available: AvailableModels) -> list[str]:
-    """The ViTs classified by the average of their tokens."""
+    """List the ViTs with average pooling."""
     return available.where(lambda facts: facts["family"] == "vit" and is_pooled(facts))

@@ -1,8 +1,8 @@
-"""The one rule that turns the numbers of a claim into a verdict, the same for all claims.
+"""Rule that turns the numbers of a claim into a verdict, the same for all claims.
 
-A claim says that one number lies above another, by more than the smallest difference that
-matters, m. Of one network it holds where the whole 95 % interval of the difference lies above m,
-does not hold where it lies below m, and can't be told else.
+A claim says that one number is above another by more than the smallest difference that matters, m.
+For one network it holds where the whole 95 % interval of the difference is above m, does not hold
+where it is below m, and is undecided otherwise.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,28 +25,28 @@ VERDICTS: tuple[Verdict, ...] = (
 RULE = (
     "A claim says that one number lies above another by more than the smallest difference that "
     "matters, m, which the catalogue of claims states with its reason. It holds where the whole "
-    "95 % interval of the difference lies above m, does not hold where it lies below m, and can't "
-    "be told otherwise, or where something that it needs is missing. Networks that differ in their "
-    "seed alone are judged one by one; where their verdicts differ, seeds disagree. Where the "
-    "untrained networks show as much (the interval of trained minus untrained is not above zero; "
-    "of several numbers, for none of them, or one of them is below by more than m) the claim holds "
+    "95 % interval of the difference is above m, does not hold where it is below m, and is "
+    "undecided otherwise, or where a model or number that it needs is missing. Networks that "
+    "differ in their seed only get a verdict each; where these differ, seeds disagree. Where the "
+    "untrained baselines show as much (the interval of trained minus untrained is not above zero; "
+    "with several numbers, for none of them, or one is below by more than m), the claim holds "
     "before training too: it is about the architecture, not about learning. "
-    "Intervals are delete-one-batch jackknives with Student's t: they tell how much the choice of "
-    "images matters, not how much another training run would."
+    "Intervals are delete-one-batch jackknives with Student's t: they cover the choice of images, "
+    "not another training run."
 )
 _COUNTED: dict[Verdict, tuple[str, str]] = {
     "holds": ("1 holds", "{} hold"),
     "holds before training too": ("1 holds before training too", "{} hold before training too"),
     "does not hold": ("1 does not hold", "{} do not hold"),
     "seeds disagree": ("seeds disagree on 1", "seeds disagree on {}"),
-    "can't tell": ("1 can't be told", "{} can't be told"),
+    "can't tell": ("1 undecided", "{} undecided"),
 }
-# Of intervals whose claim lies exactly at its limit, those that decide by chance.
+# Share of intervals that decide by chance when the difference is exactly at its limit.
 BY_CHANCE = 0.05
 
 
 def sign(difference: Estimate, *, least: float) -> Sign:
-    """What the interval of a difference says beside ``least``, the smallest that matters."""
+    """Compare the interval of a difference with ``least``, the smallest that matters."""
     low, high = difference.low, difference.high
     if low is None or high is None or low <= least <= high:
         return "can't tell"
@@ -54,10 +54,12 @@ def sign(difference: Estimate, *, least: float) -> Sign:
 
 
 def together(signs: Sequence[Sign], *, agree: bool) -> Sign:
-    """The sign of a claim that rests on several numbers.
+    """Combine the signs of a claim with several numbers.
 
-    All have to hold. One that does not is enough to reject the claim, unless the numbers are
-    two ways to say the same and have to ``agree``.
+    Args:
+        signs: Sign of each number. All have to hold; one that does not is enough to reject the
+            claim.
+        agree: Whether the numbers are alternatives for one statement, which have to agree.
     """
     if signs and len(set(signs)) == 1:
         return signs[0]
@@ -65,21 +67,21 @@ def together(signs: Sequence[Sign], *, agree: bool) -> Sign:
 
 
 def over_seeds(verdicts: Sequence[Verdict]) -> Verdict:
-    """The verdict of networks that differ in their seed alone, from that of each."""
+    """Combine the verdicts of networks that differ in their seed only."""
     if len(set(verdicts)) == 1:
         return verdicts[0]
     return "seeds disagree" if verdicts else "can't tell"
 
 
 def tally(verdicts: Iterable[Verdict]) -> str:
-    """How many claims have which verdict, as a sentence lists them: ``3 hold, 1 can't be told``."""
+    """Count claims by verdict, in words: ``3 hold, 1 undecided``."""
     given = list(verdicts)
     counts = [(given.count(each), *_COUNTED[each]) for each in VERDICTS]
     return ", ".join(one if n == 1 else many.format(n) for n, one, many in counts if n)
 
 
 def chance_words(verdicts: Sequence[Verdict]) -> str:
-    """How many of the verdicts chance alone would explain, as a sentence; empty of none."""
+    """Sentence on how many verdicts chance alone would explain; empty without verdicts."""
     if not verdicts:
         return ""
     expected = BY_CHANCE * len(verdicts)

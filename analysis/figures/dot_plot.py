@@ -31,7 +31,7 @@ class Dot:
 
 
 def checks(dots: Sequence[Dot], *, colours: Mapping[str, str], unit: str = "CKA") -> Figure:
-    """One panel a number, one line a row, all on one scale in ``unit``; hollow dots: untrained.
+    """One panel per number, one line per row, all on one scale in ``unit``; hollow dots: untrained.
 
     ``colours`` come from ``colours(comparison)``. Raises ``AnalysisError`` without dots and for
     a value that is not finite.

@@ -32,7 +32,7 @@ ARCHITECTURES: tuple[dict[str, Any], ...] = (
     {"timm": "resnet18", "arguments": small(SIZE)},
 )
 BATCHES, BATCH, REPEATS = 3, 64, 3
-# This peer makes every Gram anew for every pair of taps: its pairs of the first four models are
+# This peer computes every Gram again for every pair of taps: its pairs of the first four models are
 # run, and the others are taken to cost as much on average.
 SLOW, SLOW_MODELS = "torch-cka", 4
 

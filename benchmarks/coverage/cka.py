@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.coverage import populations
-from benchmarks.coverage.populations import Drawn
+from benchmarks.coverage.populations import Samples
 from benchmarks.coverage.shares import Hits, Repeats, data_sets, hit, holds, shares
 from seelike.analysis.claims.evidence import Case
 from seelike.analysis.claims.experiments.comparison import cases, fine_cases
@@ -94,8 +94,8 @@ def held(
     hits: Hits = {}
     rng = np.random.default_rng(0)
     for wanted in data_sets(repeats):
-        drawn = Drawn.of(rng, len(grams[0]), batches=max(wanted), batch=batch)
-        every = populations.parts(stacked, drawn)
+        samples = Samples.of(rng, len(grams[0]), batches=max(wanted), batch=batch)
+        every = populations.parts(stacked, samples)
         for count in wanted:
             parts = every[:count]
             _cells(hits, parts, cells)

@@ -52,7 +52,7 @@ def measure(*, quick: bool, device: str) -> Result:
         population=size["population"],
         fine=not quick,
     )
-    drawn: dict[str, Repeats] = dict.fromkeys(found, size["repeats"])
+    repeats_by: dict[str, Repeats] = dict.fromkeys(found, size["repeats"])
     inside = [
         (coverage_inside.attention, size["inside"], size["repeats"]),
         (places.heads, size["places"], size["expensive_repeats"]),
@@ -64,15 +64,18 @@ def measure(*, quick: bool, device: str) -> Result:
         inside.append((probes, size["population"], size["expensive_repeats"]))
     for made, count, repeats in inside:
         more = coverage_inside.covered(made(populations.images(count)), repeats=repeats)
-        drawn |= dict.fromkeys(more, repeats)
+        repeats_by |= dict.fromkeys(more, repeats)
         found |= more
     sizes = {key: _by(value) if isinstance(value, dict) else value for key, value in size.items()}
-    return {**sizes, "covered": [_row(name, each, drawn[name]) for name, each in found.items()]}
+    return {
+        **sizes,
+        "covered": [_row(name, each, repeats_by[name]) for name, each in found.items()],
+    }
 
 
-def _row(name: str, each: Mapping[int, float], drawn: Repeats) -> Result:
+def _row(name: str, each: Mapping[int, float], repeats_of: Repeats) -> Result:
     """A number's shares by count of batches, and how far counting lets them stray."""
-    error = {count: counting_error(repeats) for count, repeats in drawn.items()}
+    error = {count: counting_error(repeats) for count, repeats in repeats_of.items()}
     return {"number": name, **_by(each), "error": _by(error)}
 
 

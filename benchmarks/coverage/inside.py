@@ -179,7 +179,7 @@ def fields(population: ImageSet) -> Population:
     def cases(draw: Draw | None) -> list[Case]:
         each = []
         for family, own in amounts.items():
-            drawn = [_drawn(one, draw) for one in own]
+            drawn = [_sampled(one, draw) for one in own]
             dataset = coordinates[family].copy()
             for at, name in enumerate(("centre_share", *RADII)):
                 concatenate([one.at(slice(at, at + 1)) for one in drawn]).enter(
@@ -195,7 +195,7 @@ def _sides(one: Any) -> tuple[tuple[Tap, str], ...]:
     return ((one.branch, "before"), (one.sum, "after"))
 
 
-def _drawn(one: FieldAmounts, draw: Draw | None) -> Any:
+def _sampled(one: FieldAmounts, draw: Draw | None) -> Any:
     held = one.held.sum(axis=0)[None] if draw is None else one.held[draw[:, 0]]
     images = np.full(len(held), GROUP * (len(one.held) if draw is None else 1), float)
     return replace(one, held=held).numbers(images)

@@ -7,7 +7,7 @@ import xarray as xr
 
 from benchmarks.coverage import populations
 from benchmarks.coverage.inside import Draw, Population, many_heads, result
-from benchmarks.coverage.populations import Drawn, centred_gram
+from benchmarks.coverage.populations import Samples, centred_gram
 from seelike.analysis.claims.evidence import Case
 from seelike.analysis.claims.experiments.attention import subsets_case
 from seelike.analysis.claims.experiments.localization import localization_cases
@@ -33,8 +33,8 @@ def localization(population: ImageSet) -> Population:
     networks = {"vit": ("vit", "CLS"), "vit-gap": ("vit", "GAP"), "resnet": ("resnet", "CLS")}
     rng = np.random.default_rng(1)
     count = BATCHES * len(population)
-    drawn = Drawn.of(rng, len(population), batches=count, batch=BATCH)
-    every = {zoo: _places(populations.network(zoo), population, drawn) for zoo in networks}
+    samples = Samples.of(rng, len(population), batches=count, batch=BATCH)
+    every = {zoo: _places(populations.network(zoo), population, samples) for zoo in networks}
 
     def cases(draw: Draw | None) -> list[Case]:
         each = []
@@ -57,7 +57,7 @@ def _summed(hsics: Hsics) -> Hsics:
     return Hsics(*(one.sum(axis=0, keepdims=True) for one in each))
 
 
-def _places(of: Network, population: ImageSet, drawn: Drawn) -> tuple[Hsics, tuple[int, int]]:
+def _places(of: Network, population: ImageSet, samples: Samples) -> tuple[Hsics, tuple[int, int]]:
     """HSICs of the tokens of the row that claims are about with the patches, of every batch."""
     blocks = taps(of, "blocks")
     tokens = blocks[-1].layout.kind.startswith("tokens")
@@ -71,7 +71,7 @@ def _places(of: Network, population: ImageSet, drawn: Drawn) -> tuple[Hsics, tup
         patches.append(pixel_patches(batch, onto))
     each = [np.concatenate(x) for x in (own, patches)]
     stacked = np.stack([centred_gram(x[:, i]) for x in each for i in range(x.shape[1])], axis=2)
-    parts = populations.parts(stacked, drawn)
+    parts = populations.parts(stacked, samples)
     count, alone = each[0].shape[1], np.diagonal(parts, axis1=1, axis2=2)
     return Hsics(parts[:, :count, count:], alone[:, :count], alone[:, count:]), onto
 

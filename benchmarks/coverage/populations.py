@@ -24,13 +24,15 @@ PASS = 64
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Samples:
     """Images of a data set drawn from a population: (batches, images per batch)."""
 
     places: np.ndarray
 
     @classmethod
-    def of(cls, rng: np.random.Generator, population: int, *, batches: int, batch: int) -> "Drawn":
+    def of(
+        cls, rng: np.random.Generator, population: int, *, batches: int, batch: int
+    ) -> "Samples":
         """Batches drawn one by one, each without repeats: their HSICs are unbiased."""
         each = [rng.choice(population, batch, replace=False) for _ in range(batches)]
         return cls(np.stack(each))
@@ -69,13 +71,13 @@ def centred_gram(x: np.ndarray) -> Float32:
     return np.asarray(apart @ apart.T)
 
 
-def parts(stacked: Float32, drawn: Drawn) -> Array:
+def parts(stacked: Float32, samples: Samples) -> Array:
     """HSICs (batches, T, T) of the batches of a data set, from Grams of all images (n, n, T).
 
     A Gram of some images is a part of the Gram of all: HSIC does not depend on their centring.
     """
     found = []
-    for places in drawn.places:
+    for places in samples.places:
         signed = signatures(stacked, places)
         found.append(signed.T @ signed)
     return np.stack(found).astype(np.float64)

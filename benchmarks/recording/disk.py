@@ -25,7 +25,7 @@ def plain_files(size: int, files: int) -> None:
 
 
 def zstd(recording: Recording, *, images: int) -> float:
-    """How many times smaller zstd's level 1 would make the first images' activations."""
+    """Ratio by which zstd at level 1 would compress the first images' activations."""
     raw = packed = 0
     for tap in recording.taps:
         values = recording.read(0, tap)[:images]

@@ -118,10 +118,10 @@ def _by_taps_recorded(size: dict[str, Any], quick: bool, device: str) -> list[di
     timed(calls["bare"], device=device)
     runs = interleaved(calls, repeats=size["repeats"], device=device)
     bare = runs.pop("bare")
-    return [spread(_beyond(found, bare)) for found in runs.values()]
+    return [spread(_overhead(found, bare)) for found in runs.values()]
 
 
-def _beyond(found: list[Run], bare: list[Run]) -> list[float]:
+def _overhead(found: list[Run], bare: list[Run]) -> list[float]:
     return [run.seconds - none.seconds for run, none in zip(found, bare, strict=True)]
 
 

@@ -99,7 +99,7 @@ def _held(chosen: tuple[Tap, ...], n: int) -> int:
 
 
 def _why_not(chosen: tuple[Tap, ...], n: int, device: str) -> str:
-    """Why the peer can't be run on a batch of n images; nothing where it can."""
+    """Reason why the peer cannot run on a batch of n images; empty where it can."""
     if not PEERS[PEER].installed:
         return "not installed"
     return "memory" if _held(chosen, n) > MEMORY_SHARE * memory_bytes(device) else ""

@@ -74,7 +74,7 @@ def _model(
     )
     with tempfile.TemporaryDirectory() as folder:
         store = product.temporary_store(folder)
-        # Another seed splits the images anew, so that stored probes are not reused.
+        # Another seed splits the images differently, so that stored probes are not reused.
         seeds = count()
         _recorded(plan, images, size, store.url, device)
         calls: dict[str, Callable[[], object]] = {

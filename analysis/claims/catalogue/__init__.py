@@ -17,7 +17,7 @@ _BY_ID = {one.id: one for one in CLAIMS}
 
 
 def claim(id: str) -> Claim:
-    """Find the claim of that id; ``KeyError`` with the nearest one where there is none."""
+    """Find a claim by id; ``KeyError`` with the nearest id where there is none."""
     if id not in _BY_ID:
         raise KeyError(f"no claim {id!r} in analysis/claims/catalogue; {suggest(id, _BY_ID)}")
     return _BY_ID[id]

@@ -1,1 +1,1 @@
-"""The claims experiment by experiment: which numbers of which networks each is judged by."""
+"""Tests of the claims, experiment by experiment: the numbers and networks of each."""

@@ -33,14 +33,14 @@ CORRELATION_NEEDS = 8
 
 
 def attention_cases(each: Sequence[ModelResult]) -> list[Case]:
-    """What attention distances say on E3: of every ViT, then of those on less data."""
+    """Test E3 on attention distances: every ViT, then those trained on less data."""
     vits = [cast["vit"] for cast in by_role(each) if "vit" in cast]
     found = [case for vit in vits for case in _of_one(vit)]
     return unique_cases([*found, *_less_data(each)])
 
 
 def _of_one(vit: ModelResult) -> Iterator[Case]:
-    """What the study says of the lowest and the highest blocks, where all see the whole image."""
+    """Test the claims on the lowest and highest blocks of a ViT with global attention."""
     low, _ = ends(vit.own)
     if not low.any() or uniform(vit.own, "plain") is None:
         return
@@ -85,7 +85,7 @@ def _of_one(vit: ModelResult) -> Iterator[Case]:
 
 
 def _less_data(each: Sequence[ModelResult]) -> Iterator[Case]:
-    """That a ViT lacks local heads where it saw least data, beside every seed that saw all."""
+    """Test that ViTs on least data lack local heads, against every seed that saw all data."""
     able = {
         one.model: one
         for one in each
@@ -116,7 +116,7 @@ def _less_data(each: Sequence[ModelResult]) -> Iterator[Case]:
 
 
 def ends(dataset: xr.Dataset) -> tuple[Rows, Rows]:
-    """Which heads are of the lowest two blocks, and of the highest two; fewer of a small model."""
+    """Select the heads of the lowest and of the highest two blocks; fewer in a small model."""
     block = dataset["block_number"].values
     count = block.max() + 1
     each = min(2, count // 2)
@@ -156,7 +156,7 @@ def _in_patches(
 def subsets_case(
     heads: ModelResult, units: ModelResult, own: Agreement, untrained: Agreement | None
 ) -> Case:
-    """What subsets of a ViT's heads beside the lowest unit of a ResNet say on E4."""
+    """Test E4 on subsets of a ViT's heads against the lowest unit of a ResNet."""
     networks = (heads.model, units.model)
     count = int(heads.own.attrs["heads"])
     if count < CORRELATION_NEEDS or own.correlation is None:

@@ -1,4 +1,4 @@
-"""The claims of E1, E2 and E14 put to the models of a comparison."""
+"""Claims of E1, E2 and E14, tested on the models of a comparison."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -23,9 +23,9 @@ _Places = tuple[list[int], list[int]]
 
 
 def cases(measured: ComparedModels) -> list[Case]:
-    """What ``measured`` says on E1, E2 and E14, of the first networks, the second, and so on.
+    """Test E1, E2 and E14 on the first network of every family, then the second, and so on.
 
-    A claim that two casts put to the same networks stands once.
+    A claim tested twice on the same networks is listed once.
     """
     found: dict[tuple[str, tuple[str, ...]], Case] = {}
     for cast in measured.roles:
@@ -53,7 +53,7 @@ def _of_cast(measured: ComparedModels, cast: Sequence[str]) -> Iterator[Case]:
 
 
 def fine_cases(measured: ComparedModels) -> list[Case]:
-    """What a comparison of the taps ``paper`` says on the grid in a ViT's heatmap (E1)."""
+    """Test the grid in a ViT's heatmap (E1) on a comparison of the taps ``paper``."""
     found: dict[str, Case] = {}
     for vit in (measured.of_family("vit", cast) for cast in measured.roles):
         if vit is None or vit in found:
@@ -171,7 +171,7 @@ def _last_third(vit: str, resnet: str) -> Trial:
 
 
 def _mixer(mixer: str, vit: str, resnet: str) -> tuple[Trial, Trial]:
-    """Two ways to say how close: by best matches, and on the whole."""
+    """Trials of closeness in two ways: by best matches, and over all pairs."""
     measures = {
         f"mean CKA of {mixer}'s layers with the most similar layer": statistics.resemblance,
         f"mean CKA over all pairs of a layer of {mixer} with one": statistics.overall,

@@ -27,7 +27,7 @@ MOST_TOKENS = 0.5
 
 
 def localization_cases(each: Sequence[ModelResult]) -> list[Case]:
-    """What localization says of ViT, of ResNet, and of a ViT classified by its mean."""
+    """Test E8 and E9 on the localization of ViT, ResNet, and ViT with average pooling."""
     placed = [one for one in (with_rows(one, looked_at) for one in each) if one is not None]
     found = []
     for cast in by_role(placed):
@@ -77,22 +77,22 @@ def _pooled(with_class_token: ModelResult, pooled: ModelResult) -> Case:
 
 
 def score(dataset: xr.Dataset, name: str = "soft") -> Jackknifed:
-    """A score of the row that claims are about."""
+    """Read a score of the row that claims are about."""
     rows = looked_at(dataset)
     return Jackknifed.from_dataset(dataset, name).of(lambda each: each[:, rows].mean(axis=1))
 
 
 def blocks_of(dataset: xr.Dataset, *, patches: str = PIXELS) -> Rows:
-    """Which rows are blocks (all taps, where none is known to be one) against such patches."""
+    """Select the rows of blocks for a kind of patches; all taps where no block is known."""
     blocks: Rows = dataset["is_block"].values
     chosen: Rows = dataset["patches"].values == patches
     return chosen & blocks if blocks.any() else chosen
 
 
 def looked_at(dataset: xr.Dataset) -> Rows:
-    """The one row that claims are about: the last block but one, of a map the last.
+    """Select the row that claims are about: the last block but one, for a feature map the last.
 
-    The last block of a transformer is read out at its class token alone.
+    The last block of a transformer feeds the classifier by its class token only.
     """
     rows = np.flatnonzero(blocks_of(dataset))
     chosen = np.zeros(dataset.sizes["layer"], bool)

@@ -28,7 +28,7 @@ SETS = {"sample": "Fashion-MNIST", "digits": "digits"}
 
 
 def token_cases(each: Sequence[ModelResult]) -> list[Case]:
-    """What probes on single tokens say under average pooling, and of the class token (E10)."""
+    """Test E10 on probes of single tokens, under average pooling and beside a class token."""
     able = [one for one in each if last_tokens(one.own).any()]
     by_name, known = {one.model: one for one in able}, relations(able)
     measure = "mean accuracy of probes on single tokens of the last layer"
@@ -61,7 +61,7 @@ def token_cases(each: Sequence[ModelResult]) -> list[Case]:
 
 
 def depth_cases(each: Sequence[ModelResult]) -> list[Case]:
-    """What probes by depth say of more data, and of a ViT's middle layers (E12)."""
+    """Test E12 on probes by depth: more data, and a ViT's middle layers."""
     able = [one for one in each if has_mean(one.own)]
     by_name, known = {one.model: one for one in able}, relations(able)
     found = []
@@ -89,7 +89,7 @@ def _middle(vit: ModelResult, resnet: ModelResult) -> Case:
 
 
 def _more_data(part: ModelResult, whole: ModelResult) -> Case:
-    """That the middle layers gain more by the rest of the data than the others do."""
+    """Test that the middle layers gain more from the rest of the data than the others."""
     rows = rows_of(part.own, feature=MEAN, shots=most(part.own))
     middle = rows_of(part.own, feature=MEAN, shots=most(part.own), third=THIRDS[1])
     gained = _accuracy(whole.own) - _accuracy(part.own)
@@ -119,9 +119,9 @@ def fraction(one: ModelResult) -> float:
 
 
 def transferred(one: ModelResult) -> bool:
-    """Whether the images are of another data set than the network was trained on, as far as known.
+    """Whether the images are known to be of another data set than the training images.
 
-    Shipped image sets and zoo networks tell what they are of.
+    Shipped image sets and zoo networks name their data set.
     """
     origin: dict[str, Any] = one.facts.get("origin") or {}
     source = str(one.own.attrs["images"]["source"])
@@ -168,23 +168,23 @@ def _accuracy(dataset: xr.Dataset) -> Jackknifed:
 
 
 def shots_of(dataset: xr.Dataset) -> list[int]:
-    """The numbers of shots there are, the fewest first, the full probe last."""
+    """List the numbers of shots, the fewest first, the full probe last."""
     return sorted(set(dataset["shots"].values.tolist()), key=lambda k: (k == FULL, k))
 
 
 def most(dataset: xr.Dataset) -> int:
-    """The probes that claims are about: with most shots, or the full ones where there are none."""
+    """Shots of the probes that claims are about: the most, or the full ones without any."""
     few = [k for k in shots_of(dataset) if k != FULL]
     return few[-1] if few else FULL
 
 
 def called(shots: int) -> str:
-    """``10-shot``, or ``full``."""
+    """Name a number of shots: ``10-shot``, or ``full``."""
     return "full" if shots == FULL else f"{shots}-shot"
 
 
 def shots_at_tokens(dataset: xr.Dataset) -> str:
-    """How much single tokens' probes learn from: ``10-shot``."""
+    """Name the shots of probes on single tokens: ``10-shot``."""
     return called(int(dataset["shots"].values[last_tokens(dataset)][0]))
 
 

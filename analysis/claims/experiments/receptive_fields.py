@@ -20,7 +20,7 @@ from seelike.analysis.similarity.intervals.jackknife import Jackknifed
 
 
 def field_cases(each: Sequence[ModelResult]) -> list[Case]:
-    """What receptive fields say of ViTs before and after the sum, and of ViT against ResNet."""
+    """Test E5 on ViTs before and after the residual sum, and on ViT against ResNet."""
     after, before = (partial(rows_of, role=role, kind="attention") for role in ("after", "before"))
     found = []
     for cast in by_role(each):
@@ -78,13 +78,13 @@ def extent(dataset: xr.Dataset, *, which: int) -> Jackknifed:
 
 
 def rows_of(dataset: xr.Dataset, *, role: str, kind: str | None = None) -> Rows:
-    """Which layers have that role, and are of that kind of residual sum."""
+    """Select the layers of a role, and of a kind of residual sum."""
     rows: Rows = dataset["role"].values == role
     return rows if kind is None else rows & (dataset["kind"].values == kind)
 
 
 def quarters(dataset: xr.Dataset, *, role: str, kind: str | None = None) -> tuple[Rows, Rows]:
-    """Which of these layers are the lowest quarter, and which the highest; at least one each."""
+    """Select the lowest and the highest quarter of these layers, at least one each."""
     rows = rows_of(dataset, role=role, kind=kind)
     place = np.cumsum(rows) - 1
     count = rows.sum()

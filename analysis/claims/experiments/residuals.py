@@ -24,7 +24,7 @@ NUMBER = "mean log of the norm ratio of skip and branch"
 
 
 def residual_cases(each: Sequence[ModelResult]) -> list[Case]:
-    """What norm ratios say of class token and patches, and of ViT against ResNet."""
+    """Test E6 on norm ratios of class token and patches, and on ViT against ResNet."""
     found = []
     for cast in by_role(each):
         vit, resnet = cast.get("vit"), cast.get("resnet")
@@ -57,7 +57,7 @@ def _halves(id: str, vit: ModelResult, token: str, higher: str) -> Contrast:
 
 
 def _crossing(vit: ModelResult) -> Case:
-    """They cross in the middle: one is above in the first half, the other in the second."""
+    """Test that the ratios cross: one is above in the first half, the other in the second."""
     each = [
         claim_contrast(
             "E6-crossing",
@@ -97,7 +97,7 @@ def _log_ratio(token: str, part: str) -> Callable[[xr.Dataset], Jackknifed]:
 def rows_of(
     dataset: xr.Dataset, *, token: str, kind: str | None = None, part: str = "whole"
 ) -> Rows:
-    """Which sums are of that token, of that kind, and in the lower or the upper half of these."""
+    """Select the sums of a token and a kind, in the lower or the upper half of them."""
     rows: Rows = dataset["token"].values == token
     if kind is not None:
         rows = rows & (dataset["kind"].values == kind)

@@ -59,7 +59,7 @@ def heads_by_block(each: Sequence[tuple[str, Heads]]) -> Figure:
 def _draw(axes: Axes, heads: Heads) -> None:
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.5)
     if heads.uniform is not None:
-        # Windows of another stage have another value: a step a block.
+        # Windows of another stage have another value: one step per block.
         first = [int(np.flatnonzero(heads.block == block)[0]) for block in np.unique(heads.block)]
         at = heads.block[first]
         axes.hlines(heads.uniform[first], at - 0.5, at + 0.5, color=GREY, linestyle=":")

@@ -52,7 +52,7 @@ _STROKES: dict[Kind, _Stroke] = {
 }
 # Colours repeat after six labels; these tell their lines apart.
 _MARKERS = ("", "o", "s", "^")
-# Inches a line of the legend takes, and the letters for which three columns have room.
+# Inches per line of the legend, and the letters that fit into three columns.
 _LINE, _NARROW = 0.17, 20
 
 

@@ -129,7 +129,7 @@ def _labels(cells: xr.Dataset, side: str) -> list[str]:
 
 
 def _name_axes(plot: Any, cells: xr.Dataset) -> None:
-    """Tap names at whole numbers, as many as there is room for; models as titles."""
+    """Tap names at whole numbers, as many as fit; models as titles."""
     for axis, side in ((plot.xaxis, "b"), (plot.yaxis, "a")):
         names = [str(name) for name in cells[f"tap_{side}"].values]
         models = dict.fromkeys(str(name) for name in cells[f"model_{side}"].values)

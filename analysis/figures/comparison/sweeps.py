@@ -17,7 +17,7 @@ from seelike.analysis.figures.drawing.rendering import settle
 from seelike.analysis.figures.drawing.style import GREY, folded, style
 
 # Differences up to this are float32's rounding: the estimate from one batch of all images is the
-# reference. Drawn to scale, they would leave the others no room.
+# reference. Drawn to scale, they would leave the others no space.
 ROUNDING = 1e-6
 _PANELS = {
     "error_mean": "mean of all pairs of layers",
@@ -33,7 +33,7 @@ _MOST = 8
 def sweep(dataset: xr.Dataset) -> Figure:
     """Absolute difference from the reference against images used, a line per batch size.
 
-    ``dataset`` has dims images and batch_size (images a batch), variables error_mean and
+    ``dataset`` has dims images and batch_size (images per batch), variables error_mean and
     error_max (NaN where there are fewer images than one batch), and the attribute reference, a
     measure's name. Both axes are logarithmic; a difference up to ``ROUNDING`` is a triangle at
     the lower edge. A batch larger than all numbers of images has no line. Raises
@@ -59,7 +59,7 @@ def sweep(dataset: xr.Dataset) -> Figure:
         legend = figure.legend(
             handles=lines, loc="outside lower center", ncols=min(len(lines), _MOST)
         )
-        legend.set_title("images a batch")
+        legend.set_title("images per batch")
         return settle(figure)
 
 

@@ -52,7 +52,7 @@ _ONE_AT_A_TIME = threading.RLock()
 
 @contextmanager
 def style() -> Iterator[None]:
-    """This room's matplotlib settings for the time of a drawing; the caller's come back after."""
+    """Apply seelike's matplotlib settings in a block and restore the caller's afterwards."""
     with _ONE_AT_A_TIME, matplotlib.style.context(["default", _STYLE]):
         yield
 

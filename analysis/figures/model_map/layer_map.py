@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.figures.drawing.rendering import settle
 from seelike.analysis.figures.drawing.style import GREY, MANY, plain, style
-from seelike.analysis.figures.model_map.paths import Way, axis_names, ways
+from seelike.analysis.figures.model_map.paths import Way, axis_names, model_paths
 
 # So many models are named beside their paths.
 NAMED = 40
@@ -22,12 +22,12 @@ _LINE = 1 / 34
 def layer_map(mapped: xr.Dataset) -> Figure:
     """The map of ``mapped``: squares are inputs, discs outputs, thin dashed paths untrained.
 
-    Names stand at the right, each with a line to its model's output, where there is room for
+    Names stand at the right, each with a line to its model's output, where there is space for
     them. Raises ``AnalysisError`` where ``mapped`` has no map.
     """
     if "place" not in mapped:
         raise AnalysisError("there is no map of the layers; see why it was left out")
-    each = ways(mapped)
+    each = model_paths(mapped)
     with style():
         figure = Figure(figsize=(7.6, 6.2), layout="constrained")
         axes = figure.subplots()

@@ -20,11 +20,11 @@ from bokeh.plotting import figure as new_plot
 
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.figures.comparison.explorers import renamed
-from seelike.analysis.figures.model_map.paths import Way, axis_names, ways
+from seelike.analysis.figures.model_map.paths import Way, axis_names, model_paths
 
 _TOOLS = "pan,wheel_zoom,box_zoom,reset"
 _HEIGHT, _WIDTH = 500, 650
-# A legend with more entries would leave no room for the map: then families stand in it.
+# A legend with more entries would leave no space for the map; it then lists families.
 _ENTRIES = 24
 # Pixels of a line of the legend, and letters of which two stand in it on a telephone.
 _LINE, _LETTERS = 13, 28
@@ -47,7 +47,7 @@ def map_explorer(mapped: xr.Dataset) -> str:
     """
     if "place" not in mapped:
         raise AnalysisError("there is no map of the layers; see why it was left out")
-    each = ways(mapped)
+    each = model_paths(mapped)
     item = json_item(_plot(each, axis_names(mapped)))
     return json.dumps(renamed(item, of=["map", *(way.model for way in each)]), allow_nan=False)
 
@@ -93,7 +93,7 @@ def _plot(each: Sequence[Way], names: tuple[str, str]) -> Any:
 
 
 def _paths(each: Sequence[Way]) -> ColumnDataSource:
-    """A row a model."""
+    """Columns of the models, one row per model."""
     return ColumnDataSource(
         {
             "x": [way.x.tolist() for way in each],
@@ -107,7 +107,7 @@ def _paths(each: Sequence[Way]) -> ColumnDataSource:
 
 
 def _layers(each: Sequence[Way]) -> ColumnDataSource:
-    """A row a layer: inputs are squares, outputs large."""
+    """Columns of the layers, one row per layer: inputs are squares, outputs large."""
     rows = [(way, place, len(way.x) - 1) for way in each for place in range(len(way.x))]
     return ColumnDataSource(
         {

@@ -71,7 +71,7 @@ def model_heatmap(mapped: xr.Dataset, aggregate: str) -> Figure:
 
 
 def _draw_tree(axes: Axes, merges: np.ndarray) -> None:
-    """Leaves at the right, one a row of the heatmap."""
+    """Leaves at the right, one per row of the heatmap."""
     found = dendrogram(merges, no_plot=True)
     lines = [
         np.column_stack([heights, np.array(places) / _LEAF - 0.5])

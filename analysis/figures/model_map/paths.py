@@ -29,7 +29,7 @@ class Way:
     depth: Array
 
 
-def ways(mapped: xr.Dataset) -> list[Way]:
+def model_paths(mapped: xr.Dataset) -> list[Way]:
     """The models of a map, in the study's order, each in a colour of its own, or of its family.
 
     Each has its own while there are colours enough; an untrained baseline has its model's.
@@ -65,7 +65,7 @@ def ways(mapped: xr.Dataset) -> list[Way]:
 
 
 def family_colours(mapped: xr.Dataset) -> dict[str, str]:
-    """One colour a family, in the order of the study's models."""
+    """One colour per family, in the order of the study's models."""
     return _colours(list(dict.fromkeys(str(one) for one in mapped["family"].values)))
 
 

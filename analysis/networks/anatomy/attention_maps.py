@@ -165,7 +165,7 @@ def head_outputs(
         reason = "attends in windows" if block.windows > 1 else "has no module 'proj'"
         raise AnalysisError(
             f"attention {block.module!r} of {network.name} {reason}: the outputs of its heads "
-            f"can't be told apart by image; choose a block of a plain ViT"
+            f"cannot be separated by image; choose a block of a plain ViT"
         )
     found = taps(network, [f"{block.module}.proj:input"])
     return (

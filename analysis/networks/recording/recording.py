@@ -121,7 +121,7 @@ def _one_batch(
         )
     with hooked(network, taps, receive), torch.inference_mode(), full_precision():
         while piece is not None:
-            # One piece ahead: with the last one a batch is complete.
+            # One piece ahead: the last piece completes a batch.
             following, count = next(pieces, None), len(piece)
             network.module(network.placed(checked(piece, network)))
             piece = following

@@ -1,8 +1,8 @@
 """Exact sums by feature cross-products: few features, any number of images, linear kernel.
 
-With the images x_i and y_i of two taps centred, sum_ij k_ij l_ij = ||XᵀY||², and the k_ij that a
-group of images adds to row i are x_i · (sum of the group's x). Without a group, XᵀY loses the
-group's own. All of this is done in float64: the diagonal is taken out of ||XᵀY||² by subtraction.
+For centred images x_i and y_i of two taps, sum_ij k_ij l_ij = ||XᵀY||², and a group of images adds
+x_i · (sum of the group's x) to the sum of row i. Without a group, its own product is subtracted
+from XᵀY. All of it is float64, since the diagonal is subtracted from ||XᵀY||².
 """
 
 from collections.abc import Sequence
@@ -30,13 +30,17 @@ PARTS = 64
 
 
 def plan(of: Layout, *, memory: int = 4 * 10**9) -> Plan:
-    """The least costly plan by cross-products within ``memory`` bytes, or the smallest there is.
+    """Make the least costly plan by cross-products that fits the memory, or the smallest plan.
 
-    Taps are put into sets of q features at most. Peak in bytes: ``Layout.held_bytes``; 8 T² (G +
-    1); 8 G q² for the cross-products of two sets in G groups of images; for each worker
-    8 q² + 16 b q + 8 b p + 24 p² + 8 G p, with blocks of at most b images and at most p features
-    a tap. Multiply-adds: n P² / 2 of P features together, in float64: counted twice. Bytes read:
+    Taps are joined to sets of at most q features. Peak in bytes: ``Layout.held_bytes``; 8 T² (G +
+    1); 8 G q² for the cross-products of two sets in G groups of images; for each worker 8 q² + 16 b
+    q + 8 b p + 24 p² + 8 G p, with blocks of at most b images and at most p features per tap.
+    Multiply-adds: n P² / 2 for P features in all, counted twice since they are float64. Bytes read:
     4 n P in each of three passes before, then 4 n q for each set of each pair of sets.
+
+    Args:
+        of: Layout of taps and images.
+        memory: Bytes that may be used.
     """
     most = sum(of.features)
     parts = range(1, min(len(of.features), PARTS) + 1)
@@ -50,7 +54,7 @@ def plan(of: Layout, *, memory: int = 4 * 10**9) -> Plan:
 
 
 def _sets(features: Sequence[int], size: int) -> list[range]:
-    """Consecutive taps put together up to ``size`` features, one tap at least."""
+    """Join consecutive taps to sets of at most ``size`` features, or of one tap."""
     sets, held = [range(0, 0)], 0
     for tap, count in enumerate(features):
         if held + count > size and len(sets[-1]):
@@ -88,7 +92,7 @@ def _side(images: Images, taps: range, block: int) -> Array:
 
 
 def _spans(of: Layout, taps: range) -> dict[int, slice]:
-    """Where the features of each of ``taps`` are, one tap beside the other."""
+    """Slices of the features of each of ``taps``, one tap beside the other."""
     stops = np.cumsum([of.features[tap] for tap in taps]).tolist()
     return {
         tap: slice(stop - of.features[tap], stop) for tap, stop in zip(taps, stops, strict=True)
@@ -162,7 +166,7 @@ def _add_norms(
 
 
 def _take_diagonals_out(sums: Sums, norms: Array) -> None:
-    """Of ``norms``, over all images and without each group, what i != j add to them."""
+    """Subtract the terms i = j from ``norms``, over all images and without each group."""
     sums.products[:] = norms[0] - sums.diagonal @ sums.diagonal.T
     for group, norm in enumerate(norms[1:]):
         kept = np.delete(sums.diagonal, sums.layout.images_of_group(group), axis=1)

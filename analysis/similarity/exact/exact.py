@@ -1,10 +1,10 @@
 """CKA over all n images at once, out of core, with a jackknife interval for every cell.
 
-Two ways lead to the sums that every HSIC follows from, and the cheaper one that fits the memory
-is taken: Gram blocks (any kernel), about (P + 64 T) n² / 2 + T² n² / 4 multiply-adds for T taps
-of P features together, and feature cross-products (linear kernel), n P² / 2 in float64. To
-either's multiply-adds are added 64 for every byte read; ``gramblocks.plan`` and
-``crossproducts.plan`` state both, and the peak of memory.
+Every HSIC follows from sums over pairs of images. Two methods compute them, and the cheaper one
+that fits the memory is used: Gram blocks (any kernel), about (P + 64 T) n² / 2 + T² n² / 4
+multiply-adds for T taps with P features in all, and feature cross-products (linear kernel), n P² /
+2 in float64. A byte read counts as 64 multiply-adds; ``gram_blocks.plan`` and
+``cross_products.plan`` state cost and peak memory.
 """
 
 from collections.abc import Sequence
@@ -49,10 +49,17 @@ def plan(
     memory: int = 4 * 10**9,
     shuffles: Shuffles = NONE,
 ) -> Plan:
-    """The cheaper of the ways to the sums that serve ``kernel`` and fit ``memory`` bytes.
+    """Choose the cheapest method for the sums that fits the memory.
 
-    Sums under permutations come by Gram blocks alone. Raises ``AnalysisError`` with both numbers
-    where none fits.
+    Args:
+        of: Layout of taps and images.
+        kernel: 'linear' or 'rbf'.
+        width: Width of the RBF kernel as a multiple of the median distance between images.
+        memory: Bytes that may be used.
+        shuffles: Permutations for a null; only Gram blocks compute them.
+
+    Raises:
+        AnalysisError: No method fits; the message has both numbers.
     """
     plans = [gram_blocks.plan(of, kernel=kernel, width=width, memory=memory, shuffles=shuffles)]
     if kernel == "linear" and not shuffles.count:
@@ -68,7 +75,7 @@ def plan(
 
 
 def check_choice(estimator: str, kernel: str) -> None:
-    """``AnalysisError`` for an estimator or kernel that there is not, with the nearest one."""
+    """Raise ``AnalysisError`` for an unknown estimator or kernel, with the nearest name."""
     asked: Sequence[tuple[str, str, Sequence[str]]] = [
         ("estimator", estimator, list(ESTIMATORS)),
         ("kernel", kernel, list(KERNELS)),
@@ -79,13 +86,22 @@ def check_choice(estimator: str, kernel: str) -> None:
 
 
 def estimate(sums: Sums, *, estimator: str) -> tuple[Array, Array | None, Array | None]:
-    """CKA (T, T) over all images, and the lower and upper end of its 95 % interval.
+    """Compute CKA over all images and its 95 % interval.
 
-    The interval is the delete-a-group jackknife's (Efron & Stein 1981; for groups of unlike size
+    The interval is the delete-a-group jackknife's (Efron & Stein 1981; for groups of different size
     Busing, Meijer & van der Leeden 1999): CKA ± t(0.975, G - 1) x its standard error, cut to
-    [-1, 1]; an RBF kernel keeps its width. It is [-1, 1] for a tap that varies in one group only,
-    and None, None where there is one group. ``estimator``: 'debiased' or 'biased'. Raises
-    ``DegenerateTaps`` for taps whose own HSIC is not positive.
+    [-1, 1]; an RBF kernel keeps its width.
+
+    Args:
+        sums: Sums over pairs of images.
+        estimator: 'debiased' or 'biased'.
+
+    Returns:
+        CKA, lower and upper end, (T, T) float64 each. The interval is [-1, 1] for a tap that varies
+        in one group only, and None, None for a single group.
+
+    Raises:
+        DegenerateTaps: The own HSIC of a tap is not positive.
     """
     value = cka_from_hsic(_hsic(_terms(sums, estimator))[None])
     count = sums.layout.group_count
@@ -111,9 +127,15 @@ def estimate(sums: Sums, *, estimator: str) -> tuple[Array, Array | None, Array 
 
 
 def shuffled(sums: Sums, shuffles: Shuffles, *, estimator: str) -> Float32:
-    """CKA (R, T, T) over all images, those of the second tap in the order of each permutation.
+    """Compute CKA over all images with those of the second tap permuted.
 
-    From the ``sums`` of a plan that was made with these ``shuffles``. Own HSICs stay as they are.
+    Args:
+        sums: Sums of a plan made with these ``shuffles``.
+        shuffles: The permutations.
+        estimator: 'debiased' or 'biased'.
+
+    Returns:
+        CKA under each permutation, (R, T, T) float32.
     """
     length = np.sqrt(np.diag(_hsic(_terms(sums, estimator))))
     rows = sums.rows.sum(axis=1)

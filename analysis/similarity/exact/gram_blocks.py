@@ -1,9 +1,9 @@
 """Exact sums by Gram blocks: few images, any features, any kernel.
 
-A tile is the Grams of all taps between two sets of consecutive blocks of images, in float32, as
-one (T, images of i, images of j) array for each pair of blocks i <= j. Each array times its own
-transpose adds to the products of all pairs of taps. Every tile reads its images again, so that
-large tiles cost fewer bytes read.
+A tile holds the Gram entries of all taps between two sets of consecutive blocks of images: one
+float32 array (T, images of i, images of j) for each pair of blocks i <= j. Each array times its own
+transpose adds to the products of all pairs of taps. Every tile reads its images again, so larger
+tiles read less.
 """
 
 from collections.abc import Sequence
@@ -50,15 +50,21 @@ def plan(
     memory: int = 4 * 10**9,
     shuffles: Shuffles = NONE,
 ) -> Plan:
-    """The least costly plan by Gram blocks within ``memory`` bytes, or the smallest there is.
+    """Make the least costly plan by Gram blocks that fits the memory, or the smallest plan.
 
-    Peak in bytes: ``Layout.held_bytes``; 4 T (s b)² for a tile of s blocks a side of at most b
-    images (about half of it where one tile holds all); for each worker 4 p b (h + 2), where it
-    holds h blocks of a tap of p features and reads another; with an RBF kernel 20 (m + b)² for
-    each worker, m images for the median. Multiply-adds: (P + 64 T) n (n + b) / 2 + T² n² / 4 for
-    P features together. Bytes read: 4 n P in each of two passes before; then 4 P b for every
-    block in a tile's rows, and in its columns as often as the rows are cut in h. ``shuffles``
-    add what their methods say.
+    Peak in bytes: ``Layout.held_bytes``; 4 T (s b)² for a tile of s blocks per side of at most b
+    images (about half of it where one tile holds all); per worker 4 p b (h + 2), for h blocks of a
+    tap of p features in memory and another being read; with an RBF kernel 20 (m + b)² per worker, m
+    images for the median. Multiply-adds: (P + 64 T) n (n + b) / 2 + T² n² / 4 for P features in
+    all. Bytes read: 4 n P in each of two passes before; then 4 P b for every block in a tile's
+    rows, and in its columns once per h blocks of rows. ``Shuffles`` states what permutations add.
+
+    Args:
+        of: Layout of taps and images.
+        kernel: 'linear' or 'rbf'.
+        width: Width of the RBF kernel as a multiple of the median distance between images.
+        memory: Bytes that may be used.
+        shuffles: Permutations for a null.
     """
     count = len(of.blocks)
     of_kernel = partial(_plan, of, kernel=kernel, width=width, memory=memory, shuffles=shuffles)

@@ -1,8 +1,8 @@
 """Images in blocks, for sums over all of them out of core: layout, centring, plans, the sums.
 
-Activations come by ``read(tap, block)``: a fresh float32 array (images, features), which is
-changed in place; reading a block may hold one more copy of it meanwhile. Independent steps are
-done by ``run(steps)``, at most ``workers`` of a plan at once, results in order.
+``read(tap, block)`` gives activations as a new float32 array (images, features), which is changed
+in place; reading may hold one more copy of the block. ``run(steps)`` runs independent steps, at
+most ``workers`` at once, and gives their results in order.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,18 +31,22 @@ MULTIPLY_ADDS_A_BYTE = 64
 
 
 class Run(Protocol):
-    """Does independent steps, several at once or not, and gives their results in order."""
+    """Runs independent steps, possibly in parallel, and gives their results in order."""
 
     def __call__(self, steps: Sequence[Callable[[], Result]]) -> list[Result]:
-        """The results of ``steps``."""
+        """Run ``steps`` and return their results."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Taps and images: ``features`` of each tap, ``blocks`` (start, stop) that are read at once.
+    """Layout of taps and images.
 
-    ``groups`` has the jackknife group of each block, ``batches`` its statistical batches;
-    ``workers`` steps may run at once.
+    Attributes:
+        features: Features of each tap.
+        blocks: (start, stop) of each block of images, which is read at once.
+        groups: Jackknife group of each block.
+        batches: Statistical batches of each block.
+        workers: Most steps that run at once.
     """
 
     features: tuple[int, ...]
@@ -53,7 +57,7 @@ class Layout:
 
     @property
     def images(self) -> int:
-        """How many images there are."""
+        """Number of images."""
         return self.blocks[-1][1]
 
     @property
@@ -63,7 +67,7 @@ class Layout:
 
     @property
     def group_count(self) -> int:
-        """How many jackknife groups there are."""
+        """Number of jackknife groups."""
         return self.groups[-1] + 1
 
     def images_of(self, block: int) -> slice:
@@ -97,9 +101,14 @@ class Layout:
 
 
 def layout(bounds: Sequence[Bounds], features: Sequence[int], *, workers: int) -> Layout:
-    """Statistical batches ``bounds`` joined to blocks, and to at most 16 groups of like size.
+    """Join statistical batches to blocks, and blocks to at most 16 groups of similar size.
 
-    Groups are unions of blocks, blocks of batches; a block of several has at most 256 images.
+    A block of several batches has at most 256 images.
+
+    Args:
+        bounds: (start, stop) of every batch.
+        features: Features of each tap.
+        workers: Most steps that run at once.
     """
     images, count = bounds[-1][1], min(GROUPS, len(bounds))
     middles = np.array([(start + stop) / 2 for start, stop in bounds])
@@ -126,11 +135,14 @@ def layout(bounds: Sequence[Bounds], features: Sequence[int], *, workers: int) -
 class Sums:
     """Sums over pairs of images of the kernels of all taps, from which every HSIC follows.
 
-    ``diagonal`` (T, n) has k_ii; ``rows`` (T, G, n) the sum of k_ij over the j != i of a group;
-    ``products`` (T, T) the sum of k_ij l_ij over all i != j; ``lost`` (G, T, T) the part of it
-    with i or j in a group. All float64. ``shuffled`` (R, T, T) float32 are the products with the
-    images of the second tap in another order, if any were asked for. A kernel may differ by
-    a_i + a_j from what it stands for: centring and U-centring take that out.
+    A kernel may be off by a_i + a_j, which centring and U-centring remove.
+
+    Attributes:
+        diagonal: k_ii, (T, n) float64.
+        rows: Sum of k_ij over the j != i of a group, (T, G, n) float64.
+        products: Sum of k_ij l_ij over all i != j, (T, T) float64.
+        lost: Part of ``products`` with i or j in a group, (G, T, T) float64.
+        shuffled: Products with the images of the second tap permuted, (R, T, T) float32.
     """
 
     layout: Layout
@@ -143,7 +155,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class Plan:
-    """One way of computing ``Sums``: its stated peak of memory, its cost, and ``sums`` itself."""
+    """A way to compute ``Sums``, with its peak memory and its cost."""
 
     way: str
     peak: int
@@ -159,7 +171,7 @@ class Plan:
 
 
 def cheapest_plan(plans: Sequence[Plan], *, memory: int) -> Plan:
-    """The plan of least cost within ``memory`` bytes, or the one of least peak if none is."""
+    """Choose the cheapest plan within ``memory`` bytes, or the one of least peak if none fits."""
     fitting = [plan for plan in plans if plan.peak <= memory]
     if not fitting:
         return min(plans, key=lambda plan: plan.peak)
@@ -168,17 +180,17 @@ def cheapest_plan(plans: Sequence[Plan], *, memory: int) -> Plan:
 
 @dataclass(frozen=True)
 class Centre:
-    """The mean image (features,) of one tap over all images, and a power of two as its scale.
+    """Mean (features,) of one tap over all images, and a power of two as scale.
 
-    Rounded to float32, the mean shifts all images alike, which changes no estimator; it leaves
-    exact zeros of features that are constant.
+    The mean is rounded to float32. The rounding shifts all images alike, which changes no
+    estimator, and constant features become exact zeros.
     """
 
     scale: np.float32
     mean: Float32
 
     def take_out(self, x: Float32) -> Float32:
-        """``x`` (images, features), scaled and centred in its own place."""
+        """Scale and centre ``x`` (images, features) in place."""
         x *= self.scale
         x -= self.mean
         return x
@@ -186,7 +198,7 @@ class Centre:
 
 @dataclass(frozen=True)
 class Images:
-    """The images of all taps, read by block and centred over all of them."""
+    """Images of all taps, read by block and centred over all images."""
 
     read: Read
     layout: Layout
@@ -204,7 +216,7 @@ class Images:
         return lengths
 
     def check_varying(self, energies: Array) -> None:
-        """``DegenerateTaps`` for taps whose centred ``energies`` (T, n) are rounding."""
+        """Raise ``DegenerateTaps`` for taps whose centred ``energies`` (T, n) are rounding."""
         means = [np.square(one.mean, dtype=np.float64).sum() for one in self.centres]
         centred = energies.sum(axis=1)
         raw = centred + energies.shape[1] * np.array(means)
@@ -214,7 +226,7 @@ class Images:
 
 
 def centred_images(read: Read, run: Run, of: Layout) -> Images:
-    """The images of all taps; reads everything once, for means, which are summed in float64."""
+    """Prepare the images of all taps; reads everything once to compute the means in float64."""
     steps = [partial(_centre, read, of, tap) for tap in range(len(of.features))]
     return Images(read, of, run(steps))
 

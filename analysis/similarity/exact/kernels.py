@@ -14,15 +14,15 @@ class Kernel(Protocol):
     diagonal: Array
 
     def apply(self, products: Float32, tap: int, rows: slice, columns: slice) -> None:
-        """Change ``products`` between the images ``rows`` and ``columns`` in their place."""
+        """Change ``products`` between the images ``rows`` and ``columns`` in place."""
 
 
 class Linear:
-    """The linear kernel, U-centred as it comes; ``energies`` (T, n) are its diagonal.
+    """Linear kernel, U-centred at once; ``energies`` (T, n) are its diagonal.
 
     Centred over all images, an image's products with the others sum to minus its energy, so
     that U-centring (Székely & Rizzo 2014) adds (e_i + e_j) / (n - 2) - sum e / ((n - 1) (n - 2)).
-    No estimator changes by that, and digits survive where an image is far from the others.
+    This changes no estimator, and keeps precision where an image is far from the others.
     """
 
     def __init__(self, energies: Array) -> None:
@@ -33,7 +33,7 @@ class Linear:
         self.shift = shift.astype(np.float32)
 
     def apply(self, products: Float32, tap: int, rows: slice, columns: slice) -> None:
-        """Inner products become U-centred ones."""
+        """Turn inner products into U-centred ones."""
         products += self.shift[tap, rows, None]
         products += self.shift[tap, columns]
 
@@ -46,7 +46,7 @@ class Distances:
         self.diagonal = np.zeros(energies.shape)
 
     def apply(self, products: Float32, tap: int, rows: slice, columns: slice) -> None:
-        """Inner products become squared distances."""
+        """Turn inner products into squared distances."""
         products *= np.float32(-2)
         products += self.energies[tap, rows, None]
         products += self.energies[tap, columns]
@@ -54,9 +54,9 @@ class Distances:
 
 
 class Gaussian:
-    """exp(-rate d²) less ``level``, about its mean, which spares digits; both (T,).
+    """Kernel exp(-rate d²) less ``level``, close to its mean, for precision; both (T,).
 
-    Taking a constant from all entries, the diagonal's too, changes no estimator.
+    Subtracting a constant from all entries, the diagonal included, changes no estimator.
     """
 
     def __init__(self, distances: Distances, rate: Array, level: Array) -> None:
@@ -66,7 +66,7 @@ class Gaussian:
         self.diagonal = np.broadcast_to(constant, distances.diagonal.shape)
 
     def apply(self, products: Float32, tap: int, rows: slice, columns: slice) -> None:
-        """Inner products become entries of the RBF kernel."""
+        """Turn inner products into entries of the RBF kernel."""
         self.distances.apply(products, tap, rows, columns)
         products *= -self.rate[tap]
         np.exp(products, out=products)

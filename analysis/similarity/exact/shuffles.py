@@ -1,7 +1,8 @@
 """Exact sums under permutations of the images of one side, tile by tile.
 
-Images are shuffled within their blocks: a tile of the shuffled Gram is then made of the same
-tile, so that no Gram has to be whole. Under the null all orders are equally likely, these too.
+Images are permuted within their blocks, so that a tile of the permuted Gram matrix is a permutation
+of the same tile, and no Gram matrix has to be in memory. Under the null all orders are equally
+likely, these included.
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ MULTIPLY_ADDS_A_GATHER = 16
 
 @dataclass(frozen=True)
 class Shuffles:
-    """``count`` permutations of all images, each within the blocks of a layout."""
+    """Permutations (``count``) of all images, each within the blocks of a layout."""
 
     count: int = 0
     seed: int = 0
@@ -55,9 +56,17 @@ class Shuffles:
 def add_shuffled(
     total: Float32, cells: Cells, of: Layout, shuffles: Shuffles, numbers: range
 ) -> None:
-    """Add to ``total`` (R, T, T) what a tile's ``cells`` give under the permutations ``numbers``.
+    """Add a tile's part of the products under permutations.
 
-    The sum of k_ij l_{pi i, pi j} over all i != j, the k of the first tap and the l of the second.
+    The product is the sum of k_ij l_{pi i, pi j} over all i != j, k of the first tap, l of the
+    second.
+
+    Args:
+        total: Added to, (R, T, T).
+        cells: Kernel entries of the tile.
+        of: Layout of taps and images.
+        shuffles: The permutations.
+        numbers: Numbers of the permutations.
     """
     for (i, j), cell in cells.items():
         entries = cell.reshape(len(cell), -1)
@@ -69,6 +78,6 @@ def add_shuffled(
 
 
 def _places(of: Layout, shuffles: Shuffles, number: int, i: int, j: int) -> Places:
-    """Where the entries of the shuffled cell (i, j) stood in the cell."""
+    """Places in the cell of the entries of the permuted cell (i, j)."""
     rows, columns = (shuffles.of_block(of, number, block) for block in (i, j))
     return np.asarray((rows[:, None] * len(columns) + columns).reshape(-1), np.intp)

@@ -1,6 +1,6 @@
-"""A tile of the Grams of all taps: its cells, and how they are filled.
+"""Tiles of the Gram matrices of all taps.
 
-A cell is one (T, images of i, images of j) array of kernel entries for the blocks i <= j.
+A tile consists of cells: arrays (T, images of i, images of j) of kernel entries for blocks i <= j.
 """
 
 import numpy as np
@@ -12,18 +12,18 @@ Cells = dict[tuple[int, int], Float32]
 
 
 def panels(rows: range, size: int) -> list[range]:
-    """``rows`` cut into the blocks that are held at once."""
+    """Cut ``rows`` into panels of ``size`` blocks, each in memory at once."""
     return [range(i, min(i + size, rows.stop)) for i in range(rows.start, rows.stop, size)]
 
 
 def cell_count(of: Layout, rows: range, columns: range) -> int:
-    """Kernel entries of one tap in a tile."""
+    """Count the kernel entries of one tap in a tile."""
     sizes = [stop - start for start, stop in of.blocks]
     return sum(sizes[i] * sizes[j] for i in rows for j in columns if i <= j)
 
 
 def cells_of(of: Layout, rows: range, columns: range, buffer: Float32, taps: int) -> Cells:
-    """The arrays (T, images of i, images of j) of a tile, one after the other in ``buffer``."""
+    """Make the arrays (T, images of i, images of j) of a tile as views of ``buffer``."""
     sizes, start, cells = [stop - begin for begin, stop in of.blocks], 0, {}
     for i, j in ((i, j) for i in rows for j in columns if i <= j):
         stop = start + taps * sizes[i] * sizes[j]
@@ -35,7 +35,7 @@ def cells_of(of: Layout, rows: range, columns: range, buffer: Float32, taps: int
 def fill(
     images: Images, kernel: Kernel, cells: Cells, tap: int, panel: range, columns: range
 ) -> None:
-    """Kernel entries of ``tap`` between the blocks ``panel`` and ``columns`` into its cells."""
+    """Fill the cells of ``tap`` between the blocks ``panel`` and ``columns`` with entries."""
     held = {i: images.block(tap, i) for i in panel}
     for j in columns:
         if j >= panel.start:

@@ -22,11 +22,17 @@ CKA = PairMeasure(
 
 
 def rbf(width: float = RBF_WIDTH) -> PairMeasure:
-    """CKA with the kernel exp(-d² / (2 s²)), s = ``width`` x the median distance of the batch.
+    """Make CKA with the kernel exp(-d² / (2 s²)), s = ``width`` x the median distance of the batch.
 
     Kornblith et al. (2019), section 3, with the unbiased HSIC. Invariant to orthogonal maps,
-    isotropic scale and shift. Raises ``AnalysisError`` for a width that is not above zero; its
-    ``vector`` raises ``Undefined`` where the median distance is zero, though the tap varies.
+    isotropic scale and shift. ``vector`` raises ``Undefined`` where the median distance is zero
+    although the tap varies.
+
+    Args:
+        width: Width of the kernel as a multiple of the median distance.
+
+    Raises:
+        AnalysisError: ``width`` is not above zero.
     """
     _check_width(width)
     return PairMeasure(
@@ -41,9 +47,15 @@ def rbf(width: float = RBF_WIDTH) -> PairMeasure:
 
 
 def exact(estimator: str, kernel: str, *, width: float = RBF_WIDTH) -> ExactMeasure:
-    """CKA over all images at once, out of core: 'debiased' or 'biased', 'linear' or 'rbf'.
+    """Make CKA over all images at once, out of core.
 
-    Raises ``AnalysisError`` for a width that is not above zero.
+    Args:
+        estimator: 'debiased' or 'biased'.
+        kernel: 'linear' or 'rbf'.
+        width: Width of the RBF kernel as a multiple of the median distance.
+
+    Raises:
+        AnalysisError: ``width`` is not above zero.
     """
     _check_width(width)
     suffix = "exact" if estimator == "debiased" else estimator

@@ -1,4 +1,4 @@
-"""CKA without what two taps share only because both see the same images."""
+"""Deconfounded CKA: similarity beyond that of the images themselves."""
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ RESIDUAL_ROUNDING = 0.1
 
 
 class Confounded(AnalysisError):
-    """Taps of which the confounder explains everything: ``indices``."""
+    """Taps (``indices``) that the confounder explains completely."""
 
     def __init__(self, indices: list[int]) -> None:
         super().__init__(
@@ -31,21 +31,28 @@ class Confounded(AnalysisError):
 
 
 def deconfounded(parts: npt.ArrayLike) -> Array:
-    """HSICs of every batch (batches, T, T) float64, with the confounder regressed out.
+    """Compute HSICs of every batch with the confounder regressed out.
 
-    ``parts`` (batches, T + 1, T + 1) are inner products of signatures, batch by batch; the last
-    row and column are the confounder's, the images' own pixels. Each tap's signature, all
-    batches joined, is replaced by its residual from the confounder's: with H the sum of
-    ``parts`` and 0 the confounder, βᵢ = Hᵢ₀ / H₀₀ and batch b gives
-    hᵢⱼ - βᵢ h₀ⱼ - βⱼ hᵢ₀ + βᵢ βⱼ h₀₀, which sums to Hᵢⱼ - Hᵢ₀ Hⱼ₀ / H₀₀. ``cka_from_hsic`` of it
-    is therefore the cosine of residuals: the partial distance correlation of Székely & Rizzo
-    (2014) in U-centred space, to the purpose of the deconfounded CKA of Cui et
-    al. (2022). Theirs regresses biased Grams and may then cut negative eigenvalues; here none
-    are cut. Resampling the result's batches holds β fixed.
+    Each tap's signature, all batches joined, is replaced by its residual from the confounder's:
+    with H the sum of ``parts`` and 0 the confounder, βᵢ = Hᵢ₀ / H₀₀, and batch b gives hᵢⱼ - βᵢ h₀ⱼ
+    - βⱼ hᵢ₀ + βᵢ βⱼ h₀₀, which sums to Hᵢⱼ - Hᵢ₀ Hⱼ₀ / H₀₀. ``cka_from_hsic`` of the result is the
+    cosine of residuals: the partial distance correlation of Székely & Rizzo (2014) in U-centred
+    space. It serves the purpose of the deconfounded CKA of Cui et al. (2022), which regresses
+    biased Gram matrices and may cut negative eigenvalues; here none are cut. Resampling the batches
+    of the result keeps β fixed.
 
-    Raises ``AnalysisError`` for parts that are not finite or not of that shape and for a
-    confounder that does not vary, ``DegenerateTaps`` for constant taps, ``Confounded`` for taps
-    that are explained wholly.
+    Args:
+        parts: Inner products of signatures, (batches, T + 1, T + 1); the last row and column are
+            the confounder's, the images' own pixels.
+
+    Returns:
+        HSICs, (batches, T, T) float64.
+
+    Raises:
+        AnalysisError: ``parts`` are not finite or of another shape, or the confounder does not
+            vary.
+        DegenerateTaps: A tap is constant.
+        Confounded: The confounder explains a tap completely.
     """
     hsic = np.asarray(parts, np.float64)
     if hsic.ndim != 3 or hsic.shape[1] != hsic.shape[2] or hsic.shape[1] < 2 or not len(hsic):
@@ -68,9 +75,16 @@ def _residual(batch: Array, share: Array) -> Array:
 
 
 def regression(total: Array) -> tuple[Array, Array]:
-    """βᵢ (T,) and the share of each tap's own HSIC that the confounder leaves (T,).
+    """Regress taps on the confounder.
 
-    ``total`` (T + 1, T + 1) are HSICs, the confounder's last. Raises as ``deconfounded``.
+    Args:
+        total: HSICs over all batches, the confounder's last, (T + 1, T + 1).
+
+    Returns:
+        Slopes βᵢ, (T,), and the share of each tap's own HSIC that the confounder leaves, (T,).
+
+    Raises:
+        AnalysisError: As for ``deconfounded``.
     """
     own, confounder = np.diag(total)[:-1], total[-1, -1]
     if confounder <= 0:

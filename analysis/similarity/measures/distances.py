@@ -1,4 +1,4 @@
-"""Distances between images by the angle of their features, with the rounding they carry."""
+"""Distances between images by the angle of their features, with their rounding error."""
 
 from typing import NamedTuple
 
@@ -16,9 +16,9 @@ SMALLEST = 2.0**-100
 
 
 class Distances(NamedTuple):
-    """1 - cosine of every two images (n, n), and the difference below which two are equal.
+    """Distances 1 - cosine of every two images, (n, n), and their rounding error, (n, n).
 
-    Both are zero everywhere where the images don't differ.
+    Both are zero everywhere where the images do not differ.
     """
 
     values: Array
@@ -26,10 +26,14 @@ class Distances(NamedTuple):
 
 
 def cosine_distances(x: npt.ArrayLike) -> Distances:
-    """1 - cosine of the features of every two images of ``x`` (n, ...), uncentred.
+    """Compute 1 - cosine of the uncentred features of every two images.
 
-    Raises as ``flattened``, and ``Undefined`` for an image that is zero at all features or for
-    a single feature.
+    Args:
+        x: Activations, (n, ...).
+
+    Raises:
+        Undefined: An image is zero at all features, or there is a single feature.
+        AnalysisError: As for ``flatten``.
     """
     flat = flatten(x)
     if flat.shape[1] < 2:
@@ -50,10 +54,15 @@ def cosine_distances(x: npt.ArrayLike) -> Distances:
 
 
 def correlation_distances(x: npt.ArrayLike) -> Distances:
-    """1 - Pearson correlation over the features of every two images of ``x`` (n, ...).
+    """Compute 1 - Pearson correlation over the features of every two images.
 
-    Raises as ``flattened``, and ``Undefined`` for an image whose features are all equal or for
-    fewer than 3 features, whose correlations can only be 1 and -1.
+    Args:
+        x: Activations, (n, ...).
+
+    Raises:
+        Undefined: The features of an image are all equal, or there are fewer than 3 features, whose
+            correlations can only be 1 and -1.
+        AnalysisError: As for ``flatten``.
     """
     flat = flatten(x)
     if flat.shape[1] < 3:

@@ -1,4 +1,4 @@
-"""Activations as measures in float64 need them: checked, by blocks, and in the dual."""
+"""Activations as measures in float64 read them: checked, in blocks, and as a Gram matrix."""
 
 from collections.abc import Iterator
 
@@ -16,10 +16,17 @@ HELD = 2**22
 
 
 def flatten(x: npt.ArrayLike) -> Features:
-    """``x`` (n, ...) as (n, p), float64 where ``x`` is, float32 otherwise.
+    """Flatten and check activations.
 
-    Raises ``NonFinite`` for NaN and infinity, ``AnalysisError`` for fewer than 4 images or no
-    features.
+    Args:
+        x: Activations, (n, ...).
+
+    Returns:
+        Activations, (n, p), float64 where ``x`` is, float32 otherwise.
+
+    Raises:
+        NonFinite: An activation is NaN or infinite.
+        AnalysisError: There are fewer than 4 images, or no features.
     """
     array = np.asarray(x)
     if array.ndim < 2 or array.shape[0] < 4 or array.size == 0:
@@ -35,9 +42,15 @@ def flatten(x: npt.ArrayLike) -> Features:
 
 
 def blocks(flat: Features) -> Iterator[Array]:
-    """``flat`` (n, p) by blocks of features, each a float64 array of its own.
+    """Cut activations into float64 blocks of features.
 
-    All are scaled by one power of two, which is exact, so that no square leaves float64.
+    All are scaled by one power of two, which is exact, so that no square overflows float64.
+
+    Args:
+        flat: Activations, (n, p).
+
+    Yields:
+        Features of one block, (n, features) float64.
     """
     exponent = int(np.frexp(_largest(flat))[1])
     features = max(1, HELD // len(flat))
@@ -47,10 +60,20 @@ def blocks(flat: Features) -> Iterator[Array]:
 
 
 def dual_gram(x: npt.ArrayLike) -> Array:
-    """The Gram matrix (n, n) of ``x`` (n, ...), centred over n, in float64, up to its scale.
+    """Compute the Gram matrix of centred activations in float64, up to its scale.
 
-    For measures that don't depend on the scale and read small eigenvalues, which the float32
-    product of ``gram`` does not hold. Raises as ``flattened``, and ``Constant``.
+    It serves measures that do not depend on the scale and read small eigenvalues, which the float32
+    product of ``gram`` loses.
+
+    Args:
+        x: Activations, (n, ...).
+
+    Returns:
+        Gram matrix, (n, n) float64.
+
+    Raises:
+        Constant: The activations are the same for all images.
+        AnalysisError: As for ``flatten``.
     """
     flat = flatten(x)
     total = np.zeros((len(flat), len(flat)))

@@ -1,4 +1,4 @@
-"""What a similarity measure is, and the errors of activations that it is not defined on."""
+"""Types of similarity measures, and errors of activations for which they are not defined."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,13 +13,18 @@ from seelike.analysis.similarity.image_pairs import TRIANGLE, Order, Pairs
 
 @dataclass(frozen=True)
 class PairMeasure:
-    """A measure in which two taps are as alike as two vectors over pairs of images: their cosine.
+    """Measure that is the cosine of two vectors over pairs of images.
 
-    ``vector``: activations (n, ...) to (m,) float64, m fixed by n; all zeros for a tap that does
-    not vary over the images. ``weighted``: batches are joined by their vectors' lengths, a ratio
-    of sums (CKA); otherwise every batch counts alike, a mean of cosines. ``pairs``: those of
-    images that the m numbers belong to. ``undefined``: where ``vector`` raises ``Undefined``,
-    and the remedy, for reports on taps that are left out.
+    Attributes:
+        name: Name in a study.
+        title: Name in figures.
+        source: The paper.
+        vector: Maps activations (n, ...) to (m,) float64, m fixed by n; zeros for a tap that does
+            not vary over the images.
+        weighted: Whether batches are weighted by their vectors' lengths, a ratio of sums (CKA);
+            otherwise every batch has the same weight, a mean of cosines.
+        pairs: Pairs of images of the m numbers.
+        undefined: Where ``vector`` raises ``Undefined``, and the remedy, for reports.
     """
 
     name: str
@@ -35,14 +40,20 @@ class PairMeasure:
 
 @dataclass(frozen=True)
 class FitMeasure:
-    """A measure that fits one tap to another: heavy once a tap, light once a pair.
+    """Measure that fits one tap to another: costly once per tap, cheap once per pair.
 
-    ``prepare``: activations (n, ...) to what ``compare`` needs of them, O(n²) numbers however
-    many the features. ``compare``: what was prepared of two taps on the same images to a
-    number, 1 is alike, in O(n³) at most. ``symmetric``: their order does not matter; otherwise
-    the second is fitted by the first. ``permute``: what was prepared of ``x`` and an order (n,)
-    to what ``compare`` takes as its second of ``x[order]``. ``quick``: ``compare`` to seven
-    digits, where that is faster, for the many comparisons of a permutation null.
+    Attributes:
+        name: Name in a study.
+        title: Name in figures.
+        source: The paper.
+        prepare: Maps activations (n, ...) to the input of ``compare``, O(n²) numbers whatever the
+            number of features.
+        compare: Maps two prepared taps on the same images to a number, 1 for the same, in O(n³).
+        symmetric: Whether the order of taps does not matter; otherwise the second is fitted by the
+            first.
+        permute: Maps a prepared ``x`` and an order (n,) to the second input of ``compare`` for
+            ``x[order]``.
+        quick: ``compare`` to seven digits, where that is faster, for permutation tests.
     """
 
     name: str
@@ -72,7 +83,7 @@ class ExactMeasure:
 
 @dataclass(frozen=True)
 class ResidualMeasure:
-    """CKA of what is left of the signatures when a confounder is taken out of them."""
+    """CKA of the residuals of signatures after regression on a confounder."""
 
     name: str
     title: str
@@ -85,7 +96,7 @@ Measure = PairMeasure | FitMeasure | ExactMeasure | ResidualMeasure
 
 
 class Undefined(AnalysisError):
-    """A measure is not defined on these activations; the message names why, and the remedy."""
+    """A measure is not defined for these activations; the message has the reason and the remedy."""
 
 
 class TooFewImages(Undefined):
@@ -93,7 +104,7 @@ class TooFewImages(Undefined):
 
 
 class Constant(Undefined):
-    """Activations that do not vary over the images, on which no measure is defined."""
+    """Activations that do not vary over the images, for which no measure is defined."""
 
     def __init__(self, images: int) -> None:
         super().__init__(

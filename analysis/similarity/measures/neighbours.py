@@ -15,12 +15,17 @@ NEIGHBOURS = 10
 
 
 def mutual_knn(neighbours: int = NEIGHBOURS) -> PairMeasure:
-    """The share of the ``neighbours`` nearest images that two taps have in common.
+    """Make mutual nearest neighbours: the share of nearest images that two taps have in common.
 
     Mean over the images of |kNN_x(i) ∩ kNN_y(i)| / k, neighbours by the cosine of the uncentred
     features, an image not its own neighbour (Huh et al. 2024, and their code). Independent taps
-    give k / (n - 1). Invariant to orthogonal maps and to scale, even one per image; not to
-    shift. Raises ``AnalysisError`` for fewer than 1 neighbour.
+    give k / (n - 1). Invariant to orthogonal maps and to scale, even one per image; not to shift.
+
+    Args:
+        neighbours: Number of neighbours k.
+
+    Raises:
+        AnalysisError: ``neighbours`` is below 1.
     """
     if neighbours < 1:
         raise AnalysisError(f"{neighbours} neighbours, expected 1 or more")
@@ -38,17 +43,26 @@ def mutual_knn(neighbours: int = NEIGHBOURS) -> PairMeasure:
 
 
 def neighbour_graph(x: npt.ArrayLike, *, neighbours: int = NEIGHBOURS) -> Array:
-    """The vector of mutual k-NN: row by row who is a neighbour of whom (n²,), of unit length.
+    """Compute the vector of mutual nearest neighbours.
 
-    Raises as ``cosine_distances``, ``TooFewImages`` for images too few to choose neighbours
-    from, and ``Undefined`` where the last neighbour of an image and the next are equally near.
+    Args:
+        x: Activations, (n, ...).
+        neighbours: Number of neighbours k.
+
+    Returns:
+        The adjacency matrix of nearest neighbours, row by row, of unit length, (n²,) float64.
+
+    Raises:
+        TooFewImages: There are too few images to choose neighbours from.
+        Undefined: The last neighbour of an image and the next are equally near.
+        AnalysisError: As for ``cosine_distances``.
     """
     distances, rounding = cosine_distances(x)
     n = len(distances)
     if n < neighbours + 2:
         raise TooFewImages(
             f"{n} images: the {neighbours} nearest neighbours of an image would be all others, "
-            f"and every two taps alike; take at least {neighbours + 2} images a batch"
+            f"and every two taps alike; take at least {neighbours + 2} images per batch"
         )
     graph = np.zeros((n, n))
     if not distances.any():

@@ -3,12 +3,12 @@
 from seelike.analysis.errors import AnalysisError, suggest
 from seelike.analysis.similarity.cka import RBF_WIDTH
 from seelike.analysis.similarity.measures.alignment import CKA, exact, rbf
-from seelike.analysis.similarity.measures.canonical import pwcca, svcca
 from seelike.analysis.similarity.measures.deconfounded import DECONFOUNDED
+from seelike.analysis.similarity.measures.fits.canonical import pwcca, svcca
+from seelike.analysis.similarity.measures.fits.predictivity import PREDICTIVITY
+from seelike.analysis.similarity.measures.fits.procrustes import PROCRUSTES
 from seelike.analysis.similarity.measures.measure import Measure, PairMeasure
 from seelike.analysis.similarity.measures.neighbours import mutual_knn
-from seelike.analysis.similarity.measures.predictivity import PREDICTIVITY
-from seelike.analysis.similarity.measures.procrustes import PROCRUSTES
 from seelike.analysis.similarity.measures.rsa import RSA
 
 MEASURES: dict[str, Measure] = {
@@ -32,9 +32,14 @@ MEASURES: dict[str, Measure] = {
 
 
 def measure(name: str) -> Measure:
-    """The measure called ``name``; ``cka_rbf:0.2`` and its kin set the kernel's width.
+    """Find a measure by name.
 
-    ``AnalysisError`` with the nearest name for an unknown one, and for a width that is none.
+    Args:
+        name: A key of ``MEASURES``; RBF kernels take a width after a colon, as in ``cka_rbf:0.2``.
+
+    Raises:
+        AnalysisError: The name is unknown (the message has the nearest one), or the width is no
+            width.
     """
     known, colon, setting = name.partition(":")
     if known not in MEASURES:
@@ -47,7 +52,7 @@ def measure(name: str) -> Measure:
 
 
 def pair_measure(name: str) -> PairMeasure:
-    """The measure called ``name``, one of those that sign; others are a ``TypeError``."""
+    """Find a ``PairMeasure`` by name; ``TypeError`` for another kind of measure."""
     found = measure(name)
     if not isinstance(found, PairMeasure):
         raise TypeError(f"{name} compares no vectors over pairs of images")

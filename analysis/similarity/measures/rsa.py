@@ -9,14 +9,23 @@ from seelike.analysis.similarity.measures.measure import PairMeasure, Undefined
 
 
 def ranked_dissimilarities(x: npt.ArrayLike) -> Array:
-    """The vector of RSA: centred midranks of the dissimilarities, of unit length.
+    """Compute the vector of RSA: centred midranks of the dissimilarities, of unit length.
 
-    The dissimilarity of two images is 1 - Pearson correlation over the features of ``x``
-    (n, ...); inner products of two such vectors are Spearman's rho, ties included
-    (Kriegeskorte, Mur & Bandettini 2008). Dissimilarities that differ by less than their
-    rounding are tied. Invariant to scale, to a number added to all features of an image and to
-    the order of the features; not to rotation, nor to a shift that differs between features.
-    Raises as ``correlation_distances``, and ``Undefined`` where all images are equally unlike.
+    The dissimilarity of two images is 1 - Pearson correlation over the features; inner products of
+    two such vectors are Spearman's rho, ties included (Kriegeskorte, Mur & Bandettini 2008).
+    Dissimilarities that differ by less than their rounding error are tied. Invariant to scale, to a
+    number added to all features of an image and to the order of the features; not to rotation, nor
+    to a shift that differs between features.
+
+    Args:
+        x: Activations, (n, ...).
+
+    Returns:
+        The vector, (n (n - 1) / 2,) float64.
+
+    Raises:
+        Undefined: All dissimilarities are equal.
+        AnalysisError: As for ``correlation_distances``.
     """
     distances, rounding = correlation_distances(x)
     n = len(distances)
@@ -34,7 +43,15 @@ def ranked_dissimilarities(x: npt.ArrayLike) -> Array:
 
 
 def midranks(values: Array, *, rounding: Array) -> Array:
-    """Ranks (m,) from 0, the mean rank for ties; neighbours nearer than ``rounding`` are tied."""
+    """Rank values from 0.
+
+    Args:
+        values: Values, (m,).
+        rounding: Difference below which two neighbours are tied, (m,).
+
+    Returns:
+        Ranks, (m,) float64; the mean rank for ties.
+    """
     order = np.argsort(values, kind="stable")
     gaps = np.diff(values[order])
     apart = gaps > np.maximum(rounding[order][1:], rounding[order][:-1])

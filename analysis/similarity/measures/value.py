@@ -20,12 +20,12 @@ def similarity(x: npt.ArrayLike, y: npt.ArrayLike, *, measure: str | Measure = "
 
     Args:
         x: Activations of one layer, (n, ...).
-        y: Those of the other on the same images in the same order, (n, ...). Where a measure is
-            not symmetric, ``y`` is fitted by ``x``.
+        y: Activations of the other on the same images in the same order, (n, ...). Where a measure
+            is not symmetric, ``y`` is fitted by ``x``.
         measure: A name of ``MEASURES``, or a measure with other settings such as ``rbf(0.2)``.
 
     Returns:
-        The similarity; 1 is alike.
+        The similarity, 1 for the same representation.
 
     Raises:
         AnalysisError: The measure is unknown, or ``x`` and ``y`` have different n.

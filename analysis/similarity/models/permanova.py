@@ -90,7 +90,7 @@ def permanova(
     total = squared.sum() / 2 / len(levels)
     within = float(_within(squared, numbered[None])[0])
     exact = assignment_count(levels) <= permutations
-    each = _all(numbered) if exact else _drawn(numbered, permutations, seed)
+    each = _all(numbered) if exact else _random_permutations(numbered, permutations, seed)
     # F falls as SS_W grows, so one is as large where the other is as small.
     as_large = sum(
         int((_within(squared, some) <= within + _EQUAL * total).sum()) for some in _stacked(each)
@@ -111,7 +111,7 @@ def permanova(
 
 
 def untestable_reason(levels: Sequence[str]) -> str:
-    """Why a factor of these ``levels`` can't be tested; empty where it can."""
+    """Reason why a factor with these ``levels`` cannot be tested; empty where it can."""
     sizes = Counter(levels)
     if len(levels) < FEWEST:
         return f"{len(levels)} models, expected {FEWEST} or more"
@@ -166,7 +166,7 @@ def _all(numbered: npt.NDArray[np.integer]) -> Iterator[npt.NDArray[np.integer]]
         yield np.array([found[place] for place in range(len(numbered))])
 
 
-def _drawn(
+def _random_permutations(
     numbered: npt.NDArray[np.integer], count: int, seed: int
 ) -> Iterator[npt.NDArray[np.integer]]:
     generator = np.random.default_rng(seed)

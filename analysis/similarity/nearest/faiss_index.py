@@ -1,8 +1,8 @@
-"""An index of sketches: near ones among 10^5 to 10^6 without looking at all of them.
+"""Index of sketches: approximate nearest neighbours among 10^5 to 10^6 of them.
 
-Sketches are sorted into lists by the nearest of some centres (k-means), each number in a byte
-(inverted file with scalar quantiser: Johnson, Douze & Jégou 2021, the library FAISS); a query looks
-into the lists of the nearest centres. What it finds is to be compared again by the sketches.
+An inverted file with a scalar quantiser of one byte per number (Johnson, Douze & Jégou 2021,
+FAISS): sketches are sorted into lists by the nearest centre of k-means, and a query searches the
+lists of the nearest centres. Compare the candidates again by the sketches themselves.
 """
 
 from collections.abc import Callable, Iterable
@@ -29,22 +29,28 @@ NumberedSketches = tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Index:
-    """An index that was made or opened; ``faiss`` is its own object."""
+    """An index; ``faiss`` is the object of FAISS."""
 
     faiss: Any
 
     def content(self) -> npt.NDArray[np.uint8]:
-        """Its bytes, from which ``opened`` makes it again."""
-        return np.asarray(_library().serialize_index(self.faiss))
+        """Bytes (n,) uint8 of the index, for ``load_index``."""
+        return np.asarray(_import_faiss().serialize_index(self.faiss))
 
     def nearest(self, query: npt.ArrayLike, *, count: int) -> npt.NDArray[np.int64]:
-        """Numbers of about the ``count`` sketches nearest to ``query`` (d,), nearest first.
+        """Find about ``count`` nearest sketches.
 
-        Fewer where the lists that were looked into hold fewer.
+        Args:
+            query: Sketch of the layer, (d,).
+            count: Most neighbours.
+
+        Returns:
+            Numbers of the sketches, nearest first, (at most count,) int64; fewer where the searched
+            lists hold fewer.
         """
         lists = int(self.faiss.nlist)
         probes = min(lists, max(FEWEST, round(lists * PROBED_SHARE)))
-        asked = _library().SearchParametersIVF(nprobe=probes)
+        asked = _import_faiss().SearchParametersIVF(nprobe=probes)
         wanted = np.asarray(query, np.float32)[None]
         _, numbers = self.faiss.search(wanted, min(count, int(self.faiss.ntotal)), params=asked)
         found: npt.NDArray[np.int64] = numbers[0]
@@ -54,12 +60,19 @@ class Index:
 def build_index(
     blocks: Callable[[], Iterable[NumberedSketches]], *, count: int, dimension: int
 ) -> Index:
-    """The index of ``count`` sketches of ``dimension`` numbers, which ``blocks`` gives twice over.
+    """Build the index of sketches.
 
-    Memory: a byte a number, and the sketches that the centres are learnt from. Raises
-    ``AnalysisError`` where FAISS is not installed.
+    Memory: one byte per number, and the sketches from which the centres are learnt.
+
+    Args:
+        blocks: Gives numbers and sketches (n, dimension), block by block; called twice.
+        count: Number of sketches.
+        dimension: Numbers per sketch.
+
+    Raises:
+        AnalysisError: FAISS is not installed.
     """
-    library = _library()
+    library = _import_faiss()
     lists = max(1, min(MOST_LISTS, int(np.sqrt(count)), count // TRAINING_PER_LIST))
     coarse = library.IndexFlatL2(dimension)
     index = library.IndexIVFScalarQuantizer(
@@ -75,11 +88,11 @@ def build_index(
 
 
 def load_index(content: npt.NDArray[np.uint8]) -> Index:
-    """The index whose ``content`` these bytes are."""
-    return Index(_library().deserialize_index(content))
+    """Load an index from the bytes of ``Index.content``."""
+    return Index(_import_faiss().deserialize_index(content))
 
 
-def _library() -> ModuleType:
+def _import_faiss() -> ModuleType:
     try:
         import faiss
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""The taps most like one tap: by signatures, with intervals, and by sketches, block by block."""
+"""Nearest taps of one tap: by signatures, with intervals, and by sketches, block by block."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,10 +19,12 @@ Places = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Query:
-    """One tap beside T others, batch by batch: ``cosines`` (batches, T) of its signatures.
+    """Similarity of one tap to T others, batch by batch; cosines times weights sum to CKA.
 
-    ``own`` (batches,) and ``others`` (batches, T) are weights of length one a tap, so that
-    cosines times weights sum to CKA.
+    Attributes:
+        cosines: Cosines of its signatures with the others', (batches, T).
+        own: Weights of the tap in the batches, of length one, (batches,).
+        others: Weights of the others, of length one per tap, (batches, T).
     """
 
     cosines: Array
@@ -31,18 +33,21 @@ class Query:
 
     @property
     def cka(self) -> Array:
-        """Minibatch CKA with every tap, (T,)."""
+        """Compute minibatch CKA with every tap, (T,)."""
         return clip_rounding(self._parts.sum(axis=0))
 
     def of(self, places: Places) -> "Query":
-        """The same beside some of the taps."""
+        """Select some of the taps."""
         return Query(self.cosines[:, places], self.own, self.others[:, places])
 
     def interval(self, *, images: npt.ArrayLike | None = None) -> tuple[Array, Array] | None:
-        """The 95 % interval over batches (low, high), each (T,); None for a single batch.
+        """Compute the 95 % jackknife interval over batches, as ``cell_interval`` for a matrix.
 
-        As ``intervals.cell_interval`` has it for the cells of a whole matrix; ``images`` (batches,)
-        counts those of each batch.
+        Args:
+            images: Images per batch, (batches,); the same for all if left out.
+
+        Returns:
+            (low, high), each (T,); None for a single batch.
         """
         groups = batch_groups(len(self.own), images)
         if groups is None:
@@ -58,14 +63,20 @@ class Query:
 
     @property
     def _parts(self) -> Array:
-        """What each batch adds to CKA, (batches, T)."""
+        """Contribution of each batch to CKA, (batches, T)."""
         return np.asarray(self.cosines * self.own[:, None] * self.others)
 
 
 def query(cosines: npt.ArrayLike, own: npt.ArrayLike, others: npt.ArrayLike) -> Query:
-    """From cosines (batches, T) of signatures and lengths of one tap (batches,) and T others.
+    """Make a query from cosines and lengths of signatures.
 
-    Raises ``AnalysisError`` for taps whose signatures have no length in any batch.
+    Args:
+        cosines: Cosines of one tap's signatures with T others', (batches, T).
+        own: Lengths of the tap's signatures, (batches,).
+        others: Lengths of the others' signatures, (batches, T).
+
+    Raises:
+        AnalysisError: All lengths of a tap are zero.
     """
     return Query(
         np.asarray(cosines, np.float64),
@@ -75,9 +86,17 @@ def query(cosines: npt.ArrayLike, own: npt.ArrayLike, others: npt.ArrayLike) -> 
 
 
 def largest_places(values: npt.ArrayLike, count: int) -> Places:
-    """Where the ``count`` largest ``values`` (T,) are, the largest first, the earlier of equals.
+    """Find the places of the largest values.
 
-    All of them where there are fewer. Raises ``AnalysisError`` for NaN, and a count below 1.
+    Args:
+        values: Values, (T,).
+        count: Most places.
+
+    Returns:
+        Places, the largest value first, the earlier of equal ones first, (min(count, T),).
+
+    Raises:
+        AnalysisError: A value is NaN, or ``count`` is below 1.
     """
     known = np.asarray(values, np.float64)
     if count < 1:
@@ -94,17 +113,24 @@ def largest_places(values: npt.ArrayLike, count: int) -> Places:
 def nearest(
     query: npt.ArrayLike, blocks: Iterable[npt.NDArray[np.float32]], *, count: int
 ) -> tuple[Places, Array]:
-    """The ``count`` taps most like the one sketched as ``query`` (d,), and their CKA with it.
+    """Find the taps most similar to one tap, by sketches.
 
-    ``blocks`` (n, d) are sketches of unit signatures, one after the other; places count through
-    all of them. Exact but for the sketches' own error. Memory: that of a block.
+    Exact but for the error of the sketches. Memory: one block.
+
+    Args:
+        query: Sketch of the tap, (d,).
+        blocks: Sketches of unit signatures, (n, d) float32 each.
+        count: Most neighbours.
+
+    Returns:
+        Places, counted through all blocks, and estimated CKA, (count,) each, the nearest first.
     """
     wanted = np.asarray(query, np.float32)
     length = float(wanted.astype(np.float64) @ wanted)
     places, values = np.empty(0, np.intp), np.empty(0)
     first = 0
     for block in blocks:
-        # One product a block; the few that are chosen are computed again, with all digits.
+        # One product per block; the few chosen ones are computed again, in full precision.
         energies = np.einsum("td,td->t", block, block, dtype=np.float32)
         chosen = largest_places(1 - (length + energies - 2 * (block @ wanted)) / 2, count)
         places = np.concatenate([places, first + chosen])

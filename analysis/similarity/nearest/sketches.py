@@ -1,11 +1,11 @@
-"""Sketches: a signature in a few thousand numbers, from which its CKA is estimated without bias.
+"""Sketches: random projections of signatures to a few thousand numbers, for unbiased CKA.
 
 CKA of two taps is the inner product of two unit vectors x and y, over all pairs of images in all
 batches. A sketch is S x, for a random matrix S that is the same for every tap: each column of S
 has ``NONZEROS`` entries of plus or minus 1 / sqrt(NONZEROS), one in each of as many blocks of
 rows (sparse Johnson-Lindenstrauss transform, Kane & Nelson 2014, the block construction; with one
 block the count sketch of Charikar, Chen & Farach-Colton 2002). Within a batch the entries of a
-block are spread evenly over its rows, which only makes fewer of them meet.
+block are spread evenly over its rows, which makes fewer of them collide.
 
 Over the draw of S, with d rows: E <Sx, Sy> = <x, y>, and
 
@@ -13,7 +13,7 @@ Over the draw of S, with d rows: E <Sx, Sy> = <x, y>, and
 
 With z = x - y this is E |Sz|² = |z|² and Var |Sz|² <= 2 |z|⁴ / d. Since 1 - <x, y> = |z|² / 2 for
 unit vectors, 1 - |Sx - Sy|² / 2 is CKA without bias, with a variance of at most 2 (1 - CKA)² / d:
-exact for a tap with itself, and the better the more alike two taps are.
+exact for a tap with itself, and more precise the more similar two taps are.
 """
 
 from collections.abc import Iterable
@@ -39,9 +39,10 @@ GATHERED = 2**18
 
 @dataclass(frozen=True)
 class Projection:
-    """The random matrix of all sketches of a store: how many rows, and which draw.
+    """Random matrix of sketches: its number of rows and its seed.
 
-    Raises ``AnalysisError`` unless ``dimension`` is a positive multiple of ``NONZEROS``.
+    Raises:
+        AnalysisError: ``dimension`` is no positive multiple of ``NONZEROS``.
     """
 
     # As a form shows it.
@@ -66,7 +67,7 @@ class Projection:
             raise AnalysisError(f"the seed of a sketch is {self.seed}, expected 0 or more")
 
     def identity(self) -> dict[str, Any]:
-        """What of it determines a sketch."""
+        """Values that determine a sketch, JSON-able."""
         return {"map": MAP, **asdict(self)}
 
 
@@ -74,11 +75,19 @@ DEFAULT_PROJECTION = Projection()
 
 
 def sketch_batch(directions: npt.ArrayLike, *, batch: int, projection: Projection) -> Float32:
-    """The part of the sketch that one batch gives: (T, d) float32 of ``directions`` (T, pairs).
+    """Project the directions of one batch.
 
-    ``pairs`` are those of the batch's own images, without padding. Linear, tap by tap the same
-    bytes however many taps come together, and on any machine: signs and rows come from raw words
-    of a counter-based generator (Philox, Salmon et al. 2011). Memory: 2 MB and the result.
+    The projection is linear. A tap gets the same bytes whatever other taps are given, on any
+    machine: signs and rows come from raw words of a counter-based generator (Philox, Salmon et al.
+    2011). Memory: 2 MB and the result.
+
+    Args:
+        directions: Unit signatures without padding, (T, pairs).
+        batch: Number of the batch.
+        projection: The random matrix.
+
+    Returns:
+        Part of the sketch, (T, d) float32.
     """
     rows = np.asarray(directions, np.float32)
     taps, length = rows.shape
@@ -97,10 +106,14 @@ def sketch_batch(directions: npt.ArrayLike, *, batch: int, projection: Projectio
 
 
 def combine_batches(parts: Iterable[npt.ArrayLike], norms: npt.ArrayLike) -> Float32:
-    """The sketches (T, d) float32 of unit signatures, from every batch's part (T, d).
+    """Add up the parts of all batches to sketches of unit signatures.
 
-    ``norms`` (batches, T) are the lengths of the batches' signatures. A tap without any, which is
-    constant over the images, has a sketch of zeros.
+    Args:
+        parts: Part of every batch, (T, d).
+        norms: Lengths of the batches' signatures, (batches, T).
+
+    Returns:
+        Sketches, (T, d) float32; zeros for a tap that is constant over the images.
     """
     lengths = np.asarray(norms, np.float64)
     varies = lengths.any(axis=0)
@@ -116,16 +129,21 @@ def combine_batches(parts: Iterable[npt.ArrayLike], norms: npt.ArrayLike) -> Flo
 
 
 def estimate_cka(query: npt.ArrayLike, sketches: npt.ArrayLike) -> Array:
-    """CKA of the tap sketched as ``query`` (d,) with every tap of ``sketches`` (T, d), float64.
+    """Estimate CKA of one tap with others from sketches, without bias.
 
-    Without bias, with ``standard_error``; 1 for a tap with itself.
+    Args:
+        query: Sketch of one tap, (d,).
+        sketches: Sketches of the others, (T, d).
+
+    Returns:
+        CKA, (T,) float64, with an error of at most ``standard_error``; 1 for a tap with itself.
     """
     apart = np.asarray(sketches, np.float64) - np.asarray(query, np.float64)
     return np.asarray(1 - np.einsum("td,td->t", apart, apart) / 2)
 
 
 def standard_error(cka: npt.ArrayLike, *, dimension: int) -> Array:
-    """The most that estimates of ``cka`` from sketches of ``dimension`` numbers spread (1 s.d.)."""
+    """Compute the largest standard error of ``cka`` from sketches of ``dimension`` numbers."""
     return np.asarray((1 - np.asarray(cka, np.float64)) * np.sqrt(2 / dimension))
 
 
@@ -133,7 +151,7 @@ def standard_error(cka: npt.ArrayLike, *, dimension: int) -> Array:
 def _entries(
     length: int, batch: int, projection: Projection
 ) -> tuple[tuple[npt.NDArray[np.intp], Float32], ...]:
-    """Of every block of rows: which pairs meet in a row (m, height), and their signs."""
+    """Pairs that share a row, (m, height), and their signs, for every block of rows."""
     height = projection.dimension // NONZEROS
     # As many to each row: what is beyond the pairs there are counts nothing.
     padded = -(-length // height) * height

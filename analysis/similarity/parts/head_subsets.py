@@ -1,7 +1,7 @@
-"""Heads of one attention, from local to global, beside layers of another network.
+"""Similarity of subsets of attention heads, local to global, to layers of another network.
 
-Raghu et al. (2021), figure 5: subsets of a ViT's first heads, by their mean attention distance,
-and how alike their outputs are to the lowest layers of a ResNet.
+Raghu et al. (2021), figure 5: subsets of a ViT's first heads by their mean attention distance, and
+CKA of their outputs with the lowest layers of a ResNet.
 """
 
 from dataclasses import dataclass
@@ -23,15 +23,17 @@ SHARE = 4
 class Parts:
     """Signatures of the parts of a network on batches of images.
 
-    ``directions`` (batches, parts, pairs) of unit length, zero beyond the pairs of a short batch,
-    and ``lengths`` (batches, parts).
+    Attributes:
+        directions: Unit signatures, zero beyond the pairs of a short batch, (batches, parts,
+            pairs).
+        lengths: Lengths of the signatures, (batches, parts).
     """
 
     directions: Float32
     lengths: Array
 
     def hsic(self, other: "Parts") -> Array:
-        """HSICs (batches, parts, other parts) of these parts with others on the same images."""
+        """Compute HSICs (batches, parts, other parts) with other parts on the same images."""
         cosines = self.directions @ other.directions.transpose(0, 2, 1)
         return np.asarray(
             cosines.astype(np.float64) * self.lengths[:, :, None] * other.lengths[:, None, :]
@@ -42,10 +44,14 @@ class Parts:
 class Agreement:
     """Subsets of heads in order of their mean distance, and their CKA with layers.
 
-    ``distance`` (subsets,), ``cka`` (subsets * layers,) layers fastest. ``correlation`` (layers,)
-    is that of single heads' distance and CKA, Pearson's; None of fewer than 3 heads. Runs of
-    neighbours overlap: where heads are about as local, their order is chance, and a correlation
-    over the runs is far from zero for heads of which nothing is to be said.
+    The correlation is over single heads. Subsets overlap, so where heads are about equally local,
+    and their order is chance, a correlation over subsets would be far from zero without meaning.
+
+    Attributes:
+        distance: Mean attention distance of each subset, (subsets,).
+        cka: CKA of each subset with each layer, layers fastest, (subsets * layers,).
+        correlation: Pearson's correlation of single heads' distance and CKA, (layers,); None for
+            fewer than 3 heads.
     """
 
     subsets: tuple[tuple[int, ...], ...]
@@ -55,9 +61,13 @@ class Agreement:
 
 
 def subsets(distances: npt.ArrayLike) -> tuple[tuple[int, ...], ...]:
-    """Runs of neighbouring heads, local to global; ``distances`` (heads,) are their means.
+    """Form subsets of heads with neighbouring mean distances, local to global.
 
-    Each has a quarter of the heads, at least one.
+    Args:
+        distances: Mean attention distance of each head, (heads,).
+
+    Returns:
+        The heads of each subset: a quarter of the heads, at least one.
     """
     order = [int(head) for head in np.argsort(np.asarray(distances), kind="stable")]
     size = max(1, len(order) // SHARE)
@@ -67,12 +77,18 @@ def subsets(distances: npt.ArrayLike) -> tuple[tuple[int, ...], ...]:
 def agreement(
     heads: Parts, distances: npt.ArrayLike, layers: Parts, *, images: npt.ArrayLike | None = None
 ) -> Agreement:
-    """CKA of subsets of heads with each layer, and of all without each batch.
+    """Compute CKA of subsets of heads with each layer, also without each batch.
 
-    ``distances`` (batches, heads) are the heads' mean attention distances, ``images`` (batches,)
-    counts those of each batch, alike where left out. The Gram of heads that
-    are taken together is the sum of their own, so that their HSICs add up. Raises
-    ``AnalysisError`` for other batches and where a head or layer is constant over the images.
+    The Gram matrix of concatenated heads is the sum of theirs, so that their HSICs add up.
+
+    Args:
+        heads: Signatures of the heads.
+        distances: Mean attention distance of each head, (batches, heads).
+        layers: Signatures of the layers, on the same images.
+        images: Images per batch, (batches,); the same for all if left out.
+
+    Raises:
+        AnalysisError: Batches differ, or a head or layer is constant over the images.
     """
     each = np.asarray(distances, np.float64)
     if heads.lengths.shape != each.shape or len(layers.lengths) != len(each):
@@ -131,9 +147,17 @@ def _ckas(means: Array, *, groups: int, layers: int) -> Array:
 
 
 def correlation(x: Array, y: Array) -> Array:
-    """Pearson's correlation of each row of ``x`` and ``y`` (n, k), k >= 2.
+    """Compute Pearson's correlation of each row of ``x`` and ``y``.
 
-    Raises ``AnalysisError`` where all of a row are equal.
+    Args:
+        x: Values, (n, k) with k >= 2.
+        y: Values, (n, k).
+
+    Returns:
+        Correlations, (n,).
+
+    Raises:
+        AnalysisError: All values of a row are equal.
     """
     apart = [each - each.mean(axis=1, keepdims=True) for each in (x, y)]
     lengths = [np.sqrt((each**2).sum(axis=1)) for each in apart]

@@ -30,10 +30,11 @@ NEARLY_ALL = 0.999
 
 @dataclass(frozen=True)
 class Signatures:
-    """The signatures of all places of one batch.
+    """Signatures of all places of one batch; zeros for a place that does not vary.
 
-    ``directions`` (places, pairs) are of unit length, float32; ``lengths`` (places,) are zero,
-    and directions too, where a place does not vary.
+    Attributes:
+        directions: Unit signatures, (places, pairs) float32.
+        lengths: Lengths of the signatures, (places,).
     """
 
     directions: Float32
@@ -44,9 +45,12 @@ class Signatures:
 class Hsics:
     """HSICs of each batch, from which CKA is a ratio of sums.
 
-    Of tokens with patches, ``crossed`` (batches, T, P), and with themselves, ``tokens``
-    (batches, T) and ``patches`` (batches, P). A token or patch that does not vary over the
-    images of any batch is constant.
+    A token or patch that does not vary over the images of any batch is constant.
+
+    Attributes:
+        crossed: HSICs of tokens with patches, (batches, T, P).
+        tokens: HSICs of tokens with themselves, (batches, T).
+        patches: HSICs of patches with themselves, (batches, P).
     """
 
     crossed: Array
@@ -54,21 +58,27 @@ class Hsics:
     patches: Array
 
     def cka(self) -> Array:
-        """Minibatch CKA (T, P) of each token with each patch; NaN where either is constant."""
+        """Compute minibatch CKA (T, P) of tokens with patches; NaN where either is constant."""
         every_batch = np.ones((1, len(self.crossed)))
         return clip_rounding(weighted_ckas(self, every_batch)[0])
 
     @property
     def constant_patches(self) -> tuple[int, ...]:
-        """Which patches are constant."""
+        """Places of constant patches."""
         return tuple(np.flatnonzero(~self.patches.any(axis=0)).tolist())
 
 
 def localize(tokens: Iterable[npt.ArrayLike], patches: Iterable[npt.ArrayLike]) -> Hsics:
-    """HSICs of the same batches of ``tokens`` (n, T, d) and of ``patches`` (n, P, d'), n >= 4.
+    """Compute HSICs of tokens with patches, batch by batch.
 
-    One batch is held at a time, and 8 T P bytes of each are kept. Raises as ``signatures`` and
-    ``batch_hsics``, and ``AnalysisError`` for batches that do not pair up.
+    One batch is in memory at a time; 8 T P bytes per batch are kept.
+
+    Args:
+        tokens: Tokens of each batch, (n, T, d) with n >= 4 images.
+        patches: Patches of the same images, (n, P, d').
+
+    Raises:
+        AnalysisError: Batches do not pair up; or as ``signatures`` and ``batch_hsics``.
     """
     parts = []
     for number, (x, y) in enumerate(zip_longest(tokens, patches)):
@@ -80,12 +90,18 @@ def localize(tokens: Iterable[npt.ArrayLike], patches: Iterable[npt.ArrayLike]) 
 
 
 def signatures(x: npt.ArrayLike) -> Signatures:
-    """The signatures of all places of one batch ``x`` (n, places, d): see ``signature``.
+    """Compute the signatures of all places of one batch, as ``signature`` does for one layer.
 
-    Of length exactly zero where a place is constant over the images, or over all but one of
-    them, which leaves nothing once it is U-centred. Takes 2 n² bytes a place, and every core,
-    best with BLAS limited to one thread. Raises ``NonFinite``, and ``AnalysisError`` for
-    another shape and where they take more than 1 GB.
+    A signature has length zero where a place is constant over all images, or over all but one,
+    since U-centring leaves nothing of it. Uses 2 n² bytes per place, and every core; limit BLAS to
+    one thread.
+
+    Args:
+        x: Values, (n, places, d).
+
+    Raises:
+        NonFinite: A value is NaN or infinite.
+        AnalysisError: ``x`` has another shape, or the signatures take more than 1 GB.
     """
     places = _places(x)
     n, count, _ = places.shape
@@ -107,11 +123,17 @@ def signatures(x: npt.ArrayLike) -> Signatures:
 
 
 def batch_hsics(tokens: npt.ArrayLike, patches: Signatures) -> Hsics:
-    """HSICs of one batch of ``tokens`` (n, T, d) with the signatures of the same images' patches.
+    """Compute HSICs of one batch of tokens with patches, by one product of cosines in float32.
 
-    Every token with every patch by one product, in float32, of cosines. Beside ``patches`` it
-    holds 64 MB of the tokens' signatures at a time, and 8 T P bytes. Raises as ``signatures``,
-    and ``AnalysisError`` for other images and for more than 2²⁴ pairs.
+    Memory beside ``patches``: 64 MB of the tokens' signatures, and 8 T P bytes.
+
+    Args:
+        tokens: Tokens, (n, T, d).
+        patches: Signatures of the patches of the same images.
+
+    Raises:
+        AnalysisError: The numbers of images differ, or there are more than 2²⁴ pairs; or as
+            ``signatures``.
     """
     x = _places(tokens)
     n, count, _ = x.shape
@@ -137,7 +159,7 @@ def batch_hsics(tokens: npt.ArrayLike, patches: Signatures) -> Hsics:
 
 
 def concatenate(batches: Sequence[Hsics]) -> Hsics:
-    """The HSICs of several batches as one; raises ``AnalysisError`` where they do not fit."""
+    """Join the HSICs of several batches; ``AnalysisError`` where their shapes differ."""
     shapes = {batch.crossed.shape[1:] for batch in batches}
     if len(shapes) != 1:
         found = " and ".join(f"{t} tokens x {p} patches" for t, p in sorted(shapes)) or "no batch"
@@ -150,9 +172,14 @@ def concatenate(batches: Sequence[Hsics]) -> Hsics:
 
 
 def weighted_ckas(hsics: Hsics, weights: Array) -> Array:
-    """Minibatch CKA (n, T, P), each batch counted ``weights`` (n, batches) times.
+    """Compute minibatch CKA with weighted batches.
 
-    NaN where the token or the patch does not vary in the batches that count.
+    Args:
+        hsics: HSICs of the batches.
+        weights: How often each batch counts, (n, batches).
+
+    Returns:
+        CKA, (n, T, P); NaN where the token or the patch does not vary in the counted batches.
     """
     drawn = np.tensordot(weights, hsics.crossed, axes=1)
     for own, axis in ((hsics.tokens, 2), (hsics.patches, 1)):

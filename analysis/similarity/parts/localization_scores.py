@@ -1,4 +1,4 @@
-"""How well a layer keeps locations, as numbers: do tokens resemble their own patches most?"""
+"""Scores of localization: do tokens resemble their own patches most?"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,13 +26,14 @@ Groups = Sequence[slice | Places]
 
 @dataclass(frozen=True)
 class TokenScores:
-    """What each token's own patch is among all patches: arrays (..., T), NaN where it has none.
+    """Scores of each token's own patch among all patches, (..., T); NaN where it has none.
 
-    ``localized`` is 1 where no patch has a larger CKA, shared with those tied, and else 0;
-    ``rank`` counts from 1, and those tied share the mean of their ranks; ``z`` is how many
-    standard deviations of the other patches' CKA the own one is above their mean. ``soft`` is the
-    weight of the own patch in a softmax over all, of CKA / 0.05: nearly ``localized``, but smooth,
-    so that it has an interval.
+    Attributes:
+        localized: 1 where no patch has a larger CKA, divided among ties, otherwise 0.
+        rank: Rank of the own patch, from 1; ties have the mean of their ranks.
+        z: CKA with the own patch less the mean of the others, in their standard deviations.
+        soft: Weight of the own patch in a softmax of CKA / 0.05 over all patches: close to
+            ``localized``, but smooth, so that it has an interval.
     """
 
     localized: Array
@@ -43,11 +44,15 @@ class TokenScores:
 
 @dataclass(frozen=True)
 class Scores:
-    """How well a layer keeps locations: means over its tokens of ``TokenScores``.
+    """Scores of a layer: means of ``TokenScores`` over its tokens.
 
-    Of P patches that vary, chance is a ``share`` of 1 / P, a ``rank`` of (P + 1) / 2, ``z`` 0, a
-    ``soft`` share of 1 / P. ``numbers`` are these four, in this order. ``tokens`` of them count;
-    ``left_out`` do not: they, or their own patches, are constant.
+    By chance, with P patches that vary, ``share`` is 1 / P, ``rank`` (P + 1) / 2, ``z`` 0 and
+    ``soft`` 1 / P.
+
+    Attributes:
+        numbers: Share, rank, z and soft share, without each batch.
+        tokens: Number of tokens in the means.
+        left_out: Number of tokens left out, since they or their own patches are constant.
     """
 
     numbers: Jackknifed
@@ -57,22 +62,22 @@ class Scores:
 
     @property
     def share(self) -> Estimate:
-        """The share of tokens that resemble their own patch most."""
+        """Share of tokens that resemble their own patch most."""
         return self._estimate(0)
 
     @property
     def rank(self) -> Estimate:
-        """The mean rank of the own patch."""
+        """Mean rank of the own patch."""
         return self._estimate(1)
 
     @property
     def z(self) -> Estimate:
-        """The mean standard score of the own patch."""
+        """Mean standard score of the own patch."""
         return self._estimate(2)
 
     @property
     def soft(self) -> Estimate:
-        """The soft share: how clearly tokens resemble their own patch most."""
+        """Soft share of tokens that resemble their own patch most."""
         return self._estimate(3)
 
     def _estimate(self, column: int) -> Estimate:
@@ -80,11 +85,17 @@ class Scores:
 
 
 def score(hsics: Hsics, *, own: npt.ArrayLike | None = None) -> Scores:
-    """The scores of a layer, with intervals by leaving out each of its batches.
+    """Score a layer, with delete-one-batch jackknife intervals.
 
-    ``own`` (T,) is the index of each token's own patch; without it token i's is patch i. Without
-    a batch the tokens and patches count that vary in the others. Raises ``AnalysisError`` where
-    fewer than 3 patches vary or no token counts, without a batch too, and for other ``own``.
+    Without a batch, tokens and patches count if they vary in the others.
+
+    Args:
+        hsics: HSICs of the layer's tokens with patches.
+        own: Index of each token's own patch, (T,); patch i for token i if left out.
+
+    Raises:
+        AnalysisError: Fewer than 3 patches vary or no token counts, also without a batch; or
+            ``own`` does not fit.
     """
     (every,) = scores(hsics, [slice(None)], own=own)
     return every
@@ -96,9 +107,18 @@ def scores(
     *,
     own: npt.ArrayLike | None = None,
 ) -> list[Scores]:
-    """The scores of each of ``groups`` of tokens, such as those inside; else as ``score``.
+    """Score groups of tokens of a layer, such as those inside the image.
 
-    The ``tokens`` and ``left_out`` of each are counted within all tokens.
+    Args:
+        hsics: HSICs of the layer's tokens with patches.
+        groups: Mask over the tokens for each group.
+        own: Index of each token's own patch, as for ``score``.
+
+    Returns:
+        Scores of each group.
+
+    Raises:
+        AnalysisError: As for ``score``.
     """
     _, tokens, others = hsics.crossed.shape
     places = _checked(own, tokens=tokens, patches=others)
@@ -128,10 +148,13 @@ def scores(
 
 
 def token_scores(cka: Array, *, own: npt.ArrayLike | None = None) -> TokenScores:
-    """The scores of each token from CKAs (..., T, P), NaN where a token or patch is constant.
+    """Score each token.
 
-    ``own`` as in ``score``. CKAs within 2e-6 are tied; a standard deviation of the others below
-    that counts as that.
+    CKAs within 2e-6 are tied; a smaller standard deviation of the others counts as 2e-6.
+
+    Args:
+        cka: CKA of tokens with patches, (..., T, P); NaN where either is constant.
+        own: Index of each token's own patch, as for ``score``.
     """
     places = _checked(own, tokens=cka.shape[-2], patches=cka.shape[-1])
     index = np.broadcast_to(places[:, None], (*cka.shape[:-1], 1))

@@ -1,4 +1,4 @@
-"""How alike two models look when the images of one of them are shuffled: aggregates' null."""
+"""Permutation tests of the similarity of whole models."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,11 +18,13 @@ from seelike.analysis.similarity.significance.tails import Tail
 
 @dataclass(frozen=True)
 class ModelNull:
-    """What shuffles say of every two models' aggregates, (``AGGREGATES``, M, M), 1 on diagonals.
+    """Significance of every two models' aggregates, (``AGGREGATES``, M, M), 1 on diagonals.
 
-    ``p``: of each pair by itself. ``corrected``: p for all pairs, from the largest aggregate of
-    any two models under the same shuffles (single-step maximum, Westfall & Young 1993).
-    ``critical``: what a pair by itself reaches in 5 % of the draws.
+    Attributes:
+        p: p value of each pair alone.
+        corrected: p value corrected for all pairs, from the largest aggregate of any two models
+            under the same shuffles (single-step maximum, Westfall & Young 1993).
+        critical: Value that a pair alone reaches in 5 % of the draws.
     """
 
     draws: int
@@ -33,17 +35,17 @@ class ModelNull:
 
 @dataclass(frozen=True)
 class ModelTest(ShuffleTest):
-    """The test of every aggregate of every two models, whose layers have ``depth`` (T,).
+    """Permutation test of every aggregate of every two models, whose layers have ``depth`` (T,).
 
-    Partners are chosen anew under every shuffle, so that what a maximum over many layers gains
-    by chance is in the null, too.
+    Partners are chosen again under every shuffle, so that the null includes the gain of a maximum
+    over many layers by chance.
     """
 
     depth: Sequence[float] = ()
     window: float = 1.0
 
     def result(self, tail: Tail) -> ModelNull:
-        """What ``tail``, of all the permutations, says."""
+        """Compute the null from the ``tail`` of all permutations."""
         count = len(self._layers.models)
         first, second = np.array(self._pairs).reshape(-1, 2).T
         found = np.ones((2, 2, len(AGGREGATES), count, count))

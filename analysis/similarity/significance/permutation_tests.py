@@ -1,8 +1,7 @@
-"""Permutation nulls: how alike two taps look when the images of one of them are shuffled.
+"""Permutation tests: similarity of two taps against the same with the images of one shuffled.
 
-For every measure, from the similarities it gives under each permutation. All taps share the
-permutations, so that the largest similarity over a model's layers, which is what a best match
-reports, has its null too.
+They serve every measure, from its similarities under each permutation. All taps share the
+permutations, so that a best match, the largest similarity over a model's layers, has a null too.
 """
 
 from abc import ABC, abstractmethod
@@ -36,8 +35,8 @@ HELD = 2**23
 class Significance:
     """p values and critical values at ``LEVEL`` of some statistics, float64 of their shape.
 
-    p is (1 + reached) / (1 + draws), never zero (Phipson & Smyth 2010, eq. 2). A value is above
-    its critical value where, and only where, its p is at most ``LEVEL``, up to ``ROUNDING``.
+    p is (1 + draws that reach the value) / (1 + draws), never zero (Phipson & Smyth 2010, eq. 2). A
+    value is above its critical value exactly where its p is at most ``LEVEL``, up to ``ROUNDING``.
     """
 
     p: Array
@@ -46,16 +45,20 @@ class Significance:
 
 @dataclass(frozen=True)
 class Null:
-    """What a permutation test says, from so many ``draws``; ``models`` are in the taps' order.
+    """Result of a permutation test.
 
-    ``cells`` (T, T): of every pair of taps. ``matches`` (T, models): of the largest similarity
-    of a tap with any tap of a model, itself left out. ``blocks`` (models, models): of the
-    largest similarity of any tap of one model with any of another. Cells above their block's
-    critical value are significant after correction for all cells of the block (single-step
-    maximum, Westfall & Young 1993). ``corrected`` (models, models) float64: p values of blocks
-    after correction for all pairs of different models, from the largest similarity across any
-    two models under the same shuffles; a model with itself, which is none of these pairs, keeps
-    the p value of its block.
+    Attributes:
+        draws: Draws of every statistic.
+        models: Models, in the taps' order.
+        cells: Significance of every pair of taps, (T, T).
+        matches: Significance of the largest similarity of a tap with any other tap of a model,
+            (T, models).
+        blocks: Significance of the largest similarity of any tap of one model with any of another,
+            (models, models). Cells above their block's critical value are significant after
+            correction for all cells of the block (single-step maximum, Westfall & Young 1993).
+        corrected: p values of blocks after correction for all pairs of different models, from the
+            largest similarity across any two models under the same shuffles, (models, models)
+            float64. The diagonal keeps the p value of its block.
     """
 
     models: tuple[str, ...]
@@ -68,14 +71,23 @@ class Null:
 
 @dataclass(frozen=True)
 class ShuffleTest(ABC):
-    """Shuffled images against the ``observed`` similarities (T, T) of taps of ``model`` (T,).
+    """Test of similarities against those with shuffled images.
 
     Under a permutation pi the similarity of a and b is that of a and b with b's images shuffled.
-    Where the measure is ``symmetric`` this gives every statistic two draws, of <K_a, pi K_b> and
+    A ``symmetric`` measure gives every statistic two draws per permutation, of <K_a, pi K_b> and
     <K_b, pi K_a>: those of pi and of its inverse, equal in distribution. They are nearly
-    uncorrelated where K_a and K_b are unrelated, as the null says, and one draw where K_a is
-    K_b. Otherwise (a, b) and (b, a) are tested each by its own draws, one a permutation. Raises
-    ``AnalysisError`` for shapes that differ and for too few permutations.
+    uncorrelated where K_a and K_b are unrelated, as under the null, and one draw where K_a is K_b.
+    Otherwise (a, b) and (b, a) are tested separately, with one draw per permutation.
+
+    Attributes:
+        observed: Observed similarities, (T, T).
+        model: Model of every tap, (T,).
+        permutations: Number of permutations.
+        seed: Seed of the permutations.
+        symmetric: Whether the measure is symmetric.
+
+    Raises:
+        AnalysisError: Shapes differ, or there are too few permutations.
     """
 
     observed: Array
@@ -100,7 +112,7 @@ class ShuffleTest(ABC):
 
     @property
     def draws(self) -> int:
-        """How many draws of every statistic the permutations give."""
+        """Number of draws of every statistic."""
         return self.permutations * self._each
 
     @property
@@ -109,10 +121,10 @@ class ShuffleTest(ABC):
 
     @abstractmethod
     def _statistics(self, similarity: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """All that is tested (draws, S) of ``similarity`` (draws, T, T)."""
+        """Compute the tested statistics (draws, S) from ``similarity`` (draws, T, T)."""
 
     def _to_be_reached(self) -> npt.NDArray[Any]:
-        """What draws of each statistic are counted against, (1, S): its observed value."""
+        """Observed value of each statistic, (1, S)."""
         return self._statistics(self.observed[None])
 
     def tail(
@@ -122,33 +134,37 @@ class ShuffleTest(ABC):
         *,
         pairs: Pairs = TRIANGLE,
     ) -> Tail:
-        """The tail under some of the permutations, whose ``numbers`` are 0 to permutations - 1.
+        """Compute the tail of the draws under some of the permutations.
 
-        ``batches()``, directions over ``pairs``, is asked for its batches anew for every ``HELD``
-        / T² permutations. Memory: three batches, 160 MB, and 3 tails of ``LEVEL`` x permutations
-        (T, T) matrices.
+        Memory: three batches, 160 MB, and 3 tails of ``LEVEL`` x permutations (T, T) matrices.
+
+        Args:
+            batches: Gives directions times weights (T, numbers of ``pairs``) batch by batch; called
+                once for every ``HELD`` / T² permutations.
+            numbers: Numbers of the permutations, within 0 to permutations - 1.
+            pairs: Pairs of images of the directions.
         """
         together = self._together
         groups = (numbers[i : i + together] for i in range(0, len(numbers), together))
-        drawn = (
+        draws = (
             null_similarities(batches(), numbers=own, seed=self.seed, pairs=pairs) for own in groups
         )
-        return reduce(Tail.joined, map(self._counted, drawn))
+        return reduce(Tail.joined, map(self._counted, draws))
 
     @property
     def _together(self) -> int:
-        """Permutations that are held at once."""
+        """Number of permutations in memory at once."""
         return max(1, HELD // len(self.model) ** 2)
 
-    def _counted(self, drawn: Float32) -> Tail:
-        if drawn.shape[1:] != self.observed.shape:
+    def _counted(self, draws: Float32) -> Tail:
+        if draws.shape[1:] != self.observed.shape:
             raise AnalysisError(
-                f"batches of {drawn.shape[1]} taps, observed similarities of {len(self.observed)}"
+                f"batches of {draws.shape[1]} taps, observed similarities of {len(self.observed)}"
             )
-        check_finite(drawn, "similarities of shuffled images")
-        found = self._statistics(drawn)
+        check_finite(draws, "similarities of shuffled images")
+        found = self._statistics(draws)
         if self.symmetric:
-            found = np.concatenate([found, self._statistics(drawn.swapaxes(1, 2))])
+            found = np.concatenate([found, self._statistics(draws.swapaxes(1, 2))])
         reached = (found >= self._to_be_reached() - ROUNDING).sum(axis=0)
         # p is at most the level where fewer draws than these reach the value.
         kept = int(LEVEL * (1 + self.draws))
@@ -157,20 +173,20 @@ class ShuffleTest(ABC):
 
 @dataclass(frozen=True)
 class PermutationTest(ShuffleTest):
-    """The test of every pair of taps, of best matches and of pairs of models."""
+    """Permutation test of every pair of taps, of best matches and of pairs of models."""
 
     def null(self, batches: Sequence[Float32]) -> Null:
-        """The null from all permutations; ``batches`` as for ``draws``."""
+        """Compute the null from all permutations; ``batches`` as for ``tail``, in a sequence."""
         return self.result(self.tail(lambda: batches, range(self.permutations)))
 
-    def null_of(self, drawn: Float32) -> Null:
-        """The null from the similarities under all permutations, (permutations, T, T)."""
-        starts = range(0, len(drawn), self._together)
-        tails = (self._counted(drawn[start : start + self._together]) for start in starts)
+    def null_of(self, draws: Float32) -> Null:
+        """Compute the null from the similarities under all permutations, (permutations, T, T)."""
+        starts = range(0, len(draws), self._together)
+        tails = (self._counted(draws[start : start + self._together]) for start in starts)
         return self.result(reduce(Tail.joined, tails))
 
     def result(self, tail: Tail) -> Null:
-        """What ``tail``, of all the permutations, says."""
+        """Compute the null from the ``tail`` of all permutations."""
         p, critical = map(self._unpacked, tail.significance)
         cells, matches, blocks, _ = map(Significance, p, critical)
         return Null(self._models, tail.draws, cells, matches, blocks, corrected=p[-1])

@@ -16,9 +16,16 @@ GATHERED = 2**18
 
 
 def batch_weights(norms: npt.ArrayLike) -> Array:
-    """Weights of the taps in the batches (batches, T): ``norms``, each tap's of length one.
+    """Scale norms to weights of length one per tap, so that directions times weights sum to CKA.
 
-    Directions times weights sum to CKA. Raises ``AnalysisError`` for a tap without any norm.
+    Args:
+        norms: Lengths of the signatures, (batches, T).
+
+    Returns:
+        Weights, (batches, T) float64.
+
+    Raises:
+        AnalysisError: All norms of a tap are zero.
     """
     lengths = np.asarray(norms, np.float64)
     if not lengths.any(axis=0).all():
@@ -32,9 +39,15 @@ def batch_weights(norms: npt.ArrayLike) -> Array:
 def remove_padding(
     directions: npt.NDArray[Any], *, images: int, pairs: Pairs = TRIANGLE
 ) -> npt.NDArray[Any]:
-    """``directions`` (..., numbers) without the zeros that pad a short batch.
+    """Remove the zeros that pad a short batch.
 
-    Raises ``AnalysisError`` where they are not directions of so many images.
+    Args:
+        directions: Directions, (..., numbers).
+        images: Images of the batch.
+        pairs: Pairs of images of the directions.
+
+    Raises:
+        AnalysisError: There are fewer numbers than ``images`` need, or others than zeros beyond.
     """
     length = pairs.length(images)
     if directions.shape[-1] < length or directions[..., length:].any():
@@ -48,10 +61,18 @@ def remove_padding(
 def permute_signatures(
     directions: npt.NDArray[Any], permutation: npt.ArrayLike, *, pairs: Pairs = TRIANGLE
 ) -> npt.NDArray[Any]:
-    """``directions`` (..., numbers), any dtype, of the images in the order ``permutation`` (n,).
+    """Permute the images behind directions.
 
-    ``permuted(signature(x), order)`` is ``signature(x[order])``; zeros that pad a short batch
-    stay. Raises ``AnalysisError`` for what is no permutation, or is of another number of images.
+    ``permute_signatures(signature(x), order)`` is ``signature(x[order])``; zeros that pad a short
+    batch stay.
+
+    Args:
+        directions: Directions, (..., numbers), any dtype.
+        permutation: Order of the images, (n,).
+        pairs: Pairs of images of the directions.
+
+    Raises:
+        AnalysisError: ``permutation`` is no permutation, or of another number of images.
     """
     order = np.asarray(permutation)
     if not np.array_equal(np.sort(order), np.arange(len(order))):
@@ -63,9 +84,16 @@ def permute_signatures(
 
 
 def shuffled_products(directions: Float32, places: Iterable[Places]) -> Iterator[Float32]:
-    """For each of ``places`` (m,) the products <d_a, d_b[places]> of all taps: (T, T) float32.
+    """Compute the products <d_a, d_b[places]> of all taps under permutations.
 
-    ``directions`` (T, m) have no padding. Memory: a copy of ``directions``, and 1 MB.
+    Memory: a copy of ``directions``, and 1 MB.
+
+    Args:
+        directions: Directions without padding, (T, m) float32.
+        places: For each permutation, the places (m,) of the permuted numbers.
+
+    Yields:
+        Products, (T, T) float32, for each of ``places``.
     """
     taps, length = directions.shape
     # A pair's row of all taps is gathered at once: 2 to 4 times faster than tap by tap.
@@ -82,9 +110,9 @@ def shuffled_products(directions: Float32, places: Iterable[Places]) -> Iterator
 
 
 def order_of(images: int, *, seed: int, permutation: int, batch: int) -> Order:
-    """The order (images,) of a batch's images in one permutation, from a random stream of its own.
+    """Draw the order (images,) of a batch's images in one permutation, from its own random stream.
 
-    So it is the same however the work is cut, and more permutations begin with the fewer.
+    The order does not depend on how work is divided, and fewer permutations are the first of more.
     """
     return np.random.default_rng([seed, permutation, batch]).permutation(images)
 
@@ -92,10 +120,18 @@ def order_of(images: int, *, seed: int, permutation: int, batch: int) -> Order:
 def null_similarities(
     batches: Iterable[Float32], *, numbers: Sequence[int], seed: int, pairs: Pairs = TRIANGLE
 ) -> Float32:
-    """Null similarities (len(numbers), T, T) float32: cell (r, a, b) is the sum of <K_a, pi_r K_b>.
+    """Compute similarities under permutations: cell (r, a, b) is the sum of <K_a, pi_r K_b>.
 
-    ``batches`` are directions times weights (T, numbers of ``pairs``), whose images are permuted
-    within each. Memory: the result and three batches.
+    Images are permuted within each batch. Memory: the result and three batches.
+
+    Args:
+        batches: Directions times weights, (T, numbers of ``pairs``) float32, batch by batch.
+        numbers: Numbers of the permutations.
+        seed: Seed of the permutations.
+        pairs: Pairs of images of the directions.
+
+    Returns:
+        Null similarities, (len(numbers), T, T) float32.
     """
     total: Float32 | None = None
     for index, weighted in enumerate(batches):

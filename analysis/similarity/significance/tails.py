@@ -1,4 +1,4 @@
-"""The upper tail of the draws of many statistics: all that a permutation test keeps of them."""
+"""Upper tail of the draws of many statistics, all that a permutation test keeps of them."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,13 @@ from seelike.analysis.similarity.signature import Float32
 
 @dataclass(frozen=True)
 class Tail:
-    """What is kept of the draws of some statistics (S,), whatever their number.
+    """Upper tail of the draws of some statistics (S,).
 
-    ``reached`` (S,): how many of the ``draws`` reached the observed value. ``largest``
-    (at most ``kept``, S) float32: the largest draws, in no order.
+    Attributes:
+        draws: Number of draws.
+        reached: Number of draws that reach the observed value, (S,).
+        largest: The largest draws, in no order, (at most ``kept``, S) float32.
+        kept: Most draws that are kept.
     """
 
     draws: int
@@ -23,21 +26,21 @@ class Tail:
     kept: int
 
     def joined(self, other: "Tail") -> "Tail":
-        """The tail of the draws of both; the same in whatever order tails are joined."""
+        """Join with the tail of other draws; the order of joins does not matter."""
         largest = largest_of(np.concatenate([self.largest, other.largest]), self.kept)
         reached = self.reached + other.reached
         return Tail(self.draws + other.draws, reached, largest, self.kept)
 
     @property
     def significance(self) -> tuple[Array, Array]:
-        """Of the tail of all draws p and critical values (S,), as ``Significance`` has them."""
+        """Compute p and critical values (S,), for ``Significance``, from the tail of all draws."""
         p = (1 + self.reached) / (1 + self.draws)
         return np.asarray(p, np.float64), self.largest.min(axis=0).astype(np.float64)
 
 
-def largest_of(drawn: Float32, kept: int) -> Float32:
-    """The ``kept`` largest along the first axis of ``drawn``, which is reordered."""
-    if len(drawn) <= kept:
-        return drawn
-    drawn.partition(len(drawn) - kept, axis=0)
-    return drawn[-kept:].copy()
+def largest_of(draws: Float32, kept: int) -> Float32:
+    """Select the ``kept`` largest along the first axis of ``draws``, which is reordered."""
+    if len(draws) <= kept:
+        return draws
+    draws.partition(len(draws) - kept, axis=0)
+    return draws[-kept:].copy()

@@ -55,7 +55,7 @@ def uniform_level(name: str, shown: Sequence[tuple[xr.Dataset, Rows]]) -> float 
 
 
 def edge_count(dataset: xr.Dataset, rows: Rows) -> str:
-    """How many of these layers have a 95 % radius limited by the image: '3 of 8'."""
+    """Count the layers whose 95 % radius is limited by the image: '3 of 8'."""
     return f"{int(dataset['radius_95_at_edge'].values[rows].sum())} of {int(rows.sum())}"
 
 
@@ -70,7 +70,7 @@ def limited(each: Sequence[ModelResult]) -> Iterator[str]:
 
 
 def sampled(each: Sequence[ModelResult]) -> Iterator[str]:
-    """How many layers of which models have sampled channels, and how they were sampled."""
+    """Sentences on layers with sampled channels: their number per model, and the sampling."""
     models = []
     for one in each:
         some = int((one.own["channels_per_image"] < one.own["channels"]).sum())

@@ -33,7 +33,7 @@ class MostSimilar:
 
     @property
     def sentence(self) -> str:
-        """Where the two models are most alike."""
+        """Sentence on the most similar layers of the two models."""
         return (
             f"{self.model} and {self.other} are most alike at {self.layer} and {self.other_layer}."
         )

@@ -83,7 +83,7 @@ def _words(dataset: xr.Dataset, measures: Sequence[str]) -> Iterator[str]:
 
 
 def _model_pairs(dataset: xr.Dataset) -> int:
-    """How many pairs of different models the comparison has."""
+    """Count the pairs of different models."""
     count = dataset.sizes["other_model"]
     return count * (count - 1) // 2
 
@@ -166,7 +166,7 @@ def _measure_row(dataset: xr.Dataset, models: Sequence[str], name: str) -> tuple
 
 
 def _share(adjusted: np.ndarray) -> str:
-    """How many of the ``adjusted`` p values are at most the level, of how many."""
+    """Count the ``adjusted`` p values that are at most the level, of all."""
     return f"{int((adjusted <= LEVEL).sum())} of {adjusted.size}"
 
 

@@ -29,7 +29,7 @@ class ComparisonView:
 
     @cached_property
     def relations(self) -> Relations:
-        """Which trained models differ in one factor only."""
+        """Relations of the trained models, pairs that differ in one factor only."""
         return relations(self.dataset)
 
     @cached_property

@@ -109,7 +109,7 @@ def _notes(models: Sequence[str], shown: Sequence[str]) -> Iterator[str]:
 
 
 def _interval_warnings(dataset: xr.Dataset) -> Iterator[str]:
-    """Why a comparison has no intervals, and what would give them."""
+    """Reason why a comparison has no intervals, and the remedy."""
     if "cka_low" in dataset:
         return
     sizes = dataset["batch_images"].values.tolist() if "batch_images" in dataset else [0]

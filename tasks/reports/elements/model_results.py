@@ -129,7 +129,7 @@ def load_results(result: AnatomyResult, analysis: str) -> AnalysisResults:
 
 
 def sentences(cases: Iterable[Case], otherwise: str) -> str:
-    """What was measured for some claims, in words; ``otherwise`` without any."""
+    """State the numbers of some claims in words; ``otherwise`` without any."""
     return " ".join(map(case_sentence, cases)) or otherwise
 
 

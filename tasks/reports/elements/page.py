@@ -74,7 +74,7 @@ def pick_first_figure(
 
 
 def verdict_count(verdicts: Sequence[Verdict]) -> Iterator[str]:
-    """How many claims were tested, and with which verdicts; nothing without claims."""
+    """Count the tested claims by verdict, in words; empty without claims."""
     if verdicts:
         claims = count(len(verdicts), "claim")
         yield f"{claims} of the paper, tested on these networks: {tally(verdicts)}."

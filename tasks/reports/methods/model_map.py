@@ -38,7 +38,7 @@ def models_method(mapped: xr.Dataset) -> Method:
     if "draws" in mapped.attrs:
         formulas.append(
             "p = (1 + draws as large) / (1 + draws): images of one model shuffled within batches, "
-            "paths and partners chosen anew; corrected: against the largest of all pairs of "
+            "paths and partners chosen again; corrected: against the largest of all pairs of "
             "models under the same shuffles (Westfall and Young 1993)."
         )
         settings.append(("draws", str(mapped.attrs["draws"])))

@@ -44,7 +44,7 @@ def section(mapped: xr.Dataset) -> Section:
 
 
 def words(mapped: xr.Dataset, distances: Mapping[str, tuple[float, ...]]) -> Iterator[str]:
-    """How faithful the map is, and whether trained models come closer along their depth."""
+    """Sentences on the fidelity of the map, and on trained models' distances along their depth."""
     first, second = mapped.attrs["shares"][:2]
     low, high = mapped.attrs["negative"]
     bounds = f"{low:.1%}" if high - low < 0.0005 else f"{low:.1%} to {high:.1%}"

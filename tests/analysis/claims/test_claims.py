@@ -129,7 +129,7 @@ def test_what_would_settle_a_claim_is_estimated_from_the_standard_error():
     times = (2 * 0.02 / (0.12 - LEAST)) ** 2
     found = re.search(r"About ([\d.]+) times", open_one.remedy)
     assert found is not None and float(found[1]) == pytest.approx(times, abs=0.11)
-    assert "too near" in case(LEAST + 1e-6, error=0.02).remedy
+    assert "too close" in case(LEAST + 1e-6, error=0.02).remedy
     assert case(0.3).remedy == ""
     nothing = contrast(
         "m", Measurement("a", jackknifed([[1.0]])), Measurement("b", jackknifed([[0.0]])), least=0.1
@@ -138,7 +138,7 @@ def test_what_would_settle_a_claim_is_estimated_from_the_standard_error():
 
 
 def test_verdicts_are_counted_in_words_and_beside_chance():
-    assert tally(["holds", "can't tell", "holds"]) == "2 hold, 1 can't be told"
+    assert tally(["holds", "can't tell", "holds"]) == "2 hold, 1 undecided"
     assert tally(["does not hold", "seeds disagree"]) == "1 does not hold, seeds disagree on 1"
     assert tally(["holds before training too"] * 2) == "2 hold before training too"
     assert tally([]) == chance_words([]) == ""

@@ -41,7 +41,7 @@ def test_each_line_holds_the_errors_of_one_batch_size():
             np.testing.assert_array_equal(line.get_xdata(), errors["images"])
             np.testing.assert_array_equal(line.get_ydata(), errors)
     assert legend(figure) == ["16", "32", "64"]
-    assert figure.legends[0].get_title().get_text() == "images a batch"
+    assert figure.legends[0].get_title().get_text() == "images per batch"
 
 
 def test_both_axes_are_logarithmic_shared_and_named():

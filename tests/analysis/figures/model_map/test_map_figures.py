@@ -16,7 +16,7 @@ from seelike.analysis.errors import AnalysisError
 from seelike.analysis.figures import explained, layer_map, map_explorer, model_heatmap
 from seelike.analysis.figures.drawing.style import OKABE_ITO
 from seelike.analysis.figures.model_map.layer_map import spread
-from seelike.analysis.figures.model_map.paths import ways
+from seelike.analysis.figures.model_map.paths import model_paths
 
 from .mapped import make_map
 
@@ -73,10 +73,10 @@ def test_every_model_is_a_path_with_its_ends_marked_and_its_name(mapped: xr.Data
 
 
 def test_few_models_have_a_colour_each_and_many_one_a_family(mapped: xr.Dataset) -> None:
-    few = {way.model: way.colour for way in ways(mapped)}
+    few = {way.model: way.colour for way in model_paths(mapped)}
     assert few["vit a untrained"] == few["vit a"]
     assert len(set(few.values())) == 4
-    many = ways(make_map(MANY))
+    many = model_paths(make_map(MANY))
     assert {(way.family, way.colour) for way in many} == set(
         zip(("vit", "resnet", "mixer"), OKABE_ITO, strict=False)
     )

@@ -8,7 +8,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 
 from seelike.analysis.similarity.measures import Undefined, similarity
-from seelike.analysis.similarity.measures.predictivity import PENALTIES, halves, penalty
+from seelike.analysis.similarity.measures.fits.predictivity import PENALTIES, halves, penalty
 
 
 def validated(x: np.ndarray, y: np.ndarray, penalties: np.ndarray) -> float:

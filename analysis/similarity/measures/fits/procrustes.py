@@ -1,4 +1,4 @@
-"""Orthogonal Procrustes: how far two taps are apart after the best rotation."""
+"""Orthogonal Procrustes: distance of two taps after the best rotation."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,47 +6,65 @@ import numpy.typing as npt
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.gram import Array
 from seelike.analysis.similarity.image_pairs import Order
-from seelike.analysis.similarity.measures.components import components
+from seelike.analysis.similarity.measures.fits.components import components
 from seelike.analysis.similarity.measures.measure import FitMeasure
 
 
 def shape(x: npt.ArrayLike) -> Array:
-    """The centred activations ``x`` (n, ...) up to rotation, (n, r) of unit Frobenius norm.
+    """Compute the shape of a tap: centred activations up to rotation and scale.
 
-    Raises as ``components``.
+    Args:
+        x: Activations, (n, ...).
+
+    Returns:
+        The shape, (n, r) float64 of unit Frobenius norm.
+
+    Raises:
+        AnalysisError: As for ``components``.
     """
     found = components(x)
     return np.asarray(found.directions * np.sqrt(found.variances / found.variances.sum()))
 
 
 def cosine(a: Array, b: Array) -> float:
-    """The largest inner product of two shapes over all rotations: the nuclear norm of aᵀ b.
+    """Compute the largest inner product of two shapes over all rotations: the nuclear norm of aᵀ b.
 
-    ‖Xᵀ Y‖_* / (‖X‖_F ‖Y‖_F) of centred features (Schönemann 1966; Williams et al. 2021): the
-    cosine of their angular distance. Invariant to orthogonal maps, isotropic scale and shift.
-    Like biased CKA it is high for any two taps with many more features than images: read it
-    beside its null.
+    ‖Xᵀ Y‖_* / (‖X‖_F ‖Y‖_F) of centred features (Schönemann 1966; Williams et al. 2021), the cosine
+    of their angular distance. Invariant to orthogonal maps, isotropic scale and shift. Like biased
+    CKA it is high for any two taps with many more features than images; read it beside its null.
+
+    Args:
+        a: Shape of one tap, (n, r).
+        b: Shape of the other tap on the same images, (n, s).
     """
     return float(np.linalg.svd(a.T @ b, compute_uv=False).sum())
 
 
 def quick_cosine(a: Array, b: Array) -> float:
-    """``cosine`` to seven digits, in a third of the time: by the eigenvalues of a product."""
+    """Compute ``cosine`` to seven digits by eigenvalues of a product, in a third of the time."""
     crossed = a.T @ b
     squares = crossed @ crossed.T if crossed.shape[0] < crossed.shape[1] else crossed.T @ crossed
     return float(np.sqrt(np.maximum(np.linalg.eigvalsh(squares), 0.0)).sum())
 
 
 def permute_shape(a: Array, order: Order) -> Array:
-    """The shape of the images in another order."""
+    """Permute the images of a shape by ``order`` (n,)."""
     return np.asarray(a[order])
 
 
 def angular_distance(similarity: npt.ArrayLike) -> Array:
-    """The angular shape distance arccos(``similarity``) in radians, a metric.
+    """Compute the angular shape distance arccos(``similarity``), a metric.
 
-    Williams et al. (2021). Raises ``AnalysisError`` for similarities that are not cosines. A
-    similarity that rounding leaves 1e-16 below 1 is a distance of 1e-8.
+    Williams et al. (2021). A similarity 1e-16 below 1, by rounding, is a distance of 1e-8.
+
+    Args:
+        similarity: Values of ``cosine``, any shape.
+
+    Returns:
+        Distances in radians, float64 of the same shape.
+
+    Raises:
+        AnalysisError: A similarity is no cosine.
     """
     cosines = np.asarray(similarity, np.float64)
     beyond = ~(np.abs(cosines) <= 1 + 1e-9)

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.gram import Array
-from seelike.analysis.similarity.measures.components import Components, components
+from seelike.analysis.similarity.measures.fits.components import Components, components
 from seelike.analysis.similarity.measures.measure import FitMeasure, Undefined
 
 # The share of the variance that is kept, as by Raghu et al. (2017).
@@ -17,12 +17,14 @@ TIED = 1e-9
 
 
 def svcca(variance: float = VARIANCE) -> FitMeasure:
-    """SVCCA: the mean canonical correlation of the components with ``variance`` of the variance.
+    """Make SVCCA: the mean canonical correlation of leading principal components.
 
-    Raghu et al. (2017). Invariant to orthogonal maps, isotropic scale and shift, and
-    to invertible maps that leave the components kept the same subspace. Independent taps of a
-    and b components have mean squared correlation max(a, b) / (n - 1), not 0. Raises as
-    ``leading``.
+    Raghu et al. (2017). Invariant to orthogonal maps, isotropic scale and shift, and to invertible
+    maps that keep the subspace of the leading components. Independent taps of a and b components
+    have a mean squared correlation of max(a, b) / (n - 1), not 0. Errors as for ``leading``.
+
+    Args:
+        variance: Share of the variance in the components.
     """
     return FitMeasure(
         name="svcca",
@@ -36,12 +38,14 @@ def svcca(variance: float = VARIANCE) -> FitMeasure:
 
 
 def pwcca(variance: float = VARIANCE) -> FitMeasure:
-    """Projection weighted CCA of the components with ``variance`` of the variance.
+    """Make projection weighted CCA of leading principal components.
 
-    Morcos, Raghu & Bengio (2018), the first tap giving the weights. Its neurons
-    are the components, as after the SVD of SVCCA, so that rotations of features leave the value;
-    a map that is not a rotation changes the weights if it is of the first tap. Raises as
-    ``leading`` and ``weighted_correlation``.
+    Morcos, Raghu & Bengio (2018), with weights from the first tap. Its neurons are the components,
+    as after the SVD of SVCCA, so the value is invariant to rotations of features; other maps of the
+    first tap change the weights. Errors as for ``leading`` and ``weighted_correlation``.
+
+    Args:
+        variance: Share of the variance in the components.
     """
     return FitMeasure(
         name="pwcca",
@@ -55,11 +59,18 @@ def pwcca(variance: float = VARIANCE) -> FitMeasure:
 
 
 def leading(x: npt.ArrayLike, *, variance: float = VARIANCE) -> Components:
-    """The fewest components of ``x`` (n, ...) that have ``variance`` of the variance.
+    """Compute the fewest principal components that have a share of the variance.
 
-    Components of equal variance are kept together: one alone would be an arbitrary choice.
-    Raises as ``components``, and ``Undefined`` where they are more than half of the n - 1 that
-    n images allow: two subspaces so large share directions whatever the taps are.
+    Components of equal variance are kept together, since a choice among them would be arbitrary.
+
+    Args:
+        x: Activations, (n, ...).
+        variance: Share of the variance.
+
+    Raises:
+        Undefined: They are more than half of the n - 1 that n images allow; two subspaces so large
+            share directions whatever the taps are.
+        AnalysisError: As for ``components``.
     """
     found = components(x)
     running = np.cumsum(found.variances)
@@ -70,22 +81,27 @@ def leading(x: npt.ArrayLike, *, variance: float = VARIANCE) -> Components:
         raise Undefined(
             f"{count} components hold {variance:.4g} of the variance of {found.features} features; "
             f"of two such taps on {found.images} images {forced} canonical correlations are 1 by "
-            "construction: take many more images a batch, a reduction to fewer features such as "
+            "construction: take many more images per batch, a reduction to fewer features such as "
             "'mean', or another measure"
         )
     return found.first(count)
 
 
 def mean_correlation(x: Components, y: Components) -> float:
-    """The mean canonical correlation of two taps' components."""
+    """Compute the mean canonical correlation of two taps' components."""
     return float(np.linalg.svd(x.directions.T @ y.directions, compute_uv=False).mean())
 
 
 def weighted_correlation(x: Components, y: Components) -> float:
-    """Σ αᵢ ρᵢ / Σ αᵢ with αᵢ = Σⱼ |<hᵢ, xⱼ>|, hᵢ the canonical directions of the first tap.
+    """Compute Σ αᵢ ρᵢ / Σ αᵢ with αᵢ = Σⱼ |<hᵢ, xⱼ>|, hᵢ the canonical directions of the first tap.
 
-    Raises ``Undefined`` where the weights are not determined: the variances of the first tap's
-    components, or the correlations, are not all distinct.
+    Args:
+        x: Components of the first tap.
+        y: Components of the second tap.
+
+    Raises:
+        Undefined: The weights are not determined, since the variances of the first tap's components
+            or the correlations are not all distinct.
     """
     mixing, correlations, _ = np.linalg.svd(x.directions.T @ y.directions, full_matrices=False)
     if correlations[0] - correlations[-1] <= TIED:

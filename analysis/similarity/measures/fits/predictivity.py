@@ -1,4 +1,4 @@
-"""Linear predictivity: how much of a tap a ridge regression from another explains."""
+"""Linear predictivity: share of a tap that a ridge regression from another explains."""
 
 from dataclasses import dataclass, replace
 
@@ -22,9 +22,12 @@ PENALTIES = 10.0 ** np.arange(-6, 6.5, 0.5)
 class Halves:
     """A tap as predictor and as target, centred at the mean of the fitted images.
 
-    ``gram`` (n, n); ``values`` (f - 1,) and ``vectors`` (f, f - 1): the eigendecomposition of
-    its fitted block without the constant vector, which the intercept takes; ``onto`` (h, f - 1):
-    the held-out images' inner products with those vectors.
+    Attributes:
+        gram: Gram matrix, (n, n).
+        values: Eigenvalues of its block of f fitted images without the constant vector, which the
+            intercept takes, (f - 1,).
+        vectors: Eigenvectors of that block, (f, f - 1).
+        onto: Inner products of the h held-out images with those vectors, (h, f - 1).
     """
 
     gram: Array
@@ -34,23 +37,27 @@ class Halves:
 
 
 def halves(x: npt.ArrayLike) -> Halves:
-    """What predictivity needs of ``x`` (n, ...), as predictor and as target.
+    """Prepare activations as predictor and as target.
 
-    Raises as ``dual_gram``, and ``Undefined`` for fewer than 8 images or where one half of the
-    images does not vary.
+    Args:
+        x: Activations, (n, ...).
+
+    Raises:
+        Undefined: There are fewer than 8 images, or one half of the images does not vary.
+        AnalysisError: As for ``dual_gram``.
     """
     kernel = dual_gram(x)
     if len(kernel) < FEWEST:
         raise Undefined(
             f"{len(kernel)} images: half are fitted and half held out, which needs at least "
-            f"{FEWEST}; take more images a batch, or another measure"
+            f"{FEWEST}; take more images per batch, or another measure"
         )
     for half, what in ((FITTED, "fitted"), (HELD_OUT, "held out")):
         varying = np.trace(centre(kernel[half, half]))
         if varying <= len(kernel) * np.finfo(np.float64).eps * np.trace(kernel):
             raise Undefined(
                 f"the activations do not vary over the {len(kernel[half])} images that are {what}:"
-                " take more images a batch, or another measure"
+                " take more images per batch, or another measure"
             )
     kernel = _about_the_fitted(kernel)
     fitted = kernel[FITTED, FITTED]
@@ -67,17 +74,25 @@ def _about_the_fitted(kernel: Array) -> Array:
 
 
 def permuted_target(y: Halves, order: Order) -> Halves:
-    """``y`` as a target, of the images in another order; as a predictor it is not to be used."""
+    """Permute the images of ``y`` by ``order`` (n,), for use as a target only."""
     return replace(y, gram=_about_the_fitted(y.gram[np.ix_(order, order)]))
 
 
 def held_out_r2(x: Halves, y: Halves) -> float:
-    """R² on the held-out images of a ridge regression from ``x`` to ``y``: 1 - SS_res / SS_tot.
+    """Compute R² on held-out images of a ridge regression from ``x`` to ``y``.
 
-    Sums over all features of ``y``, so that each counts by its variance (Yamins et al. 2014;
-    Kornblith et al. 2019, section 4, not held out there). 1 where ``y`` is linear in what the
-    fitted images show of ``x``, negative where predicting is worse than the mean. Invariant to
-    orthogonal maps, isotropic scale and shift of either. It depends on which images are fitted.
+    R² is 1 - SS_res / SS_tot. Sums run over all features of ``y``, so that each is weighted by its
+    variance (Yamins et al. 2014; Kornblith et al. 2019, section 4, not held out there). Invariant
+    to orthogonal maps, isotropic scale and shift of either tap. The value depends on which images
+    are fitted.
+
+    Args:
+        x: The predictor.
+        y: The target, on the same images.
+
+    Returns:
+        R², 1 where ``y`` is linear in ``x`` on the fitted images; negative where the prediction is
+        worse than the mean.
     """
     shrunk = x.values + penalty(x, y)
     weights = (x.onto / shrunk) @ x.vectors.T
@@ -88,10 +103,17 @@ def held_out_r2(x: Halves, y: Halves) -> float:
 
 
 def penalty(x: Halves, y: Halves) -> float:
-    """The ridge penalty of the regression from ``x`` to ``y``, in units of ``x``'s Gram matrix.
+    """Choose the ridge penalty of the regression from ``x`` to ``y``.
 
-    That of ``PENALTIES`` with the least generalised cross-validation error on the fitted images
-    (Golub, Heath & Wahba 1979), the intercept one of the parameters.
+    The choice has the least generalised cross-validation error on the fitted images (Golub, Heath &
+    Wahba 1979) among ``PENALTIES``, the intercept counted as a parameter.
+
+    Args:
+        x: The predictor.
+        y: The target.
+
+    Returns:
+        The penalty, in units of ``x``'s Gram matrix.
     """
     energies = np.einsum("ij,ij->j", x.vectors, y.gram[FITTED, FITTED] @ x.vectors)
     candidates = PENALTIES * x.values.mean()

@@ -12,9 +12,12 @@ from seelike.analysis.similarity.measures.features import dual_gram
 
 @dataclass(frozen=True)
 class Components:
-    """Principal components of a tap of ``features`` features, the largest first.
+    """Principal components of a tap, the largest first.
 
-    ``variances`` (r,) up to a common scale; ``directions`` (n, r): left singular vectors.
+    Attributes:
+        variances: Variances up to a common scale, (r,).
+        directions: Left singular vectors, (n, r).
+        features: Features of the tap.
     """
 
     variances: Array
@@ -23,22 +26,26 @@ class Components:
 
     @property
     def images(self) -> int:
-        """How many images there are."""
+        """Number of images."""
         return len(self.directions)
 
     def permuted(self, order: Order) -> "Components":
-        """Those of the images in another order."""
+        """Permute the images by ``order`` (n,)."""
         return replace(self, directions=self.directions[order])
 
     def first(self, count: int) -> "Components":
-        """The ``count`` largest."""
+        """Select the ``count`` largest."""
         return Components(self.variances[:count], self.directions[:, :count].copy(), self.features)
 
 
 def components(x: npt.ArrayLike) -> Components:
-    """All components of ``x`` (n, ...) that stand above the rounding of float64.
+    """Compute all principal components above the rounding of float64.
 
-    Raises as ``dual_gram``.
+    Args:
+        x: Activations, (n, ...).
+
+    Raises:
+        AnalysisError: As for ``dual_gram``.
     """
     kernel = dual_gram(x)
     variances, directions = np.linalg.eigh(kernel)

@@ -1,0 +1,1 @@
+"""Measures that fit one tap to another: canonical correlations, Procrustes, predictivity."""
