@@ -96,11 +96,11 @@ def pairs_with_figures(pairs: Sequence[MostSimilar], cases: Sequence[Case]) -> l
     return [one for one in pairs if one in chosen]
 
 
-def _choice(drawn: Sequence[MostSimilar], pairs: Sequence[MostSimilar]) -> Iterator[str]:
-    """How the pairs of models with figures were chosen."""
-    if len(drawn) < len(pairs):
+def _choice(shown: Sequence[MostSimilar], pairs: Sequence[MostSimilar]) -> Iterator[str]:
+    """Sentence on the choice of the pairs of models with figures; nothing where all have one."""
+    if len(shown) < len(pairs):
         yield (
-            f"{len(drawn)} of {len(pairs)} pairs of models have figures of their own: pairs of "
+            f"{len(shown)} of {len(pairs)} pairs of models have figures of their own: pairs of "
             "the claims, and the most and the least alike. The first figure and its explorer "
             "have all pairs."
         )
