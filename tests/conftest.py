@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
+
+# A busy machine must not fail a property.
+hypothesis.settings.register_profile("seelike", deadline=None)
+hypothesis.settings.load_profile("seelike")
 
 TESTS = Path(__file__).parent
 # Folders and files whose tests run flows, servers, browsers or processes of their own.
