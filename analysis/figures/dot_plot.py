@@ -15,7 +15,7 @@ from seelike.analysis.figures.drawing.style import GREY, OKABE_ITO, plain, style
 
 @dataclass(frozen=True)
 class Dot:
-    """One measured number: ``value`` and its interval, where there is one.
+    """A measured number: ``value`` and its interval, where there is one.
 
     ``number`` says what is measured (dots of one number stand together), ``row`` of which model
     or pair; a trained network and its untrained baseline share a row. ``model`` gives the colour.
@@ -31,7 +31,7 @@ class Dot:
 
 
 def checks(dots: Sequence[Dot], *, colours: Mapping[str, str], unit: str = "CKA") -> Figure:
-    """One panel per number, one line per row, all on one scale in ``unit``; hollow dots: untrained.
+    """Draw a panel per number and a line per row, on one scale in ``unit``; hollow dots: untrained.
 
     ``colours`` come from ``colours(comparison)``. Raises ``AnalysisError`` without dots and for
     a value that is not finite.

@@ -19,7 +19,7 @@ def models(comparison: xr.Dataset) -> list[str]:
 
 
 def pair(comparison: xr.Dataset, model_a: str, model_b: str, *, measure: str = "cka") -> xr.Dataset:
-    """The cells of ``model_a``'s taps (rows) with ``model_b``'s (columns).
+    """Select the cells of ``model_a``'s taps (rows) with ``model_b``'s (columns).
 
     Raises ``AnalysisError`` for a model or ``measure`` that is not there and for cells of
     ``measure`` that are not finite although it is defined there.
@@ -81,7 +81,7 @@ def undefined(cells: xr.Dataset, measure: str, side: str) -> np.ndarray:
 
 
 def defined(cells: xr.Dataset, measure: str) -> xr.Dataset:
-    """``cells`` without the taps at which ``measure`` is not defined.
+    """Remove the taps at which ``measure`` is not defined from ``cells``.
 
     Raises ``AnalysisError`` where one side has no other.
     """
@@ -97,7 +97,7 @@ def defined(cells: xr.Dataset, measure: str) -> xr.Dataset:
 
 
 def matches_q(cells: xr.Dataset, measure: str) -> np.ndarray | None:
-    """Adjusted p values, q, of the best matches in a ``pair``'s ``cells``.
+    """Read the adjusted p values, q, of the best matches in a ``pair``'s ``cells``.
 
     Returns:
         (taps of a,) float64; None if they are untested or the cells are a model's with itself,
@@ -188,7 +188,7 @@ def baseline(comparison: xr.Dataset, model: str) -> str | None:
 
 
 def label(comparison: xr.Dataset, model: str) -> str:
-    """``model``'s name for a reader, who must see that a network is untrained."""
+    """Name ``model`` for a reader, who must see that a network is untrained."""
     if trained(comparison, model) or "untrained" in model:
         return model
     return f"{model} (untrained)"

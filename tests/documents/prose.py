@@ -73,7 +73,7 @@ COUNTED = (
 UNITS = (
     "Gram|batch|tap|layer|model|image|network|chunk|second|minute|epoch|study|run|block|head|"
     "family|caller|axis|token|number|file|row|line|measure|seed|architecture|class|volume|case|"
-    "subject|setting|group|worker|task|process|request|page|pair|cell"
+    "subject|setting|group|worker|task|process|request|page|pair|cell|inch|depth|link|place|side"
 )
 
 RULES = (

@@ -106,8 +106,8 @@ def stages(taps: Sequence[str]) -> list[int] | None:
 def _stages(resnet: str, part: Sequence[int]) -> Trial:
     return Trial(
         "E1-stages",
-        f"mean CKA of two units of {resnet} in one stage less that of two in two stages, as far "
-        "apart",
+        f"mean CKA of two units of {resnet} in the same stage, minus that of two equally distant "
+        "units in different stages",
         Side("here", resnet, resnet, lambda matrix: stage_contrast(matrix, part)),
         Side(
             "of units in random order, or of a smooth fall",
@@ -121,8 +121,8 @@ def _stages(resnet: str, part: Sequence[int]) -> Trial:
 def _blocks(mixer: str) -> Trial:
     return Trial(
         "E14-blocks",
-        f"mean CKA of two layers of {mixer} in one block less that of two in two blocks, as far "
-        "apart, divided where it tells most",
+        f"mean CKA of two layers of {mixer} in the same block, minus that of two equally distant "
+        "layers in different blocks, divided where the difference is largest",
         Side("here", mixer, mixer, block_contrast),
         Side(
             "of layers in random order, or of a smooth fall",

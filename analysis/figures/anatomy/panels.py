@@ -21,7 +21,7 @@ _MARKERS = ("o", "s", "^", "D")
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One number in ``unit``: curves, and perhaps a ``level`` that they are read against.
+    """A number in ``unit``: curves, and perhaps a ``level`` to read them against.
 
     Where numbers are ratios, ``log`` gives a half and the double the same distance from one.
     """
@@ -36,7 +36,7 @@ class Panel:
 def panels(
     each: Sequence[Panel], *, along: str, level: str = "", order: Sequence[str] = ()
 ) -> Figure:
-    """``each`` panel beside the other, with one key; ``along`` names the axis of depth.
+    """Draw panels beside each other, with one key; ``along`` names the axis of depth.
 
     Curves of one label share a colour; a ceiling is a broad grey line. Panels of one unit share a
     scale. ``level`` says what the panels' levels are. Colours are given in ``order``, to labels

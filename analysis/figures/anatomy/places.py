@@ -29,7 +29,7 @@ class Place:
 
 
 def place_maps(rows: Sequence[tuple[str, Sequence[Place]]], *, unit: str = "CKA") -> Figure:
-    """A row of heatmaps under each name, all on one colour scale; own patches are outlined.
+    """Draw a row of heatmaps under each name, on one colour scale; own patches are outlined.
 
     The scale begins at the smallest value, or at zero where none is below. Raises
     ``AnalysisError`` without heatmaps, and for one without a finite value.

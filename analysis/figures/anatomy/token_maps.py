@@ -26,7 +26,7 @@ class TokenMap:
 def token_maps(
     rows: Sequence[tuple[str, Sequence[TokenMap]]], *, floor: float, unit: str
 ) -> Figure:
-    """A row of maps under each name, spread evenly over its layers, all on one scale in ``unit``.
+    """Draw a row of maps under each name, spread evenly over its layers, on one scale in ``unit``.
 
     The scale is black at ``floor`` and below, brightest at the highest number. Raises
     ``AnalysisError`` without maps, and where a number is not finite.

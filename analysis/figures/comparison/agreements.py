@@ -45,7 +45,7 @@ class Differences:
 def differences(
     comparison: xr.Dataset, measure: str, reference: str, *, models: Sequence[str]
 ) -> Differences:
-    """Differences of ``measure`` from ``reference`` over all distinct pairs of layers.
+    """Draw differences of ``measure`` from ``reference`` over all distinct pairs of layers.
 
     Two taps count once, or both ways where one of the measures is not the same both ways; taps
     at which one is not defined do not count. Raises ``AnalysisError`` for a model or measure
@@ -57,7 +57,7 @@ def differences(
 def agreement(
     comparison: xr.Dataset, measure: str, reference: str, *, models: Sequence[str]
 ) -> Figure:
-    """``measure`` (upward) against ``reference`` (rightward), a dot per pair of layers.
+    """Draw ``measure`` (upward) against ``reference`` (rightward), a dot per pair of layers.
 
     Both say the same of pairs on the diagonal; thin lines are ``measure``'s intervals, where the
     comparison has them. The pairs, the numbers written beside them and the errors are those of

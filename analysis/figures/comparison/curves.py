@@ -19,7 +19,7 @@ Kind = Literal["ceiling", "across", "trained", "untrained"]
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """One number along depth: ``value`` (n,) at ``depth`` (n,) ascending, and its interval.
+    """A number along depth: ``value`` (n,) at ``depth`` (n,) ascending, and its interval.
 
     ``kind`` says what is compared, or of which network the number is. Curves with one ``label``,
     such as a network's ceiling and its untrained baseline, share a colour.
@@ -57,7 +57,7 @@ _LINE, _NARROW = 0.17, 20
 
 
 def ceiling(curves: Sequence[Curve], *, title: str, unit: str = "CKA") -> Figure:
-    """Similarity in ``unit`` against depth, with bands for intervals; the ceiling bold, on top.
+    """Draw similarity in ``unit`` against depth, with bands for intervals and a bold ceiling.
 
     ``title`` stands above. Raises ``AnalysisError`` without curves, and for a curve whose arrays
     are not of one length, not finite, or whose depths do not ascend.
@@ -97,7 +97,7 @@ def check(curve: Curve) -> None:
             continue
         if array.ndim != 1 or len(array) != len(curve.depth) or not len(array):
             raise AnalysisError(
-                f"{name} of '{curve.label}' is {array.shape}, expected one number a depth "
+                f"{name} of '{curve.label}' is {array.shape}, expected one number per depth "
                 f"{curve.depth.shape}"
             )
         if not np.isfinite(array).all():

@@ -45,7 +45,7 @@ def explorer(
     measure: str = "cka",
     limits: Limits | None = None,
 ) -> str:
-    """The taps of models ``rows`` (upward) with those of ``columns`` (rightward), as JSON.
+    """Make a heatmap of ``rows``' taps (upward) with ``columns``' (rightward), as Bokeh JSON.
 
     The document is Bokeh's ``json_item``, drawn by ``Bokeh.embed.embed_item``. A cell under the
     pointer shows both layers, their models and depths, its value and what else the
@@ -61,7 +61,7 @@ def explorer(
 
 
 def renamed(item: Any, *, of: Sequence[str]) -> Any:
-    """``item`` with ids that its content makes: Bokeh counts on through a process.
+    """Give ``item`` ids made from its content, since Bokeh numbers them through a process.
 
     The same comparison gives the same page that way; two explorers of a page share no id.
     """

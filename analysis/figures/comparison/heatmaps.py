@@ -1,4 +1,4 @@
-"""One measure of all pairs of taps as heatmaps: within a model, across two, all pairs of many.
+"""Heatmaps of a measure of all pairs of taps: within a model, across two, all pairs of many.
 
 Input at the bottom and at the left, as in Raghu et al. 2021, figures 1 and 2.
 """
@@ -34,7 +34,7 @@ _MARK = "#56B4E9"
 def within(
     comparison: xr.Dataset, model: str, *, measure: str = "cka", limits: Limits | None = None
 ) -> Figure:
-    """One model's taps with each other (E1), a square heatmap.
+    """Draw one model's taps with each other (E1), a square heatmap.
 
     ``limits`` are the colour scale's ends, ``scale(comparison)`` of ``measure`` unless given.
     Raises ``AnalysisError`` for a model or measure that is not there.
@@ -50,7 +50,7 @@ def across(
     measure: str = "cka",
     limits: Limits | None = None,
 ) -> Figure:
-    """``model_a``'s taps (upward) with ``model_b``'s (rightward), one heatmap (E2).
+    """Draw ``model_a``'s taps (upward) with ``model_b``'s (rightward), one heatmap (E2).
 
     A measure that is not the same both ways is ``model_a``'s (rows) to ``model_b``'s (columns).
     """
@@ -77,7 +77,7 @@ def grid(
     measure: str = "cka",
     limits: Limits | None = None,
 ) -> Figure:
-    """All pairs of ``models`` in one figure, with one colour scale; each model on its diagonal.
+    """Draw all pairs of ``models`` with one colour scale; each model is on its diagonal.
 
     Raises ``AnalysisError`` for a model or measure that is not there.
     """
@@ -113,7 +113,7 @@ def against_untrained(
     measure: str = "cka",
     limits: Limits | None = None,
 ) -> Figure:
-    """Each of ``models`` within itself, trained (above) and untrained (below), one colour scale.
+    """Draw each model within itself, trained (above) and untrained (below), one colour scale.
 
     Raises ``AnalysisError`` for a model without an untrained baseline in the comparison, and for a
     measure that is not there.
@@ -136,7 +136,7 @@ def beside(
     measure: str = "cka",
     limits: Limits | None = None,
 ) -> Figure:
-    """Each of ``models`` within itself, one beside the other, one colour scale.
+    """Draw each model within itself, one beside the other, with one colour scale.
 
     Where all have untrained baselines, these are below. ``marks`` are tap indices at which lines
     cross a model's heatmaps: 3.5 between its fourth and fifth tap. Raises ``AnalysisError`` for

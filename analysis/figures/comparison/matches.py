@@ -38,7 +38,7 @@ def best_match(
     measure: str = "cka",
     limits: Limits | None = None,
 ) -> Figure:
-    """Above: ``model_b``'s most similar tap to each tap of ``model_a``. Below: how alike they are.
+    """Draw ``model_b``'s most similar tap to each tap of ``model_a`` (above), and their similarity.
 
     Small dots are taps of ``model_b`` that intervals cannot tell from the most similar one:
     their ``{measure}_high`` reaches its ``{measure}_low``. Hollow grey squares, where the

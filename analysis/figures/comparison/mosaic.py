@@ -21,7 +21,7 @@ _SIDE = 8.0
 
 
 def all_pairs(comparison: xr.Dataset, models: Sequence[str], *, measure: str = "cka") -> Figure:
-    """All pairs of layers of ``models``, each model with itself on the diagonal.
+    """Draw all pairs of layers of ``models``, each model with itself on the diagonal.
 
     Args:
         comparison: A comparison.
@@ -46,7 +46,7 @@ def mosaic(
     measure: str = "cka",
     limits: Limits | None = None,
 ) -> Figure:
-    """All pairs of layers of ``models`` in one picture, ruled between models.
+    """Draw all pairs of layers of ``models`` in one image, ruled between models.
 
     Args:
         comparison: A comparison.

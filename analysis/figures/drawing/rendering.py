@@ -21,7 +21,7 @@ def settle(figure: Figure) -> Figure:
 
 
 def png(figure: Figure) -> bytes:
-    """``figure`` as PNG, 192 pixels an inch."""
+    """Render ``figure`` as PNG, 192 pixels per inch."""
     buffer = io.BytesIO()
     with style():
         figure.savefig(buffer, format="png", dpi=PNG_DPI, metadata={"Software": None})
@@ -29,7 +29,7 @@ def png(figure: Figure) -> bytes:
 
 
 def svg(figure: Figure) -> bytes:
-    """``figure`` as SVG, letters as outlines, without a date."""
+    """Render ``figure`` as SVG, letters as outlines, without a date."""
     buffer = io.BytesIO()
     with style():
         figure.savefig(buffer, format="svg", dpi=_SVG_IMAGE_DPI, metadata={"Date": None})

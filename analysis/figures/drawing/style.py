@@ -58,7 +58,7 @@ def style() -> Iterator[None]:
 
 
 def colours(comparison: xr.Dataset) -> dict[str, str]:
-    """One colour per model, by the study's order; an untrained baseline has its model's colour.
+    """Assign a colour per model, by the study's order; an untrained baseline has its model's.
 
     Six colours, then they repeat: figures also name the models.
     """
@@ -71,12 +71,12 @@ def colours(comparison: xr.Dataset) -> dict[str, str]:
 
 
 def plain(text: str) -> str:
-    """``text`` with dollar signs escaped: they start no formula in the name of a model or layer."""
+    """Escape dollar signs in ``text``, which would start a formula in a model's name."""
     return text.replace("$", r"\$")
 
 
 def folded(text: str, *, inches: float) -> str:
-    """``text``, as ``plain``, in lines of about ``inches``, broken after . _ - / and space."""
+    """Break ``text``, escaped by ``plain``, into lines of ``inches`` after . _ - / and space."""
     lines = [""]
     for part in re.findall(r"[^._\-/ ]*[._\-/ ]|[^._\-/ ]+", text):
         if lines[-1] and len(lines[-1] + part) > inches * _LETTERS_PER_INCH:

@@ -1,4 +1,4 @@
-"""All layers of all models in the plane: each model a path from input to output."""
+"""Draw all layers of all models in the plane: each model a path from input to output."""
 
 from collections.abc import Sequence
 
@@ -99,7 +99,7 @@ def _name(axes: Axes, each: Sequence[Way]) -> None:
 
 
 def spread(wanted: np.ndarray, *, gap: float) -> np.ndarray:
-    """Places that ascend by ``gap`` at least, as near to the ascending ``wanted`` as may be.
+    """Move ascending places ``wanted`` as little as possible to be ``gap`` apart at least.
 
     The least squares under that: the isotonic fit of ``wanted`` less the gaps, by pooling.
     """

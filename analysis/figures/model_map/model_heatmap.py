@@ -22,7 +22,7 @@ _LEAF = 10
 
 
 def model_heatmap(mapped: xr.Dataset, aggregate: str) -> Figure:
-    """Every model with every other by ``aggregate``, beside the tree of average linkage.
+    """Draw every model with every other by ``aggregate``, beside the tree of average linkage.
 
     The strip beside the tree has one colour per family. Raises ``AnalysisError`` for an aggregate
     that is not there, and where there is no tree, of fewer than 2 models.

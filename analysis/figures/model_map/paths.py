@@ -1,4 +1,4 @@
-"""Each model's way over a map of layers, from input to output, with its colour."""
+"""Paths of the models over a map of layers, from input to output, with their colours."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Way:
-    """One model's layers on a map, (L,) each, in their order.
+    """Layers of one model on a map, (L,) each, in their order.
 
     ``group`` is what the model shares its ``colour`` with: its own name, or its family's.
     """
@@ -65,7 +65,7 @@ def model_paths(mapped: xr.Dataset) -> list[Way]:
 
 
 def family_colours(mapped: xr.Dataset) -> dict[str, str]:
-    """One colour per family, in the order of the study's models."""
+    """Assign a colour per family, in the order of the study's models."""
     return _colours(list(dict.fromkeys(str(one) for one in mapped["family"].values)))
 
 

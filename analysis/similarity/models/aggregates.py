@@ -122,7 +122,7 @@ def by_shape(
     window: float,
     first: int = 0,
 ) -> Iterator[tuple[list[ModelPair], Array]]:
-    """Every aggregate (``AGGREGATES``, ..., pairs) of ``pairs``, those of one shape together.
+    """Compute all aggregates (``AGGREGATES``, ..., pairs) of ``pairs``, grouped by shape.
 
     ``similarity`` (..., R, T) has the layers from ``first`` on as rows.
     """

@@ -102,7 +102,7 @@ def test_negative_values_stay_visible():
     ("change", "said"),
     [
         ({"depth": DEPTH[::-1]}, "depth of 'vit' does not ascend"),
-        ({"value": np.ones(4)}, r"value of 'vit' is \(4,\), expected one number a depth \(5,\)"),
+        ({"value": np.ones(4)}, r"value of 'vit' is \(4,\), expected one number per depth \(5,\)"),
         ({"low": np.full(5, np.nan)}, "low of 'vit' is not finite"),
         ({"high": None}, "'vit' has one end of an interval"),
         ({"depth": np.ones((5, 1))}, "depth of 'vit'"),
