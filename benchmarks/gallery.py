@@ -12,9 +12,8 @@ DOCS = Path(__file__).parents[1] / "docs"
 MOST_BYTES = 150_000
 HEAD = """# Gallery
 
-Figures of the reports on the shipped networks, made by `make gallery`: of `make demo`, and of
-`seelike anatomy studies/anatomy.yaml`. In a report each of them is there as PNG and SVG as well,
-with its numbers as CSV.
+Figures of two reports on the shipped networks: `make demo` and `seelike anatomy studies/anatomy.yaml`.
+`make gallery` makes this page. A report also has each figure as PNG and SVG, and its numbers as CSV.
 """
 _FIGURE = re.compile(
     r'<figure id="figure-(?P<name>[a-z0-9-]+)".*? alt="(?P<alt>[^"]*)".*?'

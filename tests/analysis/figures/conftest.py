@@ -1,4 +1,4 @@
-"""A comparison as the engine makes it: three networks, their twins, made-up numbers."""
+"""A comparison as the engine makes it: three networks, their untrained baselines, made-up numbers."""
 
 import zlib
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def features(model: str, name: str, depth: float) -> np.ndarray:
 
 
 def make(*, kind: str = "blocks", families: tuple[str, ...] = ("vit", "resnet", "mixer")):
-    """A comparison of ``families`` and their untrained twins on taps of ``kind``."""
+    """A comparison of ``families`` and their untrained baselines on taps of ``kind``."""
     columns: dict[str, list] = {k: [] for k in ("model", "tap", "depth", "trained", "baseline_of")}
     vectors = []
     for model in [*families, *(f"{f}-untrained" for f in families)]:

@@ -1,4 +1,4 @@
-"""Curves lie where their numbers are, the ceiling bold and on top, every label told apart."""
+"""Curves lie where their numbers are, the ceiling bold and on top, every label distinct."""
 
 import dataclasses
 

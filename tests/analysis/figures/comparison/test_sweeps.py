@@ -1,4 +1,4 @@
-"""The sweep's lines are its numbers, every batch size can be told, nothing vanishes."""
+"""The sweep's lines are its numbers, every batch size is distinct, nothing vanishes."""
 
 import itertools
 
