@@ -12,8 +12,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 MOST_BYTES = 150_000
 HEAD = """# Gallery
 
-Figures of two reports on the shipped networks: `make demo` and `seelike anatomy studies/anatomy.yaml`.
-`make gallery` makes this page. A report also has each figure as PNG and SVG, and its numbers as CSV.
+Figures of two reports on the shipped networks: `make demo` and
+`seelike anatomy studies/anatomy.yaml`. `make gallery` makes this page. A report also has each
+figure as PNG and SVG, and its numbers as CSV.
 """
 _FIGURE = re.compile(
     r'<figure id="figure-(?P<name>[a-z0-9-]+)".*? alt="(?P<alt>[^"]*)".*?'

@@ -1,4 +1,4 @@
-"""A comparison as the engine makes it: three networks, their untrained baselines, made-up numbers."""
+"""A made-up comparison: three networks and their untrained baselines."""
 
 import zlib
 from collections.abc import Callable

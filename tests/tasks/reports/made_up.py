@@ -66,7 +66,7 @@ def facts(
 def compared(
     models: dict[str, tuple[dict[str, Any], list[np.ndarray]]], *, taps: Sequence[str] = TAPS
 ) -> xr.Dataset:
-    """The comparison of ``models``; those called ``X untrained`` are the untrained baselines of ``X``."""
+    """The comparison of ``models``; ``X untrained`` is the untrained baseline of ``X``."""
     rows = [(name, tap) for name in models for tap in taps]
     layers = [layer for _, each in models.values() for layer in each]
     batches = [slice(i, i + BATCH) for i in range(0, IMAGES, BATCH)]
@@ -118,7 +118,7 @@ TEXT = ("model", "tap", "baseline_of")
 
 
 def study() -> xr.Dataset:
-    """Fractions, seeds, a network without skips, a fine-tuned one, and their untrained baselines."""
+    """Fractions, seeds, a network without skips, a fine-tuned one, and untrained baselines."""
     full, other = chain(1), chain(2)
     start = chain(9, novelty=0.1)
     broken_start = chain(9, broken=4, novelty=0.1)
