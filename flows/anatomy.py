@@ -18,7 +18,7 @@ from seelike.flows.study.study import Study
 from seelike.storage.images import ImageSet
 from seelike.storage.reports.write import check_folder
 from seelike.storage.store import locate, make_store
-from seelike.tasks.anatomy.analyze import look_into
+from seelike.tasks.anatomy.analyze import analyze_model
 from seelike.tasks.anatomy.registry import ANALYSES
 from seelike.tasks.planning.plans import ModelPlan, StudyModel
 from seelike.tasks.planning.settings import Chosen
@@ -139,7 +139,7 @@ def _submitted(
 ) -> PrefectFuture[AnalysisResult]:
     tokens = tuple((row, column) for row, column in study.localization_tokens)
     most = study.receptive_field_images if analysis == "receptive_fields" else len(images)
-    return look_into.submit(
+    return analyze_model.submit(
         plan,
         # Quoted: Prefect would otherwise look through every image of the set for futures.
         cast(ImageSet, quote(images)),

@@ -6,7 +6,6 @@ from functools import partial
 from prefect import flow
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
-from tqdm import tqdm
 
 from seelike.analysis.networks.devices import device
 from seelike.flows.run.model_failures import ModelFailures, results
@@ -119,7 +118,7 @@ def _say(study: Study, plans: list[ModelPlan], images: ImageSet, dask: str | Non
     run_log().info(f"study {study.name}: {names} on {len(images)} images; store {study.store}")
     if dask is not None:
         run_log().info(f"Dask {dask}, dashboard {dashboard(dask)}")
-        tqdm.write(f"Dask dashboard: {dashboard(dask)}", file=sys.stderr)
+        print(f"Dask dashboard: {dashboard(dask)}", file=sys.stderr)
 
 
 def signed(

@@ -1,6 +1,5 @@
 """Probing one model: all probes of all its taps, from its recording, into one dataset."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -12,7 +11,6 @@ import xarray as xr
 from dask.delayed import delayed
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from tqdm import tqdm
 
 from seelike.analysis.cores import cores
 from seelike.analysis.errors import AnalysisError
@@ -58,29 +56,48 @@ def probe_model(
     recorded: list[int],  # noqa: ARG001
     dask: str | None = None,
 ) -> AnalysisResult:
-    """All probes of one model, here or on a worker; they are not done again if they are there.
+    """Fit all probes of one model, here or on a Dask worker, unless the store has them.
 
-    ``recorded`` is what the shards recorded: the results this step waits for. ``memory`` bounds
-    the bytes of what is learnt at a time.
+    Args:
+        plan: The model.
+        images: The image set, with labels.
+        design: Features, shots and splits.
+        store: The store's URL.
+        memory: Bytes that may be held while probes are fitted.
+        recorded: How many batches each shard recorded: the results that this step waits for.
+        dask: The address of a Dask scheduler; None computes here.
+
+    Returns:
+        The probes' name in the store.
+
+    Raises:
+        AnalysisError: For images without labels, and a model of which no layer can be probed.
     """
-    named: dict[str, Any] = {"design": design, "store": store, "memory": memory}
-    if dask is None:
-        with SEATS:
-            return probed(plan, images, **named)
-    return dask_cluster.run(dask, f"probe {plan.name}", probed, plan, images, **named)
+    return dask_cluster.run(
+        dask,
+        f"probe {plan.name}",
+        probe_here,
+        plan,
+        images,
+        design=design,
+        store=store,
+        memory=memory,
+    )
 
 
-def probed(
+def probe_here(
     plan: ModelPlan, images: ImageSet, *, design: Probing, store: str, memory: int
 ) -> AnalysisResult:
-    """The same, in this process; errors as ``probe_model``."""
+    """Probe one model in this process; see ``probe_model``."""
     opened, name = open_store(store), probes_name(plan, images, design)
     if xarray_datasets.exists(opened, name, kind=ANALYSIS):
         return AnalysisResult(plan, ANALYSIS, name=name)
-    start = time.perf_counter()
-    of = split_of(images, design)
-    dataset = _dataset(plan, images, of, _tested(plan, opened, of, design, memory=memory))
-    dataset.attrs |= _about(plan, images, of, design) | {
+    with SEATS:
+        start = time.perf_counter()
+        parts = split_of(images, design)
+        outcomes = _outcomes(plan, opened, parts, design, memory=memory)
+    dataset = _dataset(plan, images, parts, outcomes)
+    dataset.attrs |= _about(plan, images, parts, design) | {
         "seconds": round(time.perf_counter() - start, 2)
     }
     xarray_datasets.write(opened, name, dataset, kind=ANALYSIS)
@@ -88,7 +105,7 @@ def probed(
 
 
 def split_of(images: ImageSet, design: Probing) -> Split:
-    """Which images are for what. Raises ``AnalysisError`` where they can't be probed on."""
+    """Split the images into train, held-out and test; ``AnalysisError`` without labels."""
     if images.labels is None:
         raise AnalysisError(
             f"the images of {images.source} have no labels, which probes learn; take sample, "
@@ -122,37 +139,29 @@ def axes_of(plan: ModelPlan) -> dict[str, Axes]:
     )
 
 
-def _tested(
-    plan: ModelPlan, store: Store, of: Split, design: Probing, *, memory: int
+def _outcomes(
+    plan: ModelPlan, store: Store, parts: Split, design: Probing, *, memory: int
 ) -> dict[str, list[Outcome]]:
     """The probes of every tap, as many taps at once as there are cores."""
     recording, all_axes = open_recording(store, plan.recording), axes_of(plan)
     with_tokens = [name for name, one in all_axes.items() if one.cells is not None]
     chosen = {"all": with_tokens, "last": with_tokens[-1:], "none": []}[design.tokens]
     step = f"probe {plan.name}"
-    named: dict[str, Any] = {"total": len(plan.taps)}
-    one_at_a_time = threading.Lock()
-    with tqdm(desc=step, unit="tap", **named) as bar, progress(step, unit="taps", **named) as show:
+    with progress(step, total=len(plan.taps), unit="taps") as shown:
 
-        def done(tested: list[Outcome]) -> list[Outcome]:
-            with one_at_a_time:
-                bar.update(1)
-                show(1)
-            return tested
-
-        def steps(tap: str) -> list[Outcome]:
-            return done(
-                probe(
-                    _blocks(recording, tap, step),
-                    all_axes[tap],
-                    of,
-                    design,
-                    tokens=tap in chosen,
-                    memory=memory // cores(),
-                )
+        def fit(tap: str) -> list[Outcome]:
+            found = probe(
+                _blocks(recording, tap, step),
+                all_axes[tap],
+                parts,
+                design,
+                tokens=tap in chosen,
+                memory=memory // cores(),
             )
+            shown.advance(1)
+            return found
 
-        run = delayed(steps, pure=False)
+        run = delayed(fit, pure=False)
         found = computed([run(tap) for tap in all_axes])
     return dict(zip(all_axes, found, strict=True))
 
@@ -171,24 +180,24 @@ def _blocks(
 
 
 def _dataset(
-    plan: ModelPlan, images: ImageSet, of: Split, tested: dict[str, list[Outcome]]
+    plan: ModelPlan, images: ImageSet, parts: Split, outcomes: dict[str, list[Outcome]]
 ) -> xr.Dataset:
     """Accuracy over ``probe``: of a tap, a feature of it, and how much was learnt from."""
     depth = {tap.name: tap.depth for tap in plan.taps}
-    each = [(tap, one) for tap, own in tested.items() for one in own]
+    each = [(tap, one) for tap, own in outcomes.items() for one in own]
     left_out = {
         tap: "no axis of it is known to be tokens or pixels"
-        for tap, own in tested.items()
+        for tap, own in outcomes.items()
         if not own
     }
     if not each:
         raise AnalysisError(
-            f"no tap of {plan.name} has features that can be probed: of {', '.join(left_out)} no "
-            "axis is known to be tokens or pixels; choose other taps"
+            f"no layer of {plan.name} can be probed: no axis of {', '.join(left_out)} is known "
+            "to be tokens or pixels; choose other taps"
         )
-    parts = np.empty(len(images), object)
+    part_of_image = np.empty(len(images), object)
     for part in PARTS:
-        parts[getattr(of, part)] = part
+        part_of_image[getattr(parts, part)] = part
     dataset = xr.Dataset(
         {"penalty": ("probe", [one.penalty for _, one in each])},
         coords={
@@ -199,7 +208,7 @@ def _dataset(
             "column": ("probe", [one.column for _, one in each]),
             "shots": ("probe", [one.shots for _, one in each]),
             "image": list(images.ids),
-            "part": ("image", parts.astype(str)),
+            "part": ("image", part_of_image.astype(str)),
         },
         attrs={"left_out": left_out},
     )
@@ -207,18 +216,18 @@ def _dataset(
     return dataset
 
 
-def _about(plan: ModelPlan, images: ImageSet, of: Split, design: Probing) -> dict[str, Any]:
+def _about(plan: ModelPlan, images: ImageSet, parts: Split, design: Probing) -> dict[str, Any]:
     return {
         "model": plan.name,
         "facts": plan.facts,
         "images": images.describe() | {"used": len(images)},
         "probing": asdict(design),
-        "split": {part: len(getattr(of, part)) for part in PARTS} | {"seed": design.seed},
-        "classes": list(of.classes),
-        "chance": of.chance,
+        "split": {part: len(getattr(parts, part)) for part in PARTS} | {"seed": design.seed},
+        "classes": list(parts.classes),
+        "chance": parts.chance,
         "recording": plan.recording,
-        "interval": f"{LEVEL:.0%}, jackknife over {len(of.test)} test images in groups, and over "
-        f"{design.draws} draws",
+        "interval": f"{LEVEL:.0%}, jackknife over {len(parts.test)} test images in groups, "
+        f"and over {design.draws} draws",
         "computed": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "versions": versions(),
     }

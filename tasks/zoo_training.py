@@ -11,7 +11,6 @@ import torch
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from seelike.analysis.networks import devices, training
 from seelike.analysis.networks.loading import zoo
@@ -173,19 +172,16 @@ def _run(
     opened, recipe = open_store(store), lesson.recipe
     previous = training_states.read(opened, kept)
     state, curve = (None, []) if previous is None else previous
+    if len(curve) == recipe.epochs:
+        return curve
     start = time.perf_counter()
-    finished = len(curve) == recipe.epochs  # Its last epoch was kept: no step, so no bar.
-    with (
-        tqdm(desc=f"train {name}", unit="step", disable=finished) as bar,
-        progress(
-            f"train {name}", total=recipe.epochs, unit="epochs", done=len(curve)
-        ) as show_epochs,
-    ):
-
-        def show(step: int, steps: int) -> None:
-            bar.total = steps
-            bar.update(step - bar.n)
-
+    steps_per_epoch = math.ceil(images_per_epoch / recipe.batch)
+    with progress(
+        f"train {name}",
+        total=recipe.epochs * steps_per_epoch,
+        unit="steps",
+        done=len(curve) * steps_per_epoch,
+    ) as shown:
         for epoch in training.epochs(
             network,
             *tensors["train"],
@@ -193,22 +189,19 @@ def _run(
             seed=lesson.seed,
             images_per_epoch=images_per_epoch,
             state=None if state is None else {k: torch.from_numpy(v) for k, v in state.items()},
-            on_step=show,
+            on_step=lambda *_: shown.advance(1),
         ):
             right = training.correct(network, *tensors["test"])
             accuracy = right / len(tensors["test"][1])
             seconds = round(time.perf_counter() - start, 1)
             start = time.perf_counter()
             curve.append({"loss": epoch.loss, "test_accuracy": accuracy, "seconds": seconds})
-            bar.set_postfix(
-                epoch=epoch.number + 1, loss=f"{epoch.loss:.3f}", test=f"{accuracy:.2%}"
-            )
             arrays = {k: v.cpu().numpy() for k, v in epoch.state.items()}
             training_states.write(opened, kept, state=arrays, curve=curve)
-            show_epochs(1)
+            words = f"loss {epoch.loss:.3f}, test accuracy {accuracy:.2%}"
+            shown.advance(0, note=f"epoch {epoch.number + 1}: {words}")
             run_log().info(
-                f"{name}, epoch {epoch.number + 1} of {recipe.epochs}: loss {epoch.loss:.3f}, "
-                f"{accuracy:.2%} of the test images right, {seconds:.0f} s"
+                f"{name}, epoch {epoch.number + 1} of {recipe.epochs}: {words}, {seconds:.0f} s"
             )
     return curve
 

@@ -16,12 +16,15 @@ from seelike.storage.arrays import signatures
 from seelike.storage.arrays.signatures import Signatures, open_signatures
 from seelike.storage.store import Store, make_store
 from seelike.tasks.comparison.signature_products import products, shares
-from seelike.tasks.recording.forward_passes import settled, signer
+from seelike.tasks.recording.signatures import finish_on_host, hook_summary
 from seelike.tasks.runtime.threads import one_blas_thread
 
-# The recording task's summary of a tap's activations inside the hook.
-summary = signer(["cka"])
 Signed = dict[str, tuple[np.ndarray, float]]
+
+
+def summary(tap: Tap, activations: Tensor) -> Any:
+    """Reduce a tap's activations inside the hook, as the recording task does."""
+    return hook_summary(tap.name, activations, ["cka"])
 
 
 def record(of: Network, chosen: Sequence[Tap], batches: Sequence[Tensor]) -> list[Signed]:
@@ -37,7 +40,7 @@ def signed(of: Network, chosen: Sequence[Tap], batches: Sequence[Tensor]) -> Ite
 
 def settle(values: dict[str, Any]) -> Signed:
     """The signatures of a batch, whatever of them was left on a device."""
-    return {tap: settled(tap, value)["cka"] for tap, value in values.items()}
+    return {tap: finish_on_host(tap, value)["cka"] for tap, value in values.items()}
 
 
 def cka(recorded: Sequence[Signed]) -> np.ndarray:

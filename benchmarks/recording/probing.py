@@ -24,7 +24,7 @@ from seelike.storage.store import Store, open_store
 from seelike.tasks.planning.image_sources import open_images
 from seelike.tasks.planning.plans import ModelPlan, StudyModel
 from seelike.tasks.planning.survey import survey
-from seelike.tasks.probing import ANALYSIS, axes_of, probed, split_of
+from seelike.tasks.probing import ANALYSIS, axes_of, probe_here, split_of
 from seelike.tasks.recording.record import record_shard
 from seelike.tasks.runtime.threads import one_blas_thread
 
@@ -118,7 +118,7 @@ def _recorded_anew(plan: ModelPlan, images: ImageSet, size: dict[str, int], devi
 
 def _probed(plan: ModelPlan, images: ImageSet, store: Store, design: Probing) -> dict[str, float]:
     """The whole task: reading, learning, testing, intervals, writing; the full probes' mean."""
-    found = probed(plan, images, design=design, store=store.url, memory=MEMORY)
+    found = probe_here(plan, images, design=design, store=store.url, memory=MEMORY)
     dataset = xarray_datasets.read(open_store(store.url), found.name, kind=ANALYSIS)
     rows = (dataset["shots"].values == FULL) & (dataset["feature"].values == MEAN)
     return {

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from prefect.futures import PrefectFuture
-from tqdm import tqdm
 
 from seelike.analysis.networks.loading.models import baseline_name
 from seelike.flows.errors import MISTAKES, Incomplete
@@ -64,7 +63,7 @@ class ModelFailures:
         for name in self.failed.keys() - self._told:
             line = f"model {name!r} failed, the others go on: {explained(self.failed[name])}"
             run_log().error(line)
-            tqdm.write(f"seelike: {line}", file=sys.stderr)
+            print(f"seelike: {line}", file=sys.stderr)
         self._told = set(self.failed)
 
     @property

@@ -22,7 +22,7 @@ from seelike.tasks.planning.survey import chosen_taps
 INTACT = "intact"
 
 
-def ablation(seen: AnalysisInput) -> xr.Dataset:
+def ablation(inputs: AnalysisInput) -> xr.Dataset:
     """Predictions over ``network``, the intact one first, then without the skips of each block.
 
     ``agreement`` is the share of images of which the prediction stays, ``accuracy``, where
@@ -30,22 +30,22 @@ def ablation(seen: AnalysisInput) -> xr.Dataset:
     that of every tap of the study without a block's skips with the same tap intact.
     """
     with looking_for_parts():
-        sums = residuals(seen.network)
+        sums = residuals(inputs.network)
     blocks = _by_block(sums)
-    taps = chosen_taps(seen.network, seen.subject)
+    taps = chosen_taps(inputs.network, inputs.subject)
     predicted: list[list[np.ndarray]] = []
     parts = []
-    for batch in seen.batches(size=GRAM, at_least=LEAST):
-        logits, intact = _pass(seen, taps, batch)
+    for batch in inputs.batches(size=GRAM, at_least=LEAST):
+        logits, intact = _pass(inputs, taps, batch)
         each = [logits]
         rows = []
         for block, of_block in blocks.items():
             with ExitStack() as removed:
                 for one in of_block:
-                    removed.enter_context(without_skip(seen.network, one))
-                logits, without = _pass(seen, taps, batch)
+                    removed.enter_context(without_skip(inputs.network, one))
+                logits, without = _pass(inputs, taps, batch)
             each.append(logits)
-            rows.append([_products(seen, tap, intact, without, block) for tap in taps])
+            rows.append([_products(inputs, tap, intact, without, block) for tap in taps])
         predicted.append(each)
         parts.append(np.array(rows))
     classes = predicted[0][0].shape[1]
@@ -57,14 +57,14 @@ def ablation(seen: AnalysisInput) -> xr.Dataset:
             "tap": ("pair", [tap.name for _ in blocks for tap in taps]),
             "depth": ("pair", [tap.depth for _ in blocks for tap in taps]),
         },
-        attrs={"images_a_gram": GRAM, "left_out": blocks_left_out(seen.network, sums)},
+        attrs={"images_a_gram": GRAM, "left_out": blocks_left_out(inputs.network, sums)},
     )
     sizes = [len(one[0]) for one in predicted]
     shares = partial(_shares, sizes=sizes)
     shares(answers == answers[0]).enter(dataset, "agreement", "network")
-    labels = seen.images.labels
+    labels = inputs.images.labels
     if labels is not None and max(labels) < classes:
-        right = answers == np.array(labels[: seen.count])
+        right = answers == np.array(labels[: inputs.count])
         shares(right).enter(dataset, "accuracy", "network")
     _cka(np.array(parts), sizes=sizes).enter(dataset, "cka", "pair")
     return dataset
@@ -78,16 +78,16 @@ def _by_block(sums: Sequence[Residual]) -> dict[str, list[Residual]]:
 
 
 def _pass(
-    seen: AnalysisInput, taps: Sequence[Tap], batch: Tensor
+    inputs: AnalysisInput, taps: Sequence[Tap], batch: Tensor
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """What the network puts out for a batch (n, classes), and the signature of every tap."""
     out: list[Tensor] = []
-    handle = seen.network.module.register_forward_hook(lambda _, __, put_out: out.append(put_out))
+    handle = inputs.network.module.register_forward_hook(lambda _, __, put_out: out.append(put_out))
     try:
         made = summarise(
-            seen.network,
+            inputs.network,
             taps,
-            [seen.pieces(batch)],
+            [inputs.pieces(batch)],
             summary=lambda _, x: signature(x.cpu().numpy()),
         )
         signatures = next(made)
@@ -97,7 +97,7 @@ def _pass(
 
 
 def _products(
-    seen: AnalysisInput,
+    inputs: AnalysisInput,
     tap: Tap,
     intact: dict[str, np.ndarray],
     without: dict[str, np.ndarray],
@@ -106,7 +106,7 @@ def _products(
     """The HSIC of a tap in both networks, and of each with itself."""
     a, b = intact[tap.name], without[tap.name]
     own = float(a @ a), float(b @ b)
-    where = f"tap {tap.name!r} of {seen.subject.name}"
+    where = f"tap {tap.name!r} of {inputs.subject.name}"
     if own[0] <= 0:
         raise AnalysisError(
             f"{where} is constant over a batch of images, so that it has no CKA; leave it out of "

@@ -1,4 +1,4 @@
-"""Looking into one model: each analysis a step, its numbers a dataset in the store."""
+"""The step that runs one analysis of one model, into a dataset of the store."""
 
 import time
 from dataclasses import replace
@@ -9,8 +9,6 @@ import xarray as xr
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from seelike.analysis.errors import AnalysisError
-from seelike.analysis.networks.out_of_memory import out_of_memory, release
 from seelike.analysis.similarity.intervals.jackknife import LEVEL
 from seelike.storage.arrays import xarray_datasets
 from seelike.storage.images import ImageSet
@@ -20,8 +18,10 @@ from seelike.tasks.anatomy.registry import ANALYSES, Analysis
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.planning.settings import USUAL, Chosen
 from seelike.tasks.planning.survey import network_of
+from seelike.tasks.recording.activation_errors import image_named
 from seelike.tasks.results import AnalysisResult
 from seelike.tasks.runtime import dask_cluster
+from seelike.tasks.runtime.memory_backoff import halving_forward_batch
 from seelike.tasks.runtime.retries import RETRIED
 from seelike.tasks.runtime.run_log import run_log
 from seelike.tasks.runtime.threads import TURN
@@ -29,7 +29,7 @@ from seelike.tasks.runtime.versions import versions
 
 
 @task(task_run_name="{analysis} of {plan.name}", cache_policy=NO_CACHE, **RETRIED)
-def look_into(
+def analyze_model(
     plan: ModelPlan,
     images: ImageSet,
     *,
@@ -41,20 +41,41 @@ def look_into(
     chosen: Chosen = USUAL,
     dask: str | None = None,
 ) -> AnalysisResult:
-    """One of ``ANALYSES`` of one model on the first ``count`` images, here or on a worker.
+    """Run one analysis of one model, here or on a Dask worker, unless the store has its result.
 
-    It is not done again if it is there. A model that lacks the part is no error: what is found
-    says so. Raises ``AnalysisError`` where the part is there and can't be measured, naming model
-    and part.
+    Args:
+        plan: The model.
+        images: The image set.
+        analysis: A name in ``ANALYSES``.
+        count: How many images are used, the first of the set.
+        store: The store's URL.
+        device: The network's device.
+        forward_batch: Images per forward pass, at most.
+        chosen: The attention and the tokens that the study chose.
+        dask: The address of a Dask scheduler; None computes here.
+
+    Returns:
+        The result's name in the store, or the part that the model lacks.
+
+    Raises:
+        AnalysisError: The model has the part and it cannot be measured; the message names both.
     """
-    named: dict[str, Any] = {"analysis": analysis, "count": count, "store": store}
-    named |= {"device": device, "forward_batch": forward_batch, "chosen": chosen}
-    if dask is None:
-        return looked_into(plan, images, **named)
-    return dask_cluster.run(dask, f"{analysis} of {plan.name}", looked_into, plan, images, **named)
+    return dask_cluster.run(
+        dask,
+        f"{analysis} of {plan.name}",
+        analyze_here,
+        plan,
+        images,
+        analysis=analysis,
+        count=count,
+        store=store,
+        device=device,
+        forward_batch=forward_batch,
+        chosen=chosen,
+    )
 
 
-def looked_into(
+def analyze_here(
     plan: ModelPlan,
     images: ImageSet,
     *,
@@ -65,61 +86,48 @@ def looked_into(
     forward_batch: int,
     chosen: Chosen = USUAL,
 ) -> AnalysisResult:
-    """The same, in this process; errors as ``look_into``."""
+    """Run one analysis of one model in this process; see ``analyze_model``."""
     opened = open_store(store)
     name = anatomy_name(plan, analysis=analysis, count=count, chosen=chosen)
     if xarray_datasets.exists(opened, name, kind=xarray_datasets.ANATOMY):
         return AnalysisResult(plan, analysis, name=name)
-    with TURN:
+    with TURN, image_named(images):
         network = network_of(plan.subject).to(device)
         step = f"{analysis.replace('_', ' ')} of {plan.name}"
-        seen = AnalysisInput(network, plan.subject, images, count, forward_batch, step, chosen)
-        return _measured(seen, plan, opened, analysis=analysis, name=name)
+        inputs = AnalysisInput(network, plan.subject, images, count, forward_batch, step, chosen)
+        return _measured(inputs, plan, opened, analysis=analysis, name=name)
 
 
 def _measured(
-    seen: AnalysisInput, plan: ModelPlan, store: Store, *, analysis: str, name: str
+    inputs: AnalysisInput, plan: ModelPlan, store: Store, *, analysis: str, name: str
 ) -> AnalysisResult:
-    """Measure and keep."""
+    """Compute the dataset and write it."""
     start = time.perf_counter()
     try:
-        dataset = _in_memory(seen, ANALYSES[analysis])
+        dataset = _in_memory(inputs, ANALYSES[analysis])
     except MissingPart as error:
-        run_log().warning(f"{seen.step}: {error}")
+        run_log().warning(f"{inputs.step}: {error}")
         return AnalysisResult(
             plan, analysis, missing_part=str(error), out_of_range=isinstance(error, PartOutOfRange)
         )
-    dataset.attrs |= _about(plan, seen, analysis) | {
+    dataset.attrs |= _about(plan, inputs, analysis) | {
         "seconds": round(time.perf_counter() - start, 2)
     }
     xarray_datasets.write(store, name, dataset, kind=xarray_datasets.ANATOMY)
     return AnalysisResult(plan, analysis, name=name, computed=True)
 
 
-def _in_memory(seen: AnalysisInput, analysis: Analysis) -> xr.Dataset:
-    """Measure with as many images a forward pass as memory has room for.
-
-    Groups of images stay what they are. Raises ``AnalysisError`` where one image is too much.
-    """
-    size = seen.forward_batch
+def _in_memory(inputs: AnalysisInput, analysis: Analysis) -> xr.Dataset:
+    """Compute with as many images per forward pass as memory holds; groups stay as they are."""
+    size = inputs.forward_batch
     if analysis.group > 1 and not analysis.several_groups:
         size = min(size, analysis.group)
-    while True:
-        try:
-            return analysis.look(replace(seen, forward_batch=size))
-        except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error):
-                raise
-            if size == 1:
-                raise AnalysisError(
-                    f"{seen.step} runs out of memory with one image a forward pass; set another "
-                    "device, fewer taps or smaller images"
-                ) from error
-        size //= 2
-        release()
-        run_log().warning(
-            f"{seen.step} ran out of memory; it starts again with {size} images a forward pass"
-        )
+    return halving_forward_batch(
+        lambda size: analysis.compute(replace(inputs, forward_batch=size)),
+        step=inputs.step,
+        forward_batch=size,
+        remedy="set another device, fewer layers or smaller images",
+    )
 
 
 def anatomy_name(plan: ModelPlan, *, analysis: str, count: int, chosen: Chosen = USUAL) -> str:
@@ -143,14 +151,14 @@ def anatomy_name(plan: ModelPlan, *, analysis: str, count: int, chosen: Chosen =
     )
 
 
-def _about(plan: ModelPlan, seen: AnalysisInput, analysis: str) -> dict[str, Any]:
+def _about(plan: ModelPlan, inputs: AnalysisInput, analysis: str) -> dict[str, Any]:
     group = ANALYSES[analysis].group
     groups = f"groups of {group} images" if group > 1 else "images"
     return {
         "analysis": analysis,
         "model": plan.name,
         "facts": plan.facts,
-        "images": seen.images.describe() | {"used": seen.count},
+        "images": inputs.images.describe() | {"used": inputs.count},
         "interval": f"{LEVEL:.0%}, jackknife over {groups}",
         "computed": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "versions": versions(),

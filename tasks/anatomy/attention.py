@@ -9,15 +9,15 @@ from seelike.analysis.similarity import jackknifed
 from seelike.tasks.anatomy.context import AnalysisInput, looking_for_parts
 
 
-def attention(seen: AnalysisInput) -> xr.Dataset:
+def attention(inputs: AnalysisInput) -> xr.Dataset:
     """The mean attention distance of every head, in pixels: over ``head``.
 
     ``plain`` and ``renormalised``, each beside the distance of a head that attends to all tokens
     alike (``_uniform``) and those on every image (``_images``).
     """
     with looking_for_parts():
-        attention_blocks(seen.network)
-    found = attention_distance(seen.network, seen.batches())
+        attention_blocks(inputs.network)
+    found = attention_distance(inputs.network, inputs.batches())
     rows = [(block, head) for block in found.blocks for head in range(block.heads)]
     dataset = xr.Dataset(
         coords={
@@ -25,7 +25,7 @@ def attention(seen: AnalysisInput) -> xr.Dataset:
             "block_number": ("head", [found.blocks.index(block) for block, _ in rows]),
             "head_number": ("head", [head for _, head in rows]),
             "patch": ("head", [float(np.sqrt(np.prod(block.patch))) for block, _ in rows]),
-            "image": list(seen.images.ids[: seen.count]),
+            "image": list(inputs.images.ids[: inputs.count]),
         },
         attrs={"unit": "pixels"},
     )

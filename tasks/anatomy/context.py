@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.networks.anatomy.residuals import Residual
@@ -60,17 +59,12 @@ class AnalysisInput:
         pieces = [range(i, min(i + each, self.count)) for i in range(0, self.count, each)]
         if len(pieces) > 1 and len(pieces[-1]) < at_least:
             pieces[-2:] = [range(pieces[-2].start, self.count)]
-        named: dict[str, Any] = {"total": self.count}
-        with (
-            tqdm(desc=self.step, unit="image", **named) as bar,
-            progress(self.step, unit="images", **named) as show,
-        ):
+        with progress(self.step, total=self.count, unit="images") as shown:
             batches = forward_batches(self.network, self.images, pieces)
             for piece, batch in zip(pieces, batches, strict=True):
                 check(self.step)
                 yield batch
-                bar.update(len(piece))
-                show(len(piece))
+                shown.advance(len(piece))
 
     def pieces(self, batch: Tensor) -> Batch:
         """``batch`` in pieces of a forward pass each."""

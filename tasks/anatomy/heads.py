@@ -26,7 +26,7 @@ from seelike.tasks.anatomy.context import (
     PartOutOfRange,
     looking_for_parts,
 )
-from seelike.tasks.recording.activation_errors import at, naming
+from seelike.tasks.recording.activation_errors import in_batch, in_layer
 from seelike.tasks.runtime.threads import one_blas_thread
 
 # Residual units of a ResNet: the heads of a first block are beside its lowest ones.
@@ -34,7 +34,7 @@ LOWEST = 4
 HEADS, UNITS = "heads", "units"
 
 
-def heads(seen: AnalysisInput) -> xr.Dataset:
+def heads(inputs: AnalysisInput) -> xr.Dataset:
     """What a ViT and a ResNet give to be compared: signatures over ``part``.
 
     Of a transformer the heads of one attention, the first if none is chosen, what each puts out
@@ -43,39 +43,39 @@ def heads(seen: AnalysisInput) -> xr.Dataset:
     ``length`` (batch, part) what it was.
     """
     with looking_for_parts():
-        block = _attention(seen)
+        block = _attention(inputs)
         if block is not None:
-            head_outputs(seen.network, block, ())  # Refuses heads that can't be told apart.
-    return _of_units(seen, _units(seen)) if block is None else _of_heads(seen, block)
+            head_outputs(inputs.network, block, ())  # Refuses heads that can't be told apart.
+    return _of_units(inputs, _units(inputs)) if block is None else _of_heads(inputs, block)
 
 
-def _attention(seen: AnalysisInput) -> AttentionBlock | None:
+def _attention(inputs: AnalysisInput) -> AttentionBlock | None:
     """The attention chosen; None of a ResNet, which has none."""
     try:
-        blocks = attention_blocks(seen.network)
+        blocks = attention_blocks(inputs.network)
     except AnalysisError as error:
         try:
-            _units(seen)
+            _units(inputs)
         except AnalysisError:
             raise MissingPart(f"{error}; nor has it the residual units of a ResNet") from error
         return None
-    number = seen.chosen.head_block
+    number = inputs.chosen.head_block
     if number >= len(blocks):
         raise PartOutOfRange(
-            f"attention {number} of {seen.subject.name} is out of range, it has 0 to "
+            f"attention {number} of {inputs.subject.name} is out of range, it has 0 to "
             f"{len(blocks) - 1}; set head_block to one of these"
         )
     return blocks[number]
 
 
-def _units(seen: AnalysisInput) -> tuple[str, ...]:
-    found = [one.block for one in residuals(seen.network) if one.kind == "unit"]
+def _units(inputs: AnalysisInput) -> tuple[str, ...]:
+    found = [one.block for one in residuals(inputs.network) if one.kind == "unit"]
     if not found:
-        raise AnalysisError(f"{seen.subject.name} has no residual units")
+        raise AnalysisError(f"{inputs.subject.name} has no residual units")
     return tuple(dict.fromkeys(found))[:LOWEST]
 
 
-def _of_heads(seen: AnalysisInput, block: AttentionBlock) -> xr.Dataset:
+def _of_heads(inputs: AnalysisInput, block: AttentionBlock) -> xr.Dataset:
     distances: list[Tensor] = []
 
     def receive(_: AttentionBlock, attention: Tensor) -> None:
@@ -83,11 +83,11 @@ def _of_heads(seen: AnalysisInput, block: AttentionBlock) -> xr.Dataset:
         distances.append(found.cpu())
 
     means, signed, start = [], [], 0
-    batches = map(seen.pieces, seen.batches(size=GRAM, at_least=LEAST))
-    outputs = head_outputs(seen.network, block, batches)
-    with one_blas_thread(), watching(seen.network, [block], receive):
+    batches = map(inputs.pieces, inputs.batches(size=GRAM, at_least=LEAST))
+    outputs = head_outputs(inputs.network, block, batches)
+    with one_blas_thread(), watching(inputs.network, [block], receive):
         for x in outputs:  # (images, tokens, heads, head_dim)
-            with naming(seen.subject.name, seen.images, start), at(block.module):
+            with in_batch(inputs.subject.name, start), in_layer(block.module):
                 signed.append(signatures(x.transpose(0, 2, 1, 3).reshape(len(x), block.heads, -1)))
             means.append(np.concatenate([each.numpy() for each in distances]).mean(axis=0))
             distances.clear()
@@ -97,14 +97,14 @@ def _of_heads(seen: AnalysisInput, block: AttentionBlock) -> xr.Dataset:
     return dataset.assign_attrs(block=block.module, heads=block.heads, unit="pixels")
 
 
-def _of_units(seen: AnalysisInput, units: Sequence[str]) -> xr.Dataset:
-    chosen = taps(seen.network, list(units))
-    batches = map(seen.pieces, seen.batches(size=GRAM, at_least=LEAST))
+def _of_units(inputs: AnalysisInput, units: Sequence[str]) -> xr.Dataset:
+    chosen = taps(inputs.network, list(units))
+    batches = map(inputs.pieces, inputs.batches(size=GRAM, at_least=LEAST))
     signed: list[Signatures] = []
     start = 0
     with one_blas_thread():
-        for made in record(seen.network, chosen, batches):
-            with naming(seen.subject.name, seen.images, start):
+        for made in record(inputs.network, chosen, batches):
+            with in_batch(inputs.subject.name, start):
                 each = [_signed(name, x) for name, x in made.items()]
             directions, lengths = (
                 np.concatenate([getattr(one, name) for one in each])
@@ -116,7 +116,7 @@ def _of_units(seen: AnalysisInput, units: Sequence[str]) -> xr.Dataset:
 
 
 def _signed(name: str, x: np.ndarray) -> Signatures:
-    with at(name):
+    with in_layer(name):
         return signatures(x.reshape(len(x), 1, -1))
 
 

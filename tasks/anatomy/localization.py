@@ -40,7 +40,7 @@ from seelike.tasks.anatomy.context import (
     looking_for_parts,
 )
 from seelike.tasks.planning.survey import chosen_taps
-from seelike.tasks.recording.activation_errors import at, naming
+from seelike.tasks.recording.activation_errors import in_batch, in_layer
 from seelike.tasks.runtime.threads import one_blas_thread
 
 # Cells onto which the locations of finer maps are put together: tokens of a ViT-S/16 are as many.
@@ -62,7 +62,7 @@ class _Layer:
     is_block: bool
 
 
-def localization(seen: AnalysisInput) -> xr.Dataset:
+def localization(inputs: AnalysisInput) -> xr.Dataset:
     """CKA of every token with every input patch over ``layer``, and scores of each layer.
 
     A row is a tap and what it is compared with, ``patches``: raw pixels, or the patch embedding
@@ -76,14 +76,14 @@ def localization(seen: AnalysisInput) -> xr.Dataset:
     them: it takes 8 tokens x patches bytes per layer and group.
     """
     with looking_for_parts():
-        layers, why_not = _layers(seen)
-        shown = _shown(seen, layers)
+        layers, why_not = _layers(inputs)
+        shown = _shown(inputs, layers)
     found: dict[tuple[str, str], dict[int, Hsics]] = {}
     start = 0
-    for batch in seen.batches(size=GRAM, at_least=LEAST):
-        group = start * GROUPS // max(seen.count, GROUPS * GRAM)
-        with one_blas_thread(), naming(seen.subject.name, seen.images, start):
-            for key, hsics in _one_batch(seen, layers, batch).items():
+    for batch in inputs.batches(size=GRAM, at_least=LEAST):
+        group = start * GROUPS // max(inputs.count, GROUPS * GRAM)
+        with one_blas_thread(), in_batch(inputs.subject.name, start):
+            for key, hsics in _one_batch(inputs, layers, batch).items():
                 groups = found.setdefault(key, {})
                 groups[group] = _added(groups[group], hsics) if group in groups else hsics
         start += len(batch)
@@ -95,7 +95,7 @@ def localization(seen: AnalysisInput) -> xr.Dataset:
         except AnalysisError as error:
             why_not[f"{tap} against {patches}"] = " ".join(str(error).split())
     if not rows:
-        raise AnalysisError(f"{seen.subject.name}: {next(iter(why_not.values()))}")
+        raise AnalysisError(f"{inputs.subject.name}: {next(iter(why_not.values()))}")
     return _dataset(rows, shown).assign_attrs(left_out=why_not, images_a_gram=GRAM)
 
 
@@ -105,19 +105,19 @@ def _added(one: Hsics, other: Hsics) -> Hsics:
     )
 
 
-def _layers(seen: AnalysisInput) -> tuple[list[_Layer], dict[str, str]]:
+def _layers(inputs: AnalysisInput) -> tuple[list[_Layer], dict[str, str]]:
     """The blocks of the network and the taps of the study, and why not which of them."""
     try:
-        blocks = taps(seen.network, "blocks")
+        blocks = taps(inputs.network, "blocks")
     except AnalysisError:
         blocks = ()  # No blocks that are known: the layers that the study taps are enough.
     names = {tap.name for tap in blocks}
-    each = {tap.name: tap for tap in (*blocks, *chosen_taps(seen.network, seen.subject))}
+    each = {tap.name: tap for tap in (*blocks, *chosen_taps(inputs.network, inputs.subject))}
     layers, why_not = [], {}
-    few = np.zeros((1, *seen.network.input_size), np.float32)
+    few = np.zeros((1, *inputs.network.input_size), np.float32)
     for tap in sorted(each.values(), key=lambda tap: tap.depth):
         try:
-            of = grid(seen.network, tap)
+            of = grid(inputs.network, tap)
             onto = coarsened(of, most=MOST) if tap.layout.kind.startswith("map") else of
             pixel_patches(Tensor(few), onto)  # Refuses a grid that does not divide the image.
             layers.append(_Layer(tap, of, onto, tap.name in names))
@@ -128,11 +128,11 @@ def _layers(seen: AnalysisInput) -> tuple[list[_Layer], dict[str, str]]:
     return layers, why_not
 
 
-def _shown(seen: AnalysisInput, layers: Sequence[_Layer]) -> np.ndarray:
+def _shown(inputs: AnalysisInput, layers: Sequence[_Layer]) -> np.ndarray:
     """The rows and columns of the tokens for pictures: those chosen, or some over the grid."""
     last = [one for one in layers if one.is_block] or layers
     rows, columns = last[-1].onto
-    chosen = seen.chosen.tokens or (
+    chosen = inputs.chosen.tokens or (
         (0, 0),
         (0, columns // 2),
         (rows // 3, columns // 3),
@@ -143,23 +143,23 @@ def _shown(seen: AnalysisInput, layers: Sequence[_Layer]) -> np.ndarray:
         for row, column in chosen:
             place(row, column, of=(rows, columns))
     except AnalysisError as error:
-        raise PartOutOfRange(f"localization_tokens of {seen.subject.name}: {error}") from error
+        raise PartOutOfRange(f"localization_tokens of {inputs.subject.name}: {error}") from error
     return np.array(list(dict.fromkeys(chosen)))
 
 
 def _one_batch(
-    seen: AnalysisInput, layers: Sequence[_Layer], batch: Tensor
+    inputs: AnalysisInput, layers: Sequence[_Layer], batch: Tensor
 ) -> dict[tuple[str, str], Hsics]:
     """By tap and kind of patches: all tokens, the class token last, with all patches."""
     grids = {one.onto for one in layers}
     pixels = {onto: signatures(pixel_patches(batch, onto)) for onto in grids}
     embedded: dict[Grid, Signatures] = {}
     by_name = {one.tap.name: one for one in layers}
-    embeds = embedding(seen.network)
+    embeds = embedding(inputs.network)
     found: dict[tuple[str, str], Hsics] = {}
 
     def compare(tap: Tap, x: Tensor) -> None:
-        with at(tap.name):
+        with in_layer(tap.name):
             if tap.name in by_name:
                 layer = by_name[tap.name]
                 tokens = _tokens(layer, x)
@@ -167,12 +167,13 @@ def _one_batch(
                 if layer.onto in embedded:
                     found[tap.name, EMBEDDING] = batch_hsics(tokens, embedded[layer.onto])
             if embeds is not None and tap.name == embeds.name:
-                places, of = reduce(x, tap, "tokens").cpu().numpy(), grid(seen.network, tap)
+                places, of = reduce(x, tap, "tokens").cpu().numpy(), grid(inputs.network, tap)
                 for onto in (each for each in grids if _divides(each, of)):
                     embedded[onto] = signatures(grouped(places, of, onto))
 
     each = {tap.name: tap for tap in (embeds, *(one.tap for one in layers)) if tap is not None}
-    for _ in summarise(seen.network, list(each.values()), [seen.pieces(batch)], summary=compare):
+    pieces = [inputs.pieces(batch)]
+    for _ in summarise(inputs.network, list(each.values()), pieces, summary=compare):
         pass  # What compare found is all there is to keep.
     return found
 

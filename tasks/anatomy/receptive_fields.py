@@ -38,14 +38,14 @@ RADII = {"radius_50": 0.5, "radius_95": 0.95}
 GRAPH_BYTES = 2**31
 
 
-def fields(seen: AnalysisInput) -> xr.Dataset:
+def fields(inputs: AnalysisInput) -> xr.Dataset:
     """Compute effective receptive fields over ``layer``, and three numbers of each.
 
     Gradients are averaged over the channels of a layer: all of them where they are at most 32,
     else a random sample of 8 per image, 32 per group of four images (``ChannelSample``).
 
     Args:
-        seen: The network and its images.
+        inputs: The network and its images.
 
     Returns:
         A dataset over ``layer``, in firing order:
@@ -64,22 +64,24 @@ def fields(seen: AnalysisInput) -> xr.Dataset:
         AnalysisError: Where no layer has a receptive field.
     """
     with looking_for_parts():
-        layers = {layer.tap.name: layer for layer in _layers(seen)}
+        layers = {layer.tap.name: layer for layer in _layers(inputs)}
         tried = ChannelSample(channels=1, group=1)
-        few = [seen.pieces(seen.first_images())]
+        few = [inputs.pieces(inputs.first_images())]
         chosen, why_not = measurable(
             [layer.tap for layer in layers.values()],
-            lambda some: list(gradient_sums(seen.network, some, few, sample=tried)),
+            lambda some: list(gradient_sums(inputs.network, some, few, sample=tried)),
         )
-    found = field_amounts(seen, chosen)
+    found = field_amounts(inputs, chosen)
 
     def check(some: Sequence[Tap]) -> None:
-        normalised(seen.network, some, np.stack([found[tap.name].total for tap in some]))
+        normalised(inputs.network, some, np.stack([found[tap.name].total for tap in some]))
         for tap in some:
-            found[tap.name].check_groups(seen, tap)
+            found[tap.name].check_groups(inputs, tap)
 
     kept, no_gradient = measurable(chosen, check)
-    dataset = _dataset(seen, [layers[tap.name] for tap in kept], [found[tap.name] for tap in kept])
+    dataset = _dataset(
+        inputs, [layers[tap.name] for tap in kept], [found[tap.name] for tap in kept]
+    )
     dataset.attrs["left_out"] = why_not | no_gradient
     return dataset
 
@@ -94,23 +96,23 @@ class _Layer:
     block: str = ""
 
 
-def _layers(seen: AnalysisInput) -> list[_Layer]:
+def _layers(inputs: AnalysisInput) -> list[_Layer]:
     """Both sides of all residual sums, all sublayers and the study's taps, in firing order.
 
     Sublayers that repeat another one, as the attention does the branch that it is, are left off.
     """
     found: dict[str, _Layer] = {}
     try:
-        for one in residuals(seen.network):
+        for one in residuals(inputs.network):
             found[one.branch.name] = _Layer(one.branch, "before", one.kind, one.block)
             found[one.sum.name] = _Layer(one.sum, "after", one.kind, one.block)
     except AnalysisError:
         pass  # No residual sums that are known: the other layers are enough.
     blocks = {layer.block for layer in found.values()}
-    asked, sublayers = chosen_taps(seen.network, seen.subject), _sublayers(seen)
+    asked, sublayers = chosen_taps(inputs.network, inputs.subject), _sublayers(inputs)
     known = {tap.name: tap for tap in (*(layer.tap for layer in found.values()), *asked)}
     each = list((known | {tap.name: tap for tap in sublayers}).values())
-    first = same_tensor(seen.network, each, seen.first_images()[:1])
+    first = same_tensor(inputs.network, each, inputs.first_images()[:1])
     for tap in each:
         if tap.name in known or first[tap.name] == tap.name:
             block = next((block for block in blocks if tap.name.startswith(f"{block}.")), "")
@@ -119,10 +121,10 @@ def _layers(seen: AnalysisInput) -> list[_Layer]:
     return sorted(found.values(), key=lambda layer: layer.tap.depth)
 
 
-def _sublayers(seen: AnalysisInput) -> tuple[Tap, ...]:
+def _sublayers(inputs: AnalysisInput) -> tuple[Tap, ...]:
     """The layers that the paper records inside of blocks, where a network's blocks are known."""
     try:
-        return taps(seen.network, "paper")
+        return taps(inputs.network, "paper")
     except AnalysisError:
         return ()
 
@@ -140,13 +142,13 @@ class FieldAmounts:
     distances: Array
     held: Array
 
-    def check_groups(self, seen: AnalysisInput, tap: Tap) -> None:
+    def check_groups(self, inputs: AnalysisInput, tap: Tap) -> None:
         """Refuse gradients of one group alone: without it there would be no field at all."""
         some = int(self.held[:, 1:].any(axis=1).sum())
         if some == 1 < len(self.held):
             raise AnalysisError(
-                f"tap {tap.name!r} of {seen.network.name} has a gradient of zero at its centre for "
-                f"all images but one group of {GROUP}, expected at least two groups with one; "
+                f"tap {tap.name!r} of {inputs.network.name} has a gradient of zero at its centre "
+                f"for all images but one group of {GROUP}, expected at least two groups with one; "
                 "leave it out or take more images"
             )
 
@@ -161,14 +163,14 @@ class FieldAmounts:
         return jackknifed(self.held / images[:, None], described, images=images)
 
 
-def field_amounts(seen: AnalysisInput, chosen: Sequence[Tap]) -> dict[str, FieldAmounts]:
+def field_amounts(inputs: AnalysisInput, chosen: Sequence[Tap]) -> dict[str, FieldAmounts]:
     """Run all images through the network, and back from every tap."""
-    patches = [centre_patch(seen.network, tap) for tap in chosen]
-    total = np.zeros((len(chosen), *seen.network.input_size[1:]))
+    patches = [centre_patch(inputs.network, tap) for tap in chosen]
+    total = np.zeros((len(chosen), *inputs.network.input_size[1:]))
     held: list[list[Array]] = [[] for _ in chosen]
     distances = [by_distance(total[:1], patch)[0] for patch in patches]
-    batches = seen.batches(size=_images_per_pass(seen))
-    for group in gradient_sums(seen.network, chosen, batches, sample=SAMPLE):
+    batches = inputs.batches(size=_images_per_pass(inputs))
+    for group in gradient_sums(inputs.network, chosen, batches, sample=SAMPLE):
         total += group
         for patch in dict.fromkeys(patches):
             mine = [place for place, other in enumerate(patches) if other == patch]
@@ -181,14 +183,14 @@ def field_amounts(seen: AnalysisInput, chosen: Sequence[Tap]) -> dict[str, Field
     }
 
 
-def _images_per_pass(seen: AnalysisInput) -> int:
+def _images_per_pass(inputs: AnalysisInput) -> int:
     """As many as a forward pass takes, fewer where their graph would be large."""
-    bytes_per_image = sum(tap.bytes_per_image for tap in taps(seen.network, "**"))
-    return min(seen.forward_batch, max(GROUP, GRAPH_BYTES // bytes_per_image))
+    bytes_per_image = sum(tap.bytes_per_image for tap in taps(inputs.network, "**"))
+    return min(inputs.forward_batch, max(GROUP, GRAPH_BYTES // bytes_per_image))
 
 
 def _dataset(
-    seen: AnalysisInput, layers: Sequence[_Layer], found: Sequence[FieldAmounts]
+    inputs: AnalysisInput, layers: Sequence[_Layer], found: Sequence[FieldAmounts]
 ) -> xr.Dataset:
     count = [channel_count(layer.tap) for layer in layers]
     patches = [one.patch for one in found]
@@ -197,7 +199,7 @@ def _dataset(
             "field": (
                 ("layer", "y", "x"),
                 normalised(
-                    seen.network, [one.tap for one in layers], np.stack([f.total for f in found])
+                    inputs.network, [one.tap for one in layers], np.stack([f.total for f in found])
                 ),
             ),
             "patch": (("layer", "edge"), [[p.top, p.left, p.height, p.width] for p in patches]),
@@ -224,12 +226,12 @@ def _dataset(
             },
         },
     )
-    starts = range(0, seen.count, GROUP)
-    images = np.array([min(GROUP, seen.count - start) for start in starts], np.float64)
+    starts = range(0, inputs.count, GROUP)
+    images = np.array([min(GROUP, inputs.count - start) for start in starts], np.float64)
     numbers = [one.numbers(images) for one in found]
     for at, name in enumerate(("centre_share", *RADII)):
         concatenate([each.at(slice(at, at + 1)) for each in numbers]).enter(dataset, name, "layer")
-    size = seen.network.input_size[1:]
+    size = inputs.network.input_size[1:]
     for name, share in RADII.items():
         uniform = {p: uniform_radius(size, p, share=share) for p in dict.fromkeys(patches)}
         dataset[f"{name}_uniform"] = ("layer", [uniform[patch] for patch in patches])

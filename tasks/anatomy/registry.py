@@ -20,14 +20,18 @@ from seelike.tasks.anatomy.residuals import skip_connections
 
 @dataclass(frozen=True)
 class Analysis:
-    """How a network is looked into.
+    """One analysis of a network.
 
-    ``group`` images are left out together, and go through the network at a time, or
-    ``several_groups`` do. Where it ``reads_taps`` it looks at those of the study. ``version`` goes
-    up when numbers change, so that those of another version are computed again.
+    Attributes:
+        compute: From a network and its images to a dataset.
+        group: Images that are left out together, for intervals, and go through the network
+            together.
+        reads_taps: Whether it analyzes the taps of the study, not parts that it finds itself.
+        several_groups: Whether several groups go through the network together.
+        version: Raised when numbers change, so that results of another version are computed again.
     """
 
-    look: Callable[[AnalysisInput], xr.Dataset]
+    compute: Callable[[AnalysisInput], xr.Dataset]
     group: int = 1
     reads_taps: bool = False
     several_groups: bool = False

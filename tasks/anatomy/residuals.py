@@ -9,18 +9,18 @@ from seelike.analysis.similarity import jackknifed
 from seelike.tasks.anatomy.context import AnalysisInput, looking_for_parts, measurable
 
 
-def skip_connections(seen: AnalysisInput) -> xr.Dataset:
+def skip_connections(inputs: AnalysisInput) -> xr.Dataset:
     """Norm ratio and cosine of skip and branch over ``sum``: a residual sum and kind of token.
 
     Both on every image as well (``_images``).
     """
     with looking_for_parts():
-        sums = residuals(seen.network)
+        sums = residuals(inputs.network)
         chosen, why_not = measurable(
             sums,
-            lambda some: residual_norms(seen.network, [seen.first_images()], chosen=some),
+            lambda some: residual_norms(inputs.network, [inputs.first_images()], chosen=some),
         )
-    found = residual_norms(seen.network, seen.batches(), chosen=chosen)
+    found = residual_norms(inputs.network, inputs.batches(), chosen=chosen)
     rows = [(token, r) for token, norms in found.items() for r in norms.residuals]
     dataset = xr.Dataset(
         coords={
@@ -28,9 +28,9 @@ def skip_connections(seen: AnalysisInput) -> xr.Dataset:
             "kind": ("sum", [r.kind for _, r in rows]),
             "token": ("sum", [token for token, _ in rows]),
             "depth": ("sum", [r.depth for _, r in rows]),
-            "image": list(seen.images.ids[: seen.count]),
+            "image": list(inputs.images.ids[: inputs.count]),
         },
-        attrs={"left_out": blocks_left_out(seen.network, sums) | why_not},
+        attrs={"left_out": blocks_left_out(inputs.network, sums) | why_not},
     )
     for name in ("ratio", "cosine"):
         each = np.concatenate([getattr(norms, name) for norms in found.values()])

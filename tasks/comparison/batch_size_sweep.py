@@ -19,13 +19,13 @@ from seelike.tasks.comparison.signature_products import shares
 from seelike.tasks.comparison.taps import varying
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.planning.settings import Statistics
-from seelike.tasks.recording.activation_errors import naming
+from seelike.tasks.recording.activation_errors import image_named, in_batch
 from seelike.tasks.recording.signatures import signatures_of
 from seelike.tasks.results import SignaturesResult
 from seelike.tasks.runtime.retries import RETRIED
 from seelike.tasks.runtime.threads import computed
 
-# Images a Gram, as far as there are as many images.
+# Images per batch, as far as there are as many images.
 BATCHES = (16, 32, 64, 128, 256, 512, 1024)
 REFERENCE = "cka_exact"
 
@@ -65,11 +65,12 @@ def sweep(
     largest = mean.copy()
     distinct = np.triu_indices(len(present), k=1)
     for column, size in enumerate(sizes):
-        parts = list(_parts(plans, kept, images, size=size, present=present))
+        with image_named(images):
+            parts = list(_parts(plans, kept, size=size, present=present))
         for row, n in enumerate(used):
             if n >= size:
-                found = cka_from_hsic(_weighted(parts[: n // size]))
-                errors = np.abs(found - reference)[distinct]
+                value = cka_from_hsic(_weighted(parts[: n // size]))
+                errors = np.abs(value - reference)[distinct]
                 mean[row, column], largest[row, column] = errors.mean(), errors.max()
     dims = ("images", "batch_size")
     dataset = xr.Dataset(
@@ -94,7 +95,6 @@ def _weighted(parts: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
 def _parts(
     plans: Sequence[ModelPlan],
     kept: Sequence[Recording],
-    images: ImageSet,
     *,
     size: int,
     present: np.ndarray,
@@ -104,7 +104,7 @@ def _parts(
     count = plans[0].images // size * size
     step = delayed(_span, pure=False)
     spans = (range(start, min(start + span, count), size) for start in range(0, count, span))
-    done = computed(step(plans, kept, images, starts, present) for starts in spans)
+    done = computed(step(plans, kept, starts, present) for starts in spans)
     for batches in done:
         yield from batches
 
@@ -112,7 +112,6 @@ def _parts(
 def _span(
     plans: Sequence[ModelPlan],
     kept: Sequence[Recording],
-    images: ImageSet,
     starts: range,
     present: np.ndarray,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -123,7 +122,7 @@ def _span(
     for plan, one, tap in (places[int(i)] for i in present):
         values = one.read_images(starts[0], stop, tap)
         for row, start in zip(rows, starts, strict=True):
-            with naming(plan.name, images, start):
+            with in_batch(plan.name, start):
                 batch = values[start - starts[0] :][:size]
                 row.append(signatures_of(tap, batch, ("cka",))["cka"])
     return [

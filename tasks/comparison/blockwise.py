@@ -7,7 +7,6 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from dask.delayed import delayed
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
@@ -25,7 +24,7 @@ from seelike.tasks.results import PairsResult, SignaturesResult
 from seelike.tasks.runtime import dask_cluster
 from seelike.tasks.runtime.cancellation import check
 from seelike.tasks.runtime.retries import RETRIED
-from seelike.tasks.runtime.threads import computed, one_blas_thread
+from seelike.tasks.runtime.threads import one_blas_thread
 
 MEASURE = "cka"
 VALUE, LOW, HIGH = "cka", "cka_low", "cka_high"
@@ -46,7 +45,7 @@ def compare_blocks(
     unless they are to be skipped, and for models that were recorded on different images.
     """
     plans = [one.plan for one in signed]
-    check_same_images(plans)
+    check_same_images([(plan.name, plan.identity) for plan in plans])
     opened = open_store(store)
     made = planned(opened, plans, skip=skip_degenerate, attributes=provenance)
     return PairsResult(store, made.name, computed=complete(opened, made, dask=dask))
@@ -87,10 +86,7 @@ def complete(store: Store, made: Pairs, *, dask: str | None) -> int:
         missing = made.missing()
         known = tap_pairs.most_alike(store, made) if missing else None
         steps = [partial(fill, store.url, made.name, block, known=known) for block in missing]
-        if dask is None:
-            computed(delayed(step, pure=False)() for step in steps)
-        else:
-            dask_cluster.run_all(dask, "pairs of all taps", steps)
+        dask_cluster.run_all(dask, "pairs of all taps", steps)
     return len(missing)
 
 
@@ -108,7 +104,7 @@ def fill(store: str, name: str, block: int, *, known: str | None = None) -> None
         for some, others in ((new_rows, list(columns)), (old_rows, new_columns)):
             if some and others:
                 place = _place(rows, some, columns, others)
-                for one, found in _computed(opened, made, some, others).items():
+                for one, found in compute_cells(opened, made, some, others).items():
                     values[one][place] = found
     if i == j:
         for found in values.values():
@@ -155,7 +151,7 @@ def _taken(
     return [], []
 
 
-def _computed(
+def compute_cells(
     store: Store, made: Pairs, rows: Sequence[int], columns: Sequence[int]
 ) -> dict[str, np.ndarray]:
     """Every variable at ``rows`` x ``columns``: a product a batch, then sums over the batches."""

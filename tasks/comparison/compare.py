@@ -1,4 +1,4 @@
-"""Comparing all pairs of taps of all models of a study: a step a measure, then one dataset."""
+"""Compare all pairs of taps of all models of a study: a step per measure, then one dataset."""
 
 import time
 from collections.abc import Sequence
@@ -15,11 +15,12 @@ from seelike.analysis.similarity.measures import measure
 from seelike.storage.arrays import xarray_datasets
 from seelike.storage.images import ImageSet
 from seelike.storage.store import open_store
-from seelike.tasks.comparison.estimators import UNDEFINED, WAYS, OpenedModels
+from seelike.tasks.comparison.estimators import UNDEFINED, OpenedModels, compare_layers
 from seelike.tasks.comparison.taps import check_same_images, labels, left_out, varying
 from seelike.tasks.comparison.undefined import scattered
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.planning.settings import Statistics
+from seelike.tasks.recording.activation_errors import image_named
 from seelike.tasks.results import ComparisonResult, SignaturesResult
 from seelike.tasks.runtime.retries import RETRIED
 from seelike.tasks.runtime.versions import versions
@@ -34,22 +35,34 @@ def compare_measure(
     store: str,
     statistics: Statistics,
 ) -> str:
-    """One measure of every pair of taps of all models, with intervals; its digest in the store.
+    """Compute one measure of every pair of taps of all models, unless the store has it.
 
-    Raises ``AnalysisError`` naming model and tap for taps that are constant over the images,
-    unless they are to be skipped, and for models that were recorded on different images.
+    Args:
+        signed: Signatures of the models, in the study's order.
+        images: Their image set.
+        name: The measure.
+        store: The store's URL.
+        statistics: Permutations and memory, and whether constant taps are left out.
+
+    Returns:
+        The digest of the result in the store.
+
+    Raises:
+        AnalysisError: For taps that are constant over the images, unless they are skipped, for
+            models recorded on different images, and for a measure that is defined at no tap.
     """
     opened = open_store(store)
     plans = [one.plan for one in signed]
     result = measure_name(plans, name, statistics=statistics)
     if xarray_datasets.exists(opened, result, kind=xarray_datasets.MEASURES):
         return result
-    check_same_images(plans)
+    check_same_images([(plan.name, plan.identity) for plan in plans])
     start = time.perf_counter()
     present = varying(opened, plans, skip=statistics.skip_degenerate)
-    subjects = OpenedModels(opened, plans, images, present, statistics)
+    models = OpenedModels(opened, plans, images, present, statistics, name)
     chosen = measure(name)
-    variables = WAYS[type(chosen)](subjects, chosen, name)
+    with image_named(images):
+        variables = compare_layers(chosen, models)
     undefined = variables.pop(UNDEFINED, {})
     each = labels(plans, present)
     if undefined:
@@ -66,7 +79,7 @@ def compare_measure(
 
 
 def measure_name(plans: Sequence[ModelPlan], name: str, *, statistics: Statistics) -> str:
-    """The digest of one measure of all pairs of ``plans``' taps."""
+    """Return the digest of one measure of all pairs of taps of ``plans``."""
     return xarray_datasets.name(
         {
             "models": [[plan.name, plan.signatures("cka")] for plan in plans],
@@ -83,9 +96,9 @@ def measure_name(plans: Sequence[ModelPlan], name: str, *, statistics: Statistic
 def comparison_name(
     plans: Sequence[ModelPlan], measures: Sequence[str], *, statistics: Statistics, sweep: bool
 ) -> str:
-    """The digest of the comparison of ``plans`` by ``measures``, with or without a sweep."""
+    """Return the digest of the comparison of ``plans`` by ``measures``, with or without a sweep."""
     each = [measure_name(plans, name, statistics=statistics) for name in measures]
-    # What a study says of its models is kept with the comparison: said anew, it is another one.
+    # Part of the identity, since the comparison keeps it: another origin gives a new entry.
     origins = {plan.name: plan.facts.get("origin") for plan in plans}
     return xarray_datasets.name({"measures": each, "sweep": sweep, "origins": origins})
 
@@ -101,7 +114,20 @@ def join_measures(
     provenance: dict[str, Any],
     statistics: Statistics,
 ) -> ComparisonResult:
-    """The comparison: every measure's variables over one pair of tap axes, with what it is of."""
+    """Join the measures into one comparison, over one pair of tap axes, unless the store has it.
+
+    Args:
+        signed: Signatures of the models, in the study's order.
+        names: The digest of each measure, by name.
+        swept: The digest of the sweep over batch sizes; None without one.
+        store: The store's URL.
+        study_name: The study's name.
+        provenance: Attributes: images, models and settings.
+        statistics: As of the measures.
+
+    Returns:
+        The comparison.
+    """
     opened = open_store(store)
     plans = [one.plan for one in signed]
     name = comparison_name(plans, list(names), statistics=statistics, sweep=swept is not None)
@@ -160,6 +186,6 @@ def join_measures(
 
 
 def variable(name: str, part: str) -> str:
-    """What a comparison calls one part of a measure: ``cka``, ``cka_low``, ``cka_parts``."""
+    """Name a variable of a comparison: ``cka``, ``cka_low``, ``cka_parts``."""
     called = name.replace(":", "_")
     return called if part == "value" else f"{called}_{part}"

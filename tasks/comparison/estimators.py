@@ -1,7 +1,8 @@
 """How each kind of measure is computed for all pairs of taps: its value, interval and null."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -23,20 +24,20 @@ from seelike.storage.arrays.recordings import Recording, open_recording
 from seelike.storage.arrays.signatures import Signatures, open_signatures
 from seelike.storage.images import ImageSet
 from seelike.storage.store import Store
-from seelike.tasks.comparison import fits as fit
 from seelike.tasks.comparison import permutation_tests
 from seelike.tasks.comparison.confounder import signed_images
 from seelike.tasks.comparison.exact import exact_cka
+from seelike.tasks.comparison.fits import Fits
 from seelike.tasks.comparison.signature_products import products, shares
 from seelike.tasks.comparison.taps import labels
 from seelike.tasks.comparison.undefined import places_left, undefined_signatures
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.planning.settings import Statistics
 
-# Of the permutations.
+# Seed of the permutations.
 SEED = 0
 DIMS = ("tap_a", "tap_b")
-# Beside the variables: the reason by place of each tap that they leave out.
+# Key beside the variables: the reason, by place, of each tap that they leave out.
 UNDEFINED = "undefined"
 CONFOUNDED = (
     "the images' own pixels explain all of its similarity, so that nothing is left to compare; "
@@ -48,13 +49,23 @@ Variables = dict[str, Any]
 
 @dataclass(frozen=True)
 class OpenedModels:
-    """The signed models of a study, opened, and which of their taps vary over the images."""
+    """The models of a study with their signatures, and the taps that vary over the images.
+
+    Attributes:
+        store: The store.
+        plans: The models.
+        images: Their image set.
+        present: Indices of the taps to compare, into all taps of all models, (T,).
+        statistics: Permutations and memory.
+        measure_name: The measure as the study calls it, with its setting: ``cka_rbf:0.2``.
+    """
 
     store: Store
     plans: list[ModelPlan]
     images: ImageSet
     present: np.ndarray
     statistics: Statistics
+    measure_name: str
 
     def signatures(self, name: str) -> list[Signatures]:
         """Every model's signatures for one measure."""
@@ -69,10 +80,15 @@ class OpenedModels:
         """Every model's recording."""
         return [open_recording(self.store, plan.recording) for plan in self.plans]
 
-    def unsigned(self, measure: PairMeasure, norms: np.ndarray) -> dict[int, str]:
-        """By place the taps that could not be signed for ``measure`` in a batch, and why.
+    def undefined_taps(self, measure: PairMeasure, norms: np.ndarray) -> dict[int, str]:
+        """Find the taps on which a measure is not defined in some batch.
 
-        ``norms`` (batches, all taps) are the lengths of their signatures.
+        Args:
+            measure: The measure.
+            norms: Lengths of its signatures, (batches, all taps).
+
+        Returns:
+            The reason by place.
         """
         if measure.name == "cka":
             return {}
@@ -82,9 +98,14 @@ class OpenedModels:
         )
 
     def same_layers(self, kept: Sequence[str]) -> np.ndarray:
-        """Whether two taps are one layer of one network that stands in the study twice, (T, T).
+        """Find taps that are one layer of one network that stands in the study twice.
 
-        ``kept`` names what the store keeps of each model: copies of a network have one name.
+        Args:
+            kept: The name in the store of each model's signatures or recording: copies of a
+                network have the same.
+
+        Returns:
+            (T, T) bool.
         """
         every = [
             (name, tap) for name, plan in zip(kept, self.plans, strict=True) for tap in plan.taps
@@ -94,10 +115,7 @@ class OpenedModels:
         return np.asarray(own[:, None] == own)
 
     def without(self, undefined: Mapping[int, str], measure: Measure) -> "OpenedModels":
-        """The same without the taps at these places, on which ``measure`` is not defined.
-
-        Raises ``AnalysisError`` where no tap is left.
-        """
+        """Leave out the taps at these places; ``AnalysisError`` where no tap is left."""
         if not undefined:
             return self
         each = labels(self.plans, self.present)
@@ -107,7 +125,7 @@ class OpenedModels:
         )
 
     def test(self, observed: np.ndarray, measure: Measure) -> PermutationTest | None:
-        """The permutation test of what was ``observed`` by ``measure``; None if none is asked."""
+        """Return the permutation test of ``observed`` (T, T); None without permutations."""
         count = self.statistics.shuffles(measure)
         if not count:
             return None
@@ -115,17 +133,37 @@ class OpenedModels:
         return PermutationTest(observed, model, count, SEED, symmetric=measure.symmetric)
 
 
-def pair_measure(subjects: OpenedModels, measure: PairMeasure, name: str) -> Variables:
-    """By signatures: cosines batch by batch, and shuffled signatures."""
-    kept = subjects.signatures(name)
+@singledispatch
+def compare_layers(measure: Measure, models: OpenedModels) -> Variables:
+    """Compute a measure of all pairs of taps, with its interval and permutation test.
+
+    Args:
+        measure: The measure; its type decides how it is computed.
+        models: The models and their taps.
+
+    Returns:
+        Variables of the comparison by name, ``value`` (tap_a, tap_b) among them, and under
+        ``UNDEFINED`` the taps that they leave out.
+
+    Raises:
+        AnalysisError: For a measure that is defined at no tap.
+    """
+    raise TypeError(f"{type(measure).__name__} of {len(models.plans)} models cannot be computed")
+
+
+@compare_layers.register
+def pair_measure(measure: PairMeasure, models: OpenedModels) -> Variables:
+    """Compare signatures: cosines batch by batch, and shuffled signatures."""
+    kept = models.signatures(models.measure_name)
     cosines, norms = products(kept)
-    undefined = subjects.unsigned(measure, norms)
-    subjects = subjects.without(undefined, measure)
-    present = subjects.present
+    undefined = models.undefined_taps(measure, norms)
+    models = models.without(undefined, measure)
+    present = models.present
     parts = shares(cosines[:, present][:, :, present], norms[:, present])
-    variables = _ratios(parts, images=subjects.batch_images)
-    _set_to_one(variables, subjects.same_layers([plan.signatures(name) for plan in subjects.plans]))
-    test = subjects.test(variables["value"][1], measure)
+    variables = _ratios(parts, images=models.batch_images)
+    names = [plan.signatures(models.measure_name) for plan in models.plans]
+    _set_to_one(variables, models.same_layers(names))
+    test = models.test(variables["value"][1], measure)
     if test is not None:
         batches = permutation_tests.signed(kept, norms, present=present, pairs=measure.pairs)
         null = permutation_tests.null_of(test, batches, pairs=measure.pairs)
@@ -133,30 +171,30 @@ def pair_measure(subjects: OpenedModels, measure: PairMeasure, name: str) -> Var
     return variables | {UNDEFINED: undefined}
 
 
-def deconfounded_measure(subjects: OpenedModels, measure: ResidualMeasure, name: str) -> Variables:
-    """By the signatures of CKA without what the images' own explain of them."""
-    del name
-    pixels = signed_images(subjects.plans[0], subjects.images, store=subjects.store)
-    kept = [*subjects.signatures("cka"), pixels]
+@compare_layers.register
+def deconfounded_measure(measure: ResidualMeasure, models: OpenedModels) -> Variables:
+    """Compare CKA's signatures without the part that the images' pixels explain."""
+    pixels = signed_images(models.plans[0], models.images, store=models.store)
+    kept = [*models.signatures("cka"), pixels]
     cosines, norms = products(kept)
 
     def with_pixels(present: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         chosen = np.array([*present, norms.shape[1] - 1])
         return chosen, shares(cosines[:, chosen][:, :, chosen], norms[:, chosen])
 
-    chosen, parts = with_pixels(subjects.present)
+    chosen, parts = with_pixels(models.present)
     undefined: dict[int, str] = {}
     try:
         residual = deconfounded(parts)
     except Confounded as error:
         undefined = dict.fromkeys(error.indices, CONFOUNDED)
-        subjects = subjects.without(undefined, measure)
-        chosen, parts = with_pixels(subjects.present)
+        models = models.without(undefined, measure)
+        chosen, parts = with_pixels(models.present)
         residual = deconfounded(parts)
-    variables = _ratios(residual, images=subjects.batch_images, rounding=RESIDUAL_ROUNDING)
-    signed = [plan.signatures("cka") for plan in subjects.plans]
-    _set_to_one(variables, subjects.same_layers(signed))
-    test = subjects.test(variables["value"][1], measure)
+    variables = _ratios(residual, images=models.batch_images, rounding=RESIDUAL_ROUNDING)
+    signed = [plan.signatures("cka") for plan in models.plans]
+    _set_to_one(variables, models.same_layers(signed))
+    test = models.test(variables["value"][1], measure)
     if test is not None:
         batches = permutation_tests.residuals(
             permutation_tests.signed(kept, norms, present=chosen), parts
@@ -165,54 +203,46 @@ def deconfounded_measure(subjects: OpenedModels, measure: ResidualMeasure, name:
     return variables | {UNDEFINED: undefined}
 
 
-def fit_measure(subjects: OpenedModels, measure: FitMeasure, name: str) -> Variables:
-    """By fits of every tap to every other, batch by batch."""
-    del name
-    fits = fit.Fits(measure, subjects.plans, subjects.recordings(), subjects.images)
-    shuffles = subjects.statistics.shuffles(measure)
-    found = fits.fitted(present=subjects.present, permutations=shuffles, seed=SEED)
-    taps = len(subjects.present)
-    subjects = subjects.without(found.undefined, measure)
+@compare_layers.register
+def fit_measure(measure: FitMeasure, models: OpenedModels) -> Variables:
+    """Fit every tap to every other, batch by batch."""
+    fits = Fits(measure, models.plans, models.recordings())
+    shuffles = models.statistics.shuffles(measure)
+    found = fits.fit_all(present=models.present, permutations=shuffles, seed=SEED)
+    taps = len(models.present)
+    models = models.without(found.undefined, measure)
     left = [place for place in range(taps) if place not in found.undefined]
     values, drawn = (each[:, left][:, :, left] for each in (found.values, found.drawn))
     variables = {
         "value": (DIMS, values.mean(axis=0)),
         "parts": (("batch", *DIMS), (values / len(values)).astype(np.float32)),
-        **_bounds(mean_interval(values, images=subjects.batch_images)),
+        **_bounds(mean_interval(values, images=models.batch_images)),
     }
-    test = subjects.test(variables["value"][1], measure)
+    test = models.test(variables["value"][1], measure)
     if test is not None:
         variables |= permutation_tests.above_chance(test, test.null_of(drawn))
     return variables | {UNDEFINED: found.undefined}
 
 
-def exact_measure(subjects: OpenedModels, measure: ExactMeasure, name: str) -> Variables:
-    """Over all images at once, from the recordings."""
-    del name
+@compare_layers.register
+def exact_measure(measure: ExactMeasure, models: OpenedModels) -> Variables:
+    """Compare over all images at once, from the recordings."""
     found = exact_cka(
-        subjects.recordings(),
+        models.recordings(),
         estimator=measure.estimator,
         kernel=measure.kernel,
         width=measure.width,
-        memory=subjects.statistics.memory,
-        present=subjects.present,
-        permutations=subjects.statistics.shuffles(measure),
+        memory=models.statistics.memory,
+        present=models.present,
+        permutations=models.statistics.shuffles(measure),
         seed=SEED,
     )
     variables = {"value": (DIMS, found.value), **_bounds(found.interval)}
-    _set_to_one(variables, subjects.same_layers([plan.recording for plan in subjects.plans]))
-    test = subjects.test(found.value, measure)
+    _set_to_one(variables, models.same_layers([plan.recording for plan in models.plans]))
+    test = models.test(found.value, measure)
     if test is not None:
         variables |= permutation_tests.above_chance(test, test.null_of(found.drawn))
     return variables
-
-
-WAYS: dict[type, Callable[[OpenedModels, Any, str], Variables]] = {
-    PairMeasure: pair_measure,
-    ResidualMeasure: deconfounded_measure,
-    FitMeasure: fit_measure,
-    ExactMeasure: exact_measure,
-}
 
 
 def _ratios(parts: np.ndarray, *, images: np.ndarray, rounding: float = ROUNDING) -> Variables:
@@ -225,7 +255,7 @@ def _ratios(parts: np.ndarray, *, images: np.ndarray, rounding: float = ROUNDING
 
 
 def _set_to_one(variables: Variables, same: np.ndarray) -> None:
-    """A layer's similarity with itself and its interval: exactly 1."""
+    """Set a layer's similarity with itself, and its interval, to exactly 1."""
     for name in ("value", "low", "high"):
         if name in variables:
             variables[name][1][same] = 1.0

@@ -1,6 +1,6 @@
 """CKA over all images at once, from recordings: a plan that fits, then Dask graphs of its steps."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -9,12 +9,12 @@ from dask.base import compute
 from dask.delayed import delayed
 
 from seelike.analysis.cores import cores
-from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.cka import RBF_WIDTH
 from seelike.analysis.similarity.exact import exact
 from seelike.analysis.similarity.exact.image_blocks import Layout, layout
 from seelike.analysis.similarity.exact.shuffles import Shuffles
 from seelike.storage.arrays.recordings import Recording
+from seelike.tasks.comparison.taps import check_same_images
 from seelike.tasks.runtime.threads import one_blas_thread
 
 MEMORY = 4_000_000_000
@@ -44,30 +44,40 @@ def exact_cka(
     permutations: int = 0,
     seed: int = 0,
 ) -> Exact:
-    """CKA (T, T) of all taps of all of ``kept`` over all images, its interval, and under shuffles.
+    """Compute CKA of all taps of all recordings over all images at once.
 
-    Of the taps ``present`` alone, indices into all of them, where they are given.
+    Args:
+        kept: Recordings of the same images in the same batches.
+        estimator: ``debiased`` or ``biased``, as ``analysis.similarity.cka``.
+        kernel: ``linear`` or ``rbf``.
+        width: Width of the RBF kernel, a multiple of the median distance of the first 2048 images.
+        memory: Bytes that the process may take.
+        present: Indices of the taps to compare, into all of them; None compares all.
+        permutations: How many times images are shuffled, within blocks of whole batches.
+        seed: The shuffles' seed.
 
-    ``estimator``, ``kernel`` and ``width`` are as in ``analysis.similarity.cka``, except that the
-    median distance is that of the first 2048 images. Interval as in ``exact.estimate``. Images are
-    shuffled within blocks of whole batches.
-    ``memory`` bounds the bytes of the process. Raises ``AnalysisError`` where recordings are of
-    other images, or the memory is too little, both before anything is read; ``StorageError``
-    for a recording that is incomplete or damaged; ``DegenerateTaps`` with indices into T.
+    Returns:
+        CKA of the T taps, its interval (``exact.estimate``), and CKA under each shuffle.
+
+    Raises:
+        AnalysisError: For recordings of other images, and for too little memory, both before
+            anything is read.
+        StorageError: For a recording that is incomplete or damaged.
+        DegenerateTaps: For taps that are constant, with indices into the T.
     """
     exact.check_choice(estimator, kernel)
-    check_same_images(kept)
+    check_same_images([_identity(one) for one in kept])
     for one in kept:
         for batch in one.ledger.missing():
             one.ledger.checksums(batch)  # Says that the batch was never completed.
     every = [(one, tap) for one in kept for tap in one.taps]
     places = every if present is None else [every[int(i)] for i in present]
-    of = layout_of(places)
+    blocks = layout_of(places)
     shuffles = Shuffles(permutations, seed)
-    plan = exact.plan(of, kernel=kernel, width=width, memory=memory, shuffles=shuffles)
+    plan = exact.plan(blocks, kernel=kernel, width=width, memory=memory, shuffles=shuffles)
 
     def read(tap: int, block: int) -> np.ndarray:
-        return read_block(*places[tap], of.batches[block])
+        return read_block(*places[tap], blocks.batches[block])
 
     def run(steps: Sequence[Callable[[], Result]]) -> list[Result]:
         return on_threads(steps, workers=plan.workers)
@@ -81,43 +91,20 @@ def exact_cka(
 
 
 def layout_of(places: Sequence[tuple[Recording, str]]) -> Layout:
-    """The taps in order, and their images in blocks of whole batches."""
+    """Lay out the images of all taps in blocks of whole batches."""
     shapes = [one.array(tap).shape[1:] for one, tap in places]
     features = [int(np.prod(shape)) for shape in shapes]
     return layout(places[0][0].bounds, features, workers=cores())
 
 
-def check_same_images(kept: Sequence[Recording]) -> None:
-    """``AnalysisError`` naming both models for recordings of other images or other batches."""
-    first = kept[0]
-    for one in kept[1:]:
-        for what, own, others in (
-            ("image set", _images(one), _images(first)),
-            ("batches", _cut(one), _cut(first)),
-        ):
-            if own != others:
-                raise AnalysisError(
-                    f"{_model(one)} was recorded with {what} {own}, {_model(first)} with {others}: "
-                    "exact CKA needs the same images in the same batches; record them in one study"
-                )
-
-
-def _images(recording: Recording) -> str:
-    identity: Any = recording.group.attrs["identity"]
-    return str(identity.get("images", ""))[:12]
-
-
-def _cut(recording: Recording) -> str:
-    sizes = dict.fromkeys(stop - start for start, stop in recording.bounds)
-    return f"of {' and '.join(map(str, sizes))} images, {recording.bounds[-1][1]} in all"
-
-
-def _model(recording: Recording) -> str:
-    return str(recording.group.attrs.get("model", recording.name[:12]))
+def _identity(recording: Recording) -> tuple[str, Mapping[str, Any]]:
+    """The model's name, and what identifies its recording."""
+    attributes: Any = recording.group.attrs
+    return str(attributes.get("model", recording.name[:12])), attributes["identity"]
 
 
 def read_block(recording: Recording, tap: str, batches: range) -> np.ndarray:
-    """Activations (images, features) of consecutive batches of one tap, checked."""
+    """Read activations (images, features) float32 of consecutive batches of one tap, checked."""
     if len(batches) == 1:
         values = recording.read(batches[0], tap)
         return values.reshape(len(values), -1)
@@ -131,7 +118,7 @@ def read_block(recording: Recording, tap: str, batches: range) -> np.ndarray:
 
 
 def on_threads(steps: Sequence[Callable[[], Result]], *, workers: int) -> list[Result]:
-    """The results of independent steps, as one Dask graph, begun in their order."""
+    """Run independent steps as one Dask graph, begun in their order; return their results."""
     do = delayed(_do, pure=False)
     # Dask begins tasks that are alike by their names.
     tasks = [do(step, dask_key_name=f"step-{i:08d}") for i, step in enumerate(steps)]

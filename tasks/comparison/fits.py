@@ -1,4 +1,4 @@
-"""Measures that fit one tap to another: prepared once a tap, fitted once a pair, batch by batch."""
+"""Measures that fit one tap to another: prepared per tap, fitted per pair, batch by batch."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,8 @@ from seelike.analysis.similarity.image_pairs import Order
 from seelike.analysis.similarity.measures import FitMeasure, Undefined
 from seelike.analysis.similarity.significance.permutations import order_of
 from seelike.storage.arrays.recordings import Recording
-from seelike.storage.images import ImageSet
 from seelike.tasks.planning.plans import ModelPlan
-from seelike.tasks.recording.activation_errors import at, naming
+from seelike.tasks.recording.activation_errors import in_batch, in_layer
 from seelike.tasks.runtime.threads import computed
 
 # Rows of taps that one step of the graph fits to all others.
@@ -26,7 +25,7 @@ Clashes = dict[tuple[int, int], str]
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FitResult:
     """Fits of every pair of taps, and the taps that have none.
 
     ``values`` (batches, T, T) float64; ``drawn`` (permutations, T, T) float32, the mean over the
@@ -46,15 +45,25 @@ class Fits:
     measure: FitMeasure
     plans: Sequence[ModelPlan]
     kept: Sequence[Recording]
-    images: ImageSet
+    rows_per_step: int = ROWS
 
-    def fitted(self, *, present: np.ndarray, permutations: int = 0, seed: int = 0) -> Fitted:
-        """Fits of every pair of the ``present`` taps in every batch, and under permutations.
+    def fit_all(self, *, present: np.ndarray, permutations: int = 0, seed: int = 0) -> FitResult:
+        """Fit every pair of taps in every batch, also with the second's images shuffled.
 
         Each permutation is as costly as the measure itself, twice that of a symmetric one.
-        Memory: what the measure prepares of all taps for one batch, at most a few n² numbers a
-        tap, and one tap's activations a thread. Raises ``AnalysisError`` naming model, tap and
-        image for activations that are not finite.
+        Memory: what the measure prepares of all taps for one batch, at most a few n² numbers per
+        tap, and one tap's activations per thread.
+
+        Args:
+            present: Indices of the taps, into all of them, (T,).
+            permutations: How many times images are shuffled.
+            seed: The shuffles' seed.
+
+        Returns:
+            The fits.
+
+        Raises:
+            NonFiniteImage: For activations that are not finite, with model, layer and image.
         """
         every = [
             (plan, one, tap)
@@ -65,7 +74,7 @@ class Fits:
         bounds = self.plans[0].bounds
         values = np.empty((len(bounds), len(places), len(places)))
         drawn = np.zeros((permutations, *values.shape[1:]), np.float32)
-        prepare = delayed(self._prepared, pure=False)
+        prepare = delayed(self._prepare, pure=False)
         undefined: dict[int, str] = {}
         clashes: Clashes = {}
         for batch, (start, stop) in enumerate(bounds):
@@ -73,44 +82,47 @@ class Fits:
             for place, one in enumerate(prepared):
                 if isinstance(one, Undefined):
                     undefined.setdefault(place, f"batch {batch}: {one}")
-            values[batch] = self._observed(prepared, clashes)
+            values[batch] = self._fit_unshuffled(prepared, clashes)
             for number in range(permutations):
                 order = order_of(stop - start, seed=seed, permutation=number, batch=batch)
-                drawn[number] += self._fitted(prepared, clashes, order) / len(bounds)
-        undefined |= left_out(clashes, without=set(undefined))
+                drawn[number] += self._fit(prepared, clashes, order) / len(bounds)
+        undefined |= taps_to_leave_out(clashes, without=set(undefined))
         gone = sorted(undefined)
         for axis in (1, 2):
             for array in (values, drawn):
                 np.moveaxis(array, axis, 0)[gone] = np.nan
-        return Fitted(values, drawn, undefined)
+        return FitResult(values, drawn, undefined)
 
-    def _prepared(self, plan: ModelPlan, kept: Recording, tap: str, batch: int) -> Any:
+    def _prepare(self, plan: ModelPlan, kept: Recording, tap: str, batch: int) -> Any:
         """What the measure needs of the tap, or the reason that it is not defined there."""
-        with naming(plan.name, self.images, plan.bounds[batch][0]), at(tap):
+        with in_batch(plan.name, plan.bounds[batch][0]), in_layer(tap):
             try:
                 return self.measure.prepare(kept.read(batch, tap))
             except Undefined as error:
                 return error
 
-    def _observed(self, prepared: Sequence[Any], clashes: Clashes) -> np.ndarray:
-        values = self._fitted(prepared, clashes)
+    def _fit_unshuffled(self, prepared: Sequence[Any], clashes: Clashes) -> np.ndarray:
+        values = self._fit(prepared, clashes)
         if self.measure.symmetric:
             values = np.triu(values) + np.triu(values, 1).T
         return values
 
-    def _fitted(
+    def _fit(
         self, prepared: Sequence[Any], clashes: Clashes, order: Order | None = None
     ) -> np.ndarray:
         """The fits of all taps to all, whose images are in another ``order`` if one is given."""
-        step = delayed(self._rows, pure=False)
-        blocks = [range(i, min(i + ROWS, len(prepared))) for i in range(0, len(prepared), ROWS)]
+        step = delayed(self._fit_rows, pure=False)
+        edge = self.rows_per_step
+        blocks = [range(i, min(i + edge, len(prepared))) for i in range(0, len(prepared), edge)]
         # Passed as a whole: Dask would look for graphs in every list.
         found = computed([step(_Held(prepared), rows, order) for rows in blocks])
         for _, unfit in found:
             clashes |= unfit
         return np.concatenate([block for block, _ in found])
 
-    def _rows(self, held: "_Held", rows: range, order: Order | None) -> tuple[np.ndarray, Clashes]:
+    def _fit_rows(
+        self, held: "_Held", rows: range, order: Order | None
+    ) -> tuple[np.ndarray, Clashes]:
         """The rows' fits to all taps; of a symmetric measure to those from the diagonal on."""
         compare, second = self.measure.compare, held.prepared
         if order is not None:
@@ -134,10 +146,15 @@ class Fits:
         return block, clashes
 
 
-def left_out(clashes: Clashes, *, without: set[int]) -> dict[int, str]:
-    """The taps to leave out, ``without`` those left out anyway, so that no clash is left: why.
+def taps_to_leave_out(clashes: Clashes, *, without: set[int]) -> dict[int, str]:
+    """Choose taps to leave out so that no clash is left, the one with most clashes first.
 
-    The tap with most clashes goes first, the first of two with as many.
+    Args:
+        clashes: Pairs of places that cannot be fitted, and why.
+        without: Places that are left out anyway.
+
+    Returns:
+        The reason by place.
     """
     found: dict[int, str] = {}
     while True:

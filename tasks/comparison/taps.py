@@ -1,6 +1,6 @@
-"""Which taps a comparison is of: on the same images, varying over them, with their labels."""
+"""Taps of a comparison: recorded on the same images, varying over them, and their labels."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,26 +10,44 @@ from seelike.storage.arrays.signatures import open_signatures
 from seelike.storage.store import Store
 from seelike.tasks.planning.plans import ModelPlan
 
+# Of the identity of a recording: what makes two of them comparable.
+COMPARABLE = {"images": "image set", "batch": "batch size", "reduction": "reduction"}
 
-def check_same_images(plans: Sequence[ModelPlan]) -> None:
-    """Refuse models that were recorded on other images, or in other batches, than the first."""
-    first = plans[0]
-    for plan in plans[1:]:
-        for key in ("images", "batch", "reduction"):
-            if plan.identity[key] != first.identity[key]:
+
+def check_same_images(identities: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """Refuse models recorded on other images, or in other batches, than the first.
+
+    Args:
+        identities: The name of each model and the identity of its recording.
+
+    Raises:
+        AnalysisError: Naming both models and what differs.
+    """
+    first_name, first = identities[0]
+    for name, identity in identities[1:]:
+        for key, words in COMPARABLE.items():
+            own, other = (str(one.get(key))[:12] for one in (identity, first))
+            if identity.get(key) != first.get(key):
                 raise AnalysisError(
-                    f"{plan.name} and {first.name} were recorded with different {key} "
-                    f"({_short(plan.identity[key])} and {_short(first.identity[key])}); only what "
-                    "was seen on the same images in the same batches can be compared"
+                    f"{name} was recorded with {words} {own}, {first_name} with {other}; models "
+                    "are compared on the same images in the same batches: record them in one study"
                 )
 
 
-def _short(value: object) -> str:
-    return str(value)[:12]
-
-
 def varying(store: Store, plans: Sequence[ModelPlan], *, skip: bool) -> np.ndarray:
-    """Indices of the taps that vary over the images, for which similarity is defined."""
+    """Find the taps that vary over the images, on which similarity is defined.
+
+    Args:
+        store: The store with the signatures.
+        plans: The models.
+        skip: Leave out constant taps instead of raising.
+
+    Returns:
+        Their indices into all taps of all models, (T,) int.
+
+    Raises:
+        AnalysisError: Naming model and tap of constant ones, unless they are skipped.
+    """
     kept = [open_signatures(store, plan.signatures("cka")) for plan in plans]
     lengths = np.concatenate([one.lengths() for one in kept])
     present = np.flatnonzero(lengths.any(axis=1))
@@ -37,20 +55,20 @@ def varying(store: Store, plans: Sequence[ModelPlan], *, skip: bool) -> np.ndarr
     if constant and not skip:
         raise AnalysisError(
             f"constant over the images, so no similarity is defined: {', '.join(constant)}; "
-            "leave such taps out with --skip-degenerate"
+            "leave such layers out with --skip-degenerate"
         )
     return present
 
 
 def left_out(plans: Sequence[ModelPlan], present: np.ndarray) -> list[str]:
-    """Model and tap of what is not among the ``present``."""
+    """List model and tap of those that are not among the ``present`` indices."""
     every = labels(plans, np.arange(sum(len(plan.taps) for plan in plans)))
     gone = sorted(set(range(len(every["tap"]))) - {int(i) for i in present})
     return [f"{every['model'][i]}: {every['tap'][i]}" for i in gone]
 
 
 def labels(plans: Sequence[ModelPlan], present: np.ndarray) -> dict[str, list[Any]]:
-    """The coordinates of the ``present`` taps, without the suffix of their axis."""
+    """Build the coordinates of the ``present`` taps, by name without the suffix of their axis."""
     every = [(plan, tap) for plan in plans for tap in plan.taps]
     rows = [every[int(i)] for i in present]
     return {

@@ -9,13 +9,9 @@ from seelike.storage.arrays.recordings import Recording, open_recording
 from seelike.storage.images import ImageSet
 from seelike.storage.store import open_store
 from seelike.tasks.planning.plans import ModelPlan
-from seelike.tasks.recording.activation_errors import naming
-from seelike.tasks.recording.signatures import (
-    SignatureSink,
-    Signed,
-    create_signatures,
-    signatures_of,
-)
+from seelike.tasks.recording.activation_errors import image_named, in_batch
+from seelike.tasks.recording.signature_sink import SignatureSink, create_signatures
+from seelike.tasks.recording.signatures import Vectors, signatures_of
 from seelike.tasks.results import SignaturesResult
 from seelike.tasks.runtime import dask_cluster
 from seelike.tasks.runtime.cancellation import check
@@ -36,54 +32,74 @@ def sign_recording(
     recorded: list[int],
     dask: str | None = None,
 ) -> SignaturesResult:
-    """Complete the signatures of ``plan``, from its recording where activations were kept.
+    """Complete the signatures of a model, from its recording where activations were kept.
 
-    ``recorded`` is what the shards recorded: the results this step waits for.
+    Args:
+        plan: The model.
+        images: The image set, for errors.
+        store: The store's URL.
+        keep: ``activations``; nothing else leaves anything to do here.
+        recorded: How many batches each shard recorded: the results that this step waits for.
+        dask: The address of a Dask scheduler; None computes here.
+
+    Returns:
+        The signatures.
+
+    Raises:
+        AnalysisError: For activations that are not finite, with model, layer and image.
+        StorageError: For a recording that is incomplete or damaged.
     """
     if keep == "activations":
-        if dask is None:
-            with SEATS:
-                sign_missing(plan, images, store=store)
-        else:
-            dask_cluster.run(dask, f"sign {plan.name}", sign_missing, plan, images, store=store)
+        dask_cluster.run(dask, f"sign {plan.name}", sign_missing, plan, images, store=store)
     return SignaturesResult(plan, sum(recorded))
 
 
 def sign_missing(plan: ModelPlan, images: ImageSet, *, store: str) -> None:
-    """Sign the batches of the recording of ``plan`` that have no signatures yet."""
+    """Compute the signatures of the batches of a recording that have none yet."""
     opened = open_store(store)
-    kept = create_signatures(plan, store=opened)
-    if not kept.missing():
-        return
-    recording = open_recording(opened, plan.recording)
-    with opened.lock(kept.name):
-        computed(graph(plan, images, recording, kept, kept.missing()))
+    with SEATS:
+        sink = create_signatures(plan, store=opened)
+        missing = sink.missing()
+        if not missing:
+            return
+        recording = open_recording(opened, plan.recording)
+        with opened.lock(sink.name), image_named(images):
+            computed(graph(plan, recording, sink, sink.missing()))
 
 
 def graph(
     plan: ModelPlan,
-    images: ImageSet,
     recording: Recording,
-    kept: SignatureSink,
+    sink: SignatureSink,
     batches: list[int],
+    *,
+    group_bytes: int = GROUP_BYTES,
 ) -> list[Delayed]:
-    """One delayed write a batch, each after the signing of its groups of taps."""
-    groups = tap_groups(plan)
-    signed = delayed(_sign_group, pure=False)
+    """Build the Dask graph: a delayed write per batch, after the signatures of its groups of taps.
+
+    Args:
+        plan: The model.
+        recording: Its activations.
+        sink: Where the signatures go.
+        batches: Numbers of the batches.
+        group_bytes: Activations that one step may hold.
+    """
+    groups = tap_groups(plan, group_bytes=group_bytes)
+    sign = delayed(_sign_group, pure=False)
     write = delayed(_write, pure=False)
     return [
-        write(kept, batch, [signed(plan, images, recording, batch, group) for group in groups])
+        write(sink, batch, [sign(plan, recording, batch, group) for group in groups])
         for batch in batches
     ]
 
 
-def tap_groups(plan: ModelPlan) -> list[list[str]]:
-    """Taps in firing order, grouped so that a batch of a group stays within ``GROUP_BYTES``."""
+def tap_groups(plan: ModelPlan, *, group_bytes: int = GROUP_BYTES) -> list[list[str]]:
+    """Group taps, in firing order, so that a batch of a group stays within ``group_bytes``."""
     groups: list[list[str]] = [[]]
     held = 0
     for tap in plan.taps:
         size = 4 * plan.batch * int(np.prod(tap.shape))
-        if groups[-1] and held + size > GROUP_BYTES:
+        if groups[-1] and held + size > group_bytes:
             groups.append([])
             held = 0
         groups[-1].append(tap.name)
@@ -92,13 +108,13 @@ def tap_groups(plan: ModelPlan) -> list[list[str]]:
 
 
 def _sign_group(
-    plan: ModelPlan, images: ImageSet, recording: Recording, batch: int, taps: list[str]
-) -> dict[str, Signed]:
+    plan: ModelPlan, recording: Recording, batch: int, taps: list[str]
+) -> dict[str, Vectors]:
     check(f"signing {plan.name}")
-    with naming(plan.name, images, plan.bounds[batch][0]):
+    with in_batch(plan.name, plan.bounds[batch][0]):
         return {tap: signatures_of(tap, recording.read(batch, tap), plan.measures) for tap in taps}
 
 
-def _write(kept: SignatureSink, batch: int, groups: list[dict[str, Signed]]) -> int:
-    kept.write(batch, {tap: value for group in groups for tap, value in group.items()})
+def _write(sink: SignatureSink, batch: int, groups: list[dict[str, Vectors]]) -> int:
+    sink.write(batch, {tap: vectors for group in groups for tap, vectors in group.items()})
     return batch

@@ -1,7 +1,6 @@
 """Sketches of one model, made batch by batch: while it is recorded, or from its signatures."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,52 +16,53 @@ from seelike.storage.arrays.signatures import Signatures, open_signatures
 from seelike.storage.arrays.sketches import Sketches
 from seelike.storage.store import Store, open_store
 from seelike.tasks.planning.plans import MEASURE, ModelPlan, sketch_identity
-from seelike.tasks.recording.signatures import Signed, attributes
+from seelike.tasks.recording.signature_sink import VectorSink
+from seelike.tasks.recording.signatures import Vectors, attributes
 from seelike.tasks.results import SignaturesResult, SketchesResult
 from seelike.tasks.runtime.retries import RETRIED
 from seelike.tasks.runtime.threads import SEATS, computed
 
 
-@dataclass(frozen=True)
-class SketchSink:
-    """The sketches of one model, written as its signatures would be."""
+class SketchSink(VectorSink):
+    """Writes the sketches of one model in place of its signatures, batch by batch (``Sink``)."""
 
-    kept: Sketches
-    projection: Projection
+    def __init__(self, kept: Sketches, projection: Projection) -> None:
+        super().__init__([MEASURE])
+        self.kept, self.projection = kept, projection
 
     @property
     def name(self) -> str:
-        """The digest that locks and messages call it by."""
+        """The digest of the sketches."""
         return self.kept.name
 
     def missing(self) -> list[int]:
-        """The batches that are not complete, in order."""
+        """Return the batches that are not complete, in order."""
         return self.kept.missing()
 
-    def write(self, batch: int, signed: Mapping[str, Signed]) -> None:
-        """Keep what one batch, ``signed`` by tap, gives to the sketches."""
-        vectors = [signed[tap][MEASURE] for tap in self.kept.taps]
-        directions = np.stack([direction for direction, _ in vectors])
-        self.add(batch, directions, np.array([length for _, length in vectors]))
+    def write(self, batch: int, vectors: Mapping[str, Vectors]) -> None:
+        """Write what the signatures of one batch add to the sketches."""
+        each = [vectors[tap][MEASURE] for tap in self.kept.taps]
+        directions = np.stack([direction for direction, _ in each])
+        self.write_signatures(batch, directions, np.array([length for _, length in each]))
 
-    def add(self, batch: int, directions: np.ndarray, lengths: np.ndarray) -> None:
-        """The same of directions (taps, pairs) float32 and lengths (taps,) of signatures."""
+    def write_signatures(self, batch: int, directions: np.ndarray, lengths: np.ndarray) -> None:
+        """Write the same from directions (taps, pairs) float32 and lengths (taps,)."""
         parts = sketch_batch(directions, batch=batch, projection=self.projection)
         self.kept.write(batch, parts, lengths)
 
-    def finish(self, store: Store) -> None:
-        """Add all batches up, which lets their parts go; nothing where that was done."""
+    def combine(self, store: Store) -> None:
+        """Add all batches up, which lets their parts go; do nothing where that was done."""
         kept = self.kept
         with store.lock(f"{kept.name}-finish"):
             if kept.complete:
-                kept.clear()  # What a run left that was killed here.
+                kept.clear()  # Parts left by a run that was killed here.
                 return
             parts = (kept.part(batch) for batch in range(len(kept.bounds)))
             kept.finish(combine_batches(parts, kept.lengths().T))
 
 
 def create_sketches(plan: ModelPlan, *, store: Store, projection: Projection) -> SketchSink:
-    """Where the sketches of ``plan`` go, made with their metadata if they are new."""
+    """Create the sketches of ``plan`` with their metadata, or open those that are there."""
     kept = sketches.create(
         store,
         sketch_identity(plan.signed_identity(MEASURE), projection),
@@ -75,7 +75,7 @@ def create_sketches(plan: ModelPlan, *, store: Store, projection: Projection) ->
 
 
 def sketch_signatures(signed: Signatures, *, store: Store, projection: Projection) -> SketchSink:
-    """The sketches of complete signatures, those of all batches made that are missing."""
+    """Sketch complete signatures: the batches that are missing, then their sum."""
     about: dict[str, Any] = dict(signed.group.attrs)
     kept = sketches.create(
         store,
@@ -85,19 +85,19 @@ def sketch_signatures(signed: Signatures, *, store: Store, projection: Projectio
         dimension=projection.dimension,
         attributes={key: value for key, value in about.items() if key != "bounds"},
     )
-    made = SketchSink(kept, projection)
-    with store.lock(made.name):
+    sink = SketchSink(kept, projection)
+    with store.lock(sink.name):
         step = delayed(_sketch, pure=False)
-        computed(step(signed, made, batch) for batch in made.missing())
-    made.finish(store)
-    return made
+        computed(step(signed, sink, batch) for batch in sink.missing())
+    sink.combine(store)
+    return sink
 
 
-def _sketch(signed: Signatures, made: SketchSink, batch: int) -> None:
+def _sketch(signed: Signatures, sink: SketchSink, batch: int) -> None:
     directions, lengths = signed.read(batch)
     start, stop = signed.bounds[batch]
     own = remove_padding(directions, images=stop - start, pairs=TRIANGLE)
-    made.add(batch, own, lengths)
+    sink.write_signatures(batch, own, lengths)
 
 
 @task(task_run_name="sketch {signed.plan.name}", cache_policy=NO_CACHE, **RETRIED)
@@ -106,12 +106,12 @@ def sketch_model(
 ) -> SketchesResult:
     """Complete the sketches of a model that was recorded with ``keep``."""
     opened, plan = open_store(store), signed.plan
-    made: SketchSink
+    sink: SketchSink
     with SEATS:
         if keep == "sketches":
-            made = create_sketches(plan, store=opened, projection=projection)
-            made.finish(opened)
+            sink = create_sketches(plan, store=opened, projection=projection)
+            sink.combine(opened)
         else:
             kept = open_signatures(opened, plan.signatures(MEASURE))
-            made = sketch_signatures(kept, store=opened, projection=projection)
-    return SketchesResult(plan, made.name, signed.recorded)
+            sink = sketch_signatures(kept, store=opened, projection=projection)
+    return SketchesResult(plan, sink.name, signed.recorded)

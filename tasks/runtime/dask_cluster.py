@@ -1,7 +1,7 @@
-"""Steps on a Dask cluster: one at a time on a worker, with the worker's share of the cores.
+"""Steps in this process or on a Dask cluster, where each has its worker's share of the cores.
 
-A Prefect task submits its work and waits for it: the cluster's scheduler sees to it that the
-work is done again elsewhere when a worker is lost.
+A Prefect task submits its work and waits for it: the cluster's scheduler runs the work again
+elsewhere when a worker is lost.
 """
 
 import os
@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
+from dask.delayed import delayed
 from distributed import Client, Future, LocalCluster, get_worker
 from distributed.scheduler import KilledWorker
 
 from seelike.analysis import cores
 from seelike.analysis.errors import AnalysisError
 from seelike.tasks.runtime import cancellation
+from seelike.tasks.runtime.threads import computed
 
 T = TypeVar("T")
 
@@ -107,12 +109,27 @@ def has_gpus(client: Client) -> bool:
     return any(one["resources"].get("GPU", 0) >= 1 for one in workers.values())
 
 
-def run(address: str, what: str, step: Callable[..., T], *arguments: Any, **named: Any) -> T:
-    """The result of ``step`` on a worker of the cluster; ``what`` it is, for messages.
+def run(address: str | None, what: str, step: Callable[..., T], *arguments: Any, **named: Any) -> T:
+    """Run a step on a worker of the cluster, or in this process.
 
-    Where the device is a GPU the worker has to offer the resource ``GPU=1``. The step ends at its
-    next batch, there too, when the run is stopped here.
+    Args:
+        address: The scheduler's address; None runs the step in this process.
+        what: The step's name, for messages and Dask's dashboard.
+        step: A function that workers can import. With ``device`` among its arguments it needs a
+            worker that offers the resource ``GPU=1`` for a GPU; ``auto`` takes one where there is.
+        arguments: Its positional arguments.
+        named: Its keyword arguments.
+
+    Returns:
+        What ``step`` returns.
+
+    Raises:
+        ClusterError: The cluster does not answer, has no GPU that is asked for, or lost a worker
+            with each of several attempts.
+        Stopped: The run was interrupted; the step ends at its next batch, on the worker too.
     """
+    if address is None:
+        return step(*arguments, **named)
     with _connected(address) as client:
         device = str(named.get("device", "cpu"))
         if device == "auto":
@@ -135,11 +152,22 @@ def run(address: str, what: str, step: Callable[..., T], *arguments: Any, **name
         return _awaited(future, client, what)
 
 
-def run_all(address: str, what: str, steps: Sequence[Callable[[], T]]) -> list[T]:
-    """The results of ``steps`` in their order, shared among the workers of the cluster.
+def run_all(address: str | None, what: str, steps: Sequence[Callable[[], T]]) -> list[T]:
+    """Run independent steps, a core each, on the workers of the cluster or on threads here.
 
-    A step takes one core; else as ``run``.
+    Args:
+        address: The scheduler's address; None runs the steps in this process.
+        what: Their name, for messages and Dask's dashboard.
+        steps: Functions without arguments, such as a ``partial`` of one that workers can import.
+
+    Returns:
+        What the steps return, in their order.
+
+    Raises:
+        ClusterError, Stopped: As ``run``.
     """
+    if address is None:
+        return list(computed(delayed(step, pure=False)() for step in steps))
     with _connected(address) as client:
         futures: list[Future[T]] = [
             client.submit(

@@ -382,7 +382,7 @@ def test_out_of_memory_takes_fewer_images_a_forward_pass(
     asked = study(tmp_path, models=[{"name": "ViT", "zoo": "vit"}], anatomy=["attention"])
     asked |= {"baseline": False, "images": {"source": "sample", "count": 7}, "taps": ["absent"]}
     most = 0
-    with pytest.raises(AnalysisError, match="out of memory with one image a forward pass"):
+    with pytest.raises(AnalysisError, match="out of memory with one image per forward pass"):
         anatomy(asked)
     assert sizes == [6, 3, 1]
     most = 3

@@ -24,7 +24,7 @@ from seelike.flows.commands.store import remove
 from seelike.flows.compare import compare
 from seelike.flows.errors import StudyError
 from seelike.storage.errors import StorageError
-from seelike.tasks.recording.background_writer import RecordingWriter
+from seelike.tasks.recording.activations import ActivationSink
 from seelike.tasks.runtime import cancellation
 
 pytestmark = pytest.mark.usefixtures("server")
@@ -261,15 +261,15 @@ def test_a_report_folder_that_is_a_file_is_refused_before_any_work(tmp_path: Pat
 def test_an_interrupt_ends_recordings_at_the_next_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finish, finished = RecordingWriter.finish, []
+    finish, finished = ActivationSink.finish, []
 
-    def interrupted(self: RecordingWriter, batch: int, sums: Any) -> None:
-        finish(self, batch, sums)
+    def interrupted(self: ActivationSink) -> None:
+        finish(self)
         finished.append(self.kept)
         # What Ctrl-C does to the flow's own thread, while recordings run on others.
         cancellation.stop()
 
-    monkeypatch.setattr(RecordingWriter, "finish", interrupted)
+    monkeypatch.setattr(ActivationSink, "finish", interrupted)
     with pytest.raises(AnalysisError, match="was interrupted; the same run goes on"):
         compare(study(tmp_path, baseline=False))
     # The batch that was finished is not lost.

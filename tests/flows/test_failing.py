@@ -161,7 +161,7 @@ def test_one_image_too_much_fails_the_branch_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     memory_for(0, monkeypatch)
-    with pytest.raises(AnalysisError, match="ResNet runs out of memory with one image a forward"):
+    with pytest.raises(AnalysisError, match="ResNet runs out of memory with one image per forward"):
         compare(study(tmp_path, models=[{"name": "ResNet", "zoo": "resnet"}]))
 
 

@@ -56,10 +56,10 @@ def test_progress_moves_while_the_step_goes_on(
 
     @task
     def step() -> None:
-        with progress("record My.Net (2) shard 3", total=8, unit="images", done=2) as show:
+        with progress("record My.Net (2) shard 3", total=8, unit="images", done=2) as shown:
             for _ in range(3):
                 seen.append(artifact(served, "record-my-net-2-shard-3")["data"])
-                show(2)
+                shown.advance(2)
 
     @flow
     def steps() -> None:
@@ -89,9 +89,9 @@ def test_a_server_that_is_gone_ends_the_showing_not_the_step(
     @task
     def step() -> int:
         done = 0
-        with progress("step", total=3, unit="images") as show:
+        with progress("step", total=3, unit="images") as shown:
             for _ in range(3):
-                show(1)
+                shown.advance(1)
                 done += 1
         return done
 

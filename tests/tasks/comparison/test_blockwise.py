@@ -82,14 +82,14 @@ def test_a_new_model_adds_its_rows_alone_wherever_it_stands(
     first, second, third = signed_all(store, activations, bounds=BOUNDS)
     in_blocks(store, [first, third])
     cells = 0
-    compute = blockwise._computed
+    compute = blockwise.compute_cells
 
     def counted(a: Store, b: tap_pairs.Pairs, rows: Sequence[int], columns: Sequence[int]):  # type: ignore[no-untyped-def]
         nonlocal cells
         cells += len(rows) * len(columns)
         return compute(a, b, rows, columns)
 
-    monkeypatch.setattr(blockwise, "_computed", counted)
+    monkeypatch.setattr(blockwise, "compute_cells", counted)
     found = in_blocks(store, [first, second, third])
     # 7 x 7 cells, of which blocks on one side of the diagonal are computed, 39; without the
     # 5 x 5 of the old models, there on both sides.
@@ -139,7 +139,7 @@ def test_models_called_otherwise_are_other_pairs_of_which_nothing_is_computed(
     before = in_blocks(store, models)
     plan = models[0].plan
     renamed = replace(plan, subject=replace(plan.subject, spec=ModelSpec("New", timm="resnet18")))
-    monkeypatch.setattr(blockwise, "_computed", None)
+    monkeypatch.setattr(blockwise, "compute_cells", None)
     after = in_blocks(store, [SignaturesResult(renamed, 0), *models[1:]])
     assert before.open()["model_a"].values[0] == "ViT"
     assert after.open()["model_a"].values[0] == "New"
@@ -214,10 +214,10 @@ def test_constant_taps_and_other_images_are_refused(tmp_path: Path) -> None:
     activations = features(96)
     activations["ViT"]["norm"][:] = 3.0
     models = signed_all(store, activations, bounds=BOUNDS)
-    with pytest.raises(AnalysisError, match=r"ViT: norm; leave such taps out"):
+    with pytest.raises(AnalysisError, match=r"ViT: norm; leave such layers out"):
         in_blocks(store, models)
     strange = signed(store, "Other", activations["ResNet"], bounds=BOUNDS, images="others")
-    with pytest.raises(AnalysisError, match="recorded with different images"):
+    with pytest.raises(AnalysisError, match="recorded with image set"):
         in_blocks(store, [models[1], strange])
     assert store.names("pairs") == []
 

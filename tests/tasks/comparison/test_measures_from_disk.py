@@ -9,6 +9,7 @@ from PIL import Image
 from scipy import stats
 
 from seelike.analysis.errors import AnalysisError
+from seelike.analysis.networks.layers.tap import Tap
 from seelike.analysis.networks.loading.models import ModelSpec
 from seelike.analysis.similarity import cka_from_hsic, mean_interval, signature
 from seelike.analysis.similarity.measures import PREDICTIVITY, PROCRUSTES, similarity
@@ -17,13 +18,13 @@ from seelike.storage.arrays.batches import batches
 from seelike.storage.arrays.recordings import Recording
 from seelike.storage.images import ImageSet, from_folder
 from seelike.storage.store import Store, make_store
-from seelike.tasks.comparison import fits as fit
 from seelike.tasks.comparison.compare import compare_measure
 from seelike.tasks.comparison.confounder import signed_images
-from seelike.tasks.planning.plans import ModelPlan, StudyModel, TapPlan
+from seelike.tasks.comparison.fits import Fits
+from seelike.tasks.planning.plans import UNKNOWN, ModelPlan, StudyModel, TapPlan
 from seelike.tasks.planning.settings import Statistics
-from seelike.tasks.recording.background_writer import RecordingWriter, background_write
-from seelike.tasks.recording.record import prepare
+from seelike.tasks.recording.activations import ActivationSink, create_recording
+from seelike.tasks.recording.background_writer import BackgroundWriter
 from seelike.tasks.recording.sign_recording import sign_recording
 from seelike.tasks.results import SignaturesResult
 
@@ -72,8 +73,7 @@ def activations(model: str) -> dict[str, np.ndarray]:
 
 
 def recorded(store: Store, plan: ModelPlan) -> Recording:
-    kept = prepare(plan, store=store, keep="activations")
-    assert isinstance(kept, Recording)
+    kept = create_recording(plan, store=store)
     for number, (start, stop) in enumerate(plan.bounds):
         kept.write(number, {tap: x[start:stop] for tap, x in activations(plan.name).items()})
     return kept
@@ -82,15 +82,14 @@ def recorded(store: Store, plan: ModelPlan) -> Recording:
 @pytest.mark.parametrize("name", ["procrustes", "predictivity"])
 @pytest.mark.parametrize("rows", [1, 3, 8])
 def test_fits_of_every_pair_are_the_plain_measure_of_each_batch(
-    tmp_path: Path, images: ImageSet, monkeypatch: pytest.MonkeyPatch, name: str, rows: int
+    tmp_path: Path, images: ImageSet, name: str, rows: int
 ) -> None:
-    monkeypatch.setattr(fit, "ROWS", rows)
     store = make_store(str(tmp_path / "store"))
     plans = [plan_of(model, images) for model in SHAPES]
     kept = [recorded(store, plan) for plan in plans]
     present = np.array([0, 2, 3])
-    fits = fit.Fits(FITS[name], plans, kept, images)
-    found = fits.fitted(present=present, permutations=2, seed=6)
+    fits = Fits(FITS[name], plans, kept, rows_per_step=rows)
+    found = fits.fit_all(present=present, permutations=2, seed=6)
     values, drawn = found.values, found.drawn
     every = [x for model in SHAPES for x in activations(model).values()]
     chosen = [every[i] for i in present]
@@ -169,24 +168,24 @@ def test_ratio_of_sums_is_not_the_mean_of_ratios() -> None:
 
 
 def test_a_write_that_fails_behind_is_raised_and_order_is_kept() -> None:
-    written: list[int] = []
+    written: list[tuple[int, str]] = []
 
-    def write(number: int) -> None:
-        if number == 2:
+    def write(batch: int, values: str) -> None:
+        if batch == 2:
             raise OSError(28, "No space left on device")
-        written.append(number)
+        written.append((batch, values))
 
-    with pytest.raises(OSError, match="No space"), background_write(write) as following:
-        for number in range(5):
-            following(number)
-    assert written == [0, 1]
+    with pytest.raises(OSError, match="No space"), BackgroundWriter(write) as writer:
+        for batch in range(5):
+            writer.submit(batch, "abcde"[batch])
+    assert written == [(0, "a"), (1, "b")]
     written.clear()
-    with background_write(write) as following:
-        following(0)
-        following(1)
-    assert written == [0, 1]
-    with pytest.raises(AnalysisError, match="from inside"), background_write(write) as following:
-        following(0)
+    with BackgroundWriter(write) as writer:
+        writer.submit(0, "a")
+        writer.submit(1, "b")
+    assert written == [(0, "a"), (1, "b")]
+    with pytest.raises(AnalysisError, match="from inside"), BackgroundWriter(write) as writer:
+        writer.submit(0, "a")
         raise AnalysisError("from inside")
 
 
@@ -194,8 +193,11 @@ def test_a_tap_that_cannot_be_written_leaves_its_batch_and_those_after_it_unmark
     tmp_path: Path, images: ImageSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_of("vit", images)
-    kept = prepare(plan, store=make_store(str(tmp_path / "store")), keep="activations")
-    assert isinstance(kept, Recording)
+    kept = create_recording(plan, store=make_store(str(tmp_path / "store")))
+    sink = ActivationSink(kept)
+    taps = [
+        Tap(tap, tap, "output", 0, 1, shape, 0.5, UNKNOWN) for tap, shape in SHAPES["vit"].items()
+    ]
     write = Recording.write_tap
 
     def full(self: Recording, batch: int, tap: str, values: np.ndarray) -> int:
@@ -206,15 +208,14 @@ def test_a_tap_that_cannot_be_written_leaves_its_batch_and_those_after_it_unmark
     monkeypatch.setattr(Recording, "write_tap", full)
 
     def record() -> None:
-        with RecordingWriter(kept) as writer:
+        with sink:
             for batch, (start, stop) in enumerate(kept.bounds):
-                writer.begin(batch)
-                sums = {}
-                for tap, values in activations("vit").items():
-                    live = torch.from_numpy(values[start:stop])
-                    sums[tap] = writer.take(tap, live)
+                sink.begin(batch)
+                for tap in taps:
+                    live = torch.from_numpy(activations("vit")[tap.name][start:stop])
+                    sink.take(tap, live)
                     live.zero_()  # As the next operation in its place would.
-                writer.finish(batch, sums)
+                sink.finish()
 
     with pytest.raises(OSError, match="No space"):
         record()

@@ -11,14 +11,13 @@ from seelike.analysis import figures as draw
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.networks.loading.models import ModelSpec
 from seelike.storage.arrays.batches import batches
-from seelike.storage.arrays.recordings import Recording
 from seelike.storage.images import ImageSet, from_folder
 from seelike.storage.store import Store, make_store
 from seelike.tasks.comparison.compare import compare_measure, join_measures
-from seelike.tasks.comparison.fits import left_out
+from seelike.tasks.comparison.fits import taps_to_leave_out
 from seelike.tasks.planning.plans import ModelPlan, StudyModel, TapPlan
 from seelike.tasks.planning.settings import Statistics
-from seelike.tasks.recording.record import prepare
+from seelike.tasks.recording.activations import create_recording
 from seelike.tasks.recording.sign_recording import sign_recording
 from seelike.tasks.reports.comparison.cell_csv import cell_csv
 from seelike.tasks.reports.comparison.chance import chance
@@ -104,8 +103,7 @@ def recorded(
         reads_activations=True,
         measures=tuple(m for m in measures if m in ("cka", "rsa", "mutual_knn")),
     )
-    kept = prepare(plan, store=store, keep="activations")
-    assert isinstance(kept, Recording)
+    kept = create_recording(plan, store=store)
     for number, (start, stop) in enumerate(plan.bounds):
         batch = {tap: x[start:stop] for tap, x in activations(model, taps).items()}
         kept.write(number, batch)
@@ -201,6 +199,6 @@ def test_a_measure_that_is_defined_nowhere_is_an_error_with_a_remedy(
 
 def test_few_taps_are_left_out_where_pairs_cannot_be_fitted() -> None:
     clashes = {(0, 2): "a", (1, 2): "b", (2, 3): "c", (4, 5): "d"}
-    assert left_out(clashes, without=set()) == {2: "a", 4: "d"}
-    assert left_out(clashes, without={2, 5}) == {}
-    assert left_out({(3, 3): "own"}, without=set()) == {3: "own"}
+    assert taps_to_leave_out(clashes, without=set()) == {2: "a", 4: "d"}
+    assert taps_to_leave_out(clashes, without={2, 5}) == {}
+    assert taps_to_leave_out({(3, 3): "own"}, without=set()) == {3: "own"}

@@ -7,25 +7,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dask.base import compute
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
-import seelike.tasks.recording.sign_recording
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.networks.loading.models import ModelSpec
 from seelike.analysis.similarity import signature, unit
 from seelike.storage.arrays.batches import batches
 from seelike.storage.arrays.ledger import Ledger
-from seelike.storage.arrays.recordings import Recording
-from seelike.storage.arrays.signatures import Signatures, open_signatures
+from seelike.storage.arrays.recordings import Recording, open_recording
+from seelike.storage.arrays.signatures import Signatures
 from seelike.storage.errors import StorageError
 from seelike.storage.images import ImageSet
 from seelike.storage.store import Store, make_store
 from seelike.tasks.planning.plans import ModelPlan, StudyModel, TapPlan
-from seelike.tasks.recording.record import prepare
-from seelike.tasks.recording.sign_recording import sign_recording, tap_groups
-from seelike.tasks.recording.signatures import create_signatures
+from seelike.tasks.recording.activations import create_recording
+from seelike.tasks.recording.sign_recording import graph, sign_recording, tap_groups
+from seelike.tasks.recording.signature_sink import create_signatures
 from seelike.tasks.results import SignaturesResult
 
 # A map, tokens, a vector, a single feature: what networks give.
@@ -64,8 +64,7 @@ def activations(plan: ModelPlan, seed: int) -> dict[str, np.ndarray]:
 
 
 def recorded(plan: ModelPlan, store: Store, values: dict[str, np.ndarray]) -> Recording:
-    recording = prepare(plan, store=store, keep="activations")
-    assert isinstance(recording, Recording)
+    recording = create_recording(plan, store=store)
     for number, (start, stop) in enumerate(plan.bounds):
         recording.write(number, {tap: x[start:stop] for tap, x in values.items()})
     return recording
@@ -77,8 +76,13 @@ def sign(plan: ModelPlan, store: Store) -> SignaturesResult:
     )
 
 
-def signed(plan: ModelPlan, store: Store) -> str:
-    return sign(plan, store).plan.signatures("cka")
+def sign_in_groups(plan: ModelPlan, store: Store, *, group_bytes: int, workers: int) -> Signatures:
+    """Sign with other groups of taps, on another number of threads, than the step takes."""
+    sink = create_signatures(plan, store=store)
+    recording = open_recording(store, plan.recording)
+    steps = graph(plan, recording, sink, sink.missing(), group_bytes=group_bytes)
+    compute(*steps, scheduler="threads", num_workers=workers)
+    return sink.kept["cka"]
 
 
 def signatures_of(plan: ModelPlan, store: Store) -> Signatures:
@@ -115,31 +119,25 @@ def test_the_graph_writes_what_numpy_computes(
 ) -> None:
     plan = plan_of(count=count, batch=batch)
     values = activations(plan, seed)
-    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seelike.tasks.recording.sign_recording, "GROUP_BYTES", group_bytes)
-        patch.setattr("seelike.analysis.cores._share", workers)
+    with TemporaryDirectory() as folder:
         store = make_store(folder)
         recorded(plan, store, values)
-        kept = open_signatures(store, signed(plan, store))
+        kept = sign_in_groups(plan, store, group_bytes=group_bytes, workers=workers)
         assert kept.ledger.missing() == []
         for number in range(len(plan.bounds)):
             check(plan, kept, values, number)
 
 
-def test_every_cut_of_the_work_gives_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_cut_of_the_work_gives_the_same_bytes(tmp_path: Path) -> None:
     plan = plan_of(count=41, batch=12)  # Batches of 12, 12, 12 and a short one of 5.
     values = activations(plan, 0)
     found = []
     for number, (group_bytes, workers) in enumerate(
         [(ONE_TAP, 1), (ONE_TAP, 2), (1500, 2), (ALL_TAPS, 1), (ALL_TAPS, 2)]
     ):
-        monkeypatch.setattr(seelike.tasks.recording.sign_recording, "GROUP_BYTES", group_bytes)
-        monkeypatch.setattr("seelike.analysis.cores._share", workers)
         store = make_store(str(tmp_path / str(number)))
         recorded(plan, store, values)
-        sign(plan, store)
+        sign_in_groups(plan, store, group_bytes=group_bytes, workers=workers)
         found.append(content(store))
     assert len(found[0]) > len(plan.bounds)
     assert all(one == found[0] for one in found)
@@ -153,11 +151,8 @@ def content(store: Store) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("group_bytes", "sizes"), [(ONE_TAP, [1, 1, 1, 1]), (4 * 12 * 60, [1, 3]), (ALL_TAPS, [4])]
 )
-def test_groups_hold_every_tap_once_in_order(
-    monkeypatch: pytest.MonkeyPatch, group_bytes: int, sizes: list[int]
-) -> None:
-    monkeypatch.setattr(seelike.tasks.recording.sign_recording, "GROUP_BYTES", group_bytes)
-    groups = tap_groups(plan_of(count=24, batch=12))
+def test_groups_hold_every_tap_once_in_order(group_bytes: int, sizes: list[int]) -> None:
+    groups = tap_groups(plan_of(count=24, batch=12), group_bytes=group_bytes)
     assert [len(group) for group in groups] == sizes
     assert [tap for group in groups for tap in group] == list(SHAPES)
 
@@ -228,11 +223,10 @@ def test_a_run_that_is_cut_off_goes_on_and_ends_with_the_same_bytes(
     for store in (whole, broken):
         recorded(plan, store, values)
     sign(plan, whole)
-    monkeypatch.setattr("seelike.analysis.cores._share", 1)
     with monkeypatch.context() as patch:
         cut(patch, after)
         with pytest.raises(CutOff):
-            sign(plan, broken)
+            sign_in_groups(plan, broken, group_bytes=ALL_TAPS, workers=1)
     kept = signatures_of(plan, broken)
     assert len(kept.ledger.missing()) == len(plan.bounds) - after
     sign(plan, broken)

@@ -141,9 +141,9 @@ def test_words_stay_words_and_only_what_a_browser_opens_is_a_link() -> None:
 def test_outside_of_a_run_nothing_is_asked_of_any_server(caplog: pytest.LogCaptureFixture) -> None:
     moved: list[Any] = []
     with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
-        with progress("record ViT shard 0", total=10, unit="images") as show:
-            show(5)
-            moved.append(show(5))
+        with progress("record ViT shard 0", total=10, unit="images") as shown:
+            shown.advance(5)
+            moved.append(shown.advance(5))
         show_report(PAGE, study="study", report="/report/index.html")
         run_log().info("said to nobody")
     assert moved == [None]
