@@ -16,7 +16,8 @@ from seelike.storage.errors import suggest
 from seelike.storage.networks import zoo as shelf
 from seelike.storage.reports.write import check_folder
 from seelike.storage.store import make_store
-from seelike.tasks.reports.training.report import TrainingResult, write_training
+from seelike.tasks.reports.training.report import write_training
+from seelike.tasks.results import TrainingResult
 from seelike.tasks.zoo_training import Lesson, fashion_mnist_folder, train_network
 
 

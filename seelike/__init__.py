@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from seelike.flows.study.study import Study
     from seelike.networks import layers, load, record
     from seelike.storage.store import open_store
-    from seelike.tasks.reports.training.report import TrainingResult
     from seelike.tasks.results import (
         AnatomyResult,
         ComparisonResult,
         MapResult,
         ProbesResult,
         ReproductionResult,
+        TrainingResult,
     )
 
     R = TypeVar("R")

@@ -1,7 +1,9 @@
-"""What steps hand to each other: names of things in the store, never the things."""
+"""Results that steps and flows return: names of entries in a store, which open when read."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
 
 import xarray as xr
 
@@ -10,23 +12,70 @@ from seelike.analysis.claims.roles import role_assignments
 from seelike.storage.arrays import tap_pairs, xarray_datasets
 from seelike.storage.arrays.tap_pairs import Pairs
 from seelike.storage.errors import StorageError
-from seelike.storage.store import open_store
+from seelike.storage.store import Store, open_store
 from seelike.tasks.planning.plans import ModelPlan
 
 
 @dataclass(frozen=True)
 class SignaturesResult:
-    """Complete signatures of one model in a store, and how many batches of them are new."""
+    """Complete signatures of one model.
+
+    Attributes:
+        plan: The model.
+        recorded: How many batches were recorded for them in this run.
+    """
 
     plan: ModelPlan
     recorded: int
 
 
 @dataclass(frozen=True)
-class ComparisonResult:
-    """A comparison in a store; what ``compare`` returns. ``recorded`` batches of it are new."""
+class SketchesResult:
+    """Complete sketches of one model.
+
+    Attributes:
+        plan: The model.
+        name: Their digest.
+        recorded: How many batches were recorded for them in this run.
+    """
+
+    plan: ModelPlan
+    name: str
+    recorded: int
+
+
+@dataclass(frozen=True)
+class StoredResult:
+    """A result in a store, which is opened once, when something is read of it.
+
+    Pickled without the opened store: another process opens it for itself.
+
+    Attributes:
+        store: The store's URL.
+    """
 
     store: str
+
+    @cached_property
+    def opened(self) -> Store:
+        """The store; ``StorageError`` where it cannot be opened."""
+        return open_store(self.store)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(frozen=True)
+class ComparisonResult(StoredResult):
+    """A comparison; what ``compare`` returns.
+
+    Attributes:
+        store: The store's URL.
+        name: The comparison's digest.
+        report: The path of the report; None without one.
+        recorded: How many batches were recorded for it in this run.
+    """
+
     name: str
     report: str | None = None
     recorded: int = 0
@@ -34,40 +83,52 @@ class ComparisonResult:
     @property
     def url(self) -> str:
         """The comparison's Zarr group, for ``xarray.open_zarr``."""
-        return open_store(self.store).where(xarray_datasets.KIND, self.name)
+        return self.opened.where(xarray_datasets.KIND, self.name)
 
     def open(self) -> xr.Dataset:
-        """The comparison as an xarray Dataset, opened lazily."""
-        return xarray_datasets.read(open_store(self.store), self.name)
+        """Open the comparison as an xarray Dataset, read lazily."""
+        return xarray_datasets.read(self.opened, self.name)
 
 
 @dataclass(frozen=True)
-class PairsResult:
-    """All pairs of very many taps in a store, in blocks, of which ``computed`` are new."""
+class PairsResult(StoredResult):
+    """CKA of all pairs of very many layers, in blocks.
 
-    store: str
+    Attributes:
+        store: The store's URL.
+        name: Its digest.
+        computed: How many blocks were computed in this run.
+    """
+
     name: str
     computed: int = 0
 
     @property
     def url(self) -> str:
         """The Zarr group, for ``xarray.open_zarr``."""
-        return open_store(self.store).where(tap_pairs.KIND, self.name)
+        return self.opened.where(tap_pairs.KIND, self.name)
 
+    @cached_property
     def blocks(self) -> Pairs:
-        """The same, to be read by rows."""
-        return tap_pairs.open_pairs(open_store(self.store), self.name)
+        """The pairs, to be read by rows."""
+        return tap_pairs.open_pairs(self.opened, self.name)
 
     def open(self) -> xr.Dataset:
-        """The same as an xarray Dataset, opened lazily."""
-        return self.blocks().dataset()
+        """Open the pairs as an xarray Dataset, read lazily; all blocks have to be there."""
+        return self.blocks.dataset()
 
 
 @dataclass(frozen=True)
 class AnalysisResult:
-    """One analysis of one model: its digest in a store, or the ``missing_part``.
+    """One analysis of one model.
 
-    ``out_of_range``: it has the part, but not what the study chose of it.
+    Attributes:
+        plan: The model.
+        analysis: The analysis.
+        name: The result's digest; empty for a model that lacks the part.
+        missing_part: Why the model lacks the part; empty where it has it.
+        out_of_range: Whether it has the part, but not the block, head or token that was chosen.
+        computed: Whether it was computed in this run.
     """
 
     plan: ModelPlan
@@ -79,30 +140,35 @@ class AnalysisResult:
 
 
 @dataclass(frozen=True)
-class AnatomyResult:
-    """What was looked into, in a store; what ``anatomy`` returns."""
+class AnatomyResult(StoredResult):
+    """Analyses of all models of a study; what ``anatomy`` returns.
 
-    store: str
+    Attributes:
+        store: The store's URL.
+        found: Every analysis of every model.
+        report: The path of the report; None without one.
+    """
+
     found: tuple[AnalysisResult, ...]
     report: str | None = None
     kind: ClassVar[str] = xarray_datasets.ANATOMY
 
     @property
     def computed(self) -> int:
-        """How many analyses are new, and were not in the store already."""
+        """How many analyses were computed in this run."""
         return sum(one.computed for one in self.found)
 
     def url(self, model: str, analysis: str) -> str:
-        """The Zarr group of one analysis of one model, for ``xarray.open_zarr``."""
-        return open_store(self.store).where(self.kind, self._one(model, analysis).name)
+        """Return the Zarr group of one analysis of one model, for ``xarray.open_zarr``."""
+        return self.opened.where(self.kind, self._one(model, analysis).name)
 
     def open(self, model: str, analysis: str) -> xr.Dataset:
-        """One analysis of one model as an xarray Dataset, opened lazily.
+        """Open one analysis of one model as an xarray Dataset, read lazily.
 
-        Raises ``StorageError`` for what was not looked into, and what the model lacks.
+        Raises ``StorageError`` for an analysis that was not run, or whose part the model lacks.
         """
         name = self._one(model, analysis).name
-        return xarray_datasets.read(open_store(self.store), name, kind=self.kind)
+        return xarray_datasets.read(self.opened, name, kind=self.kind)
 
     def _one(self, model: str, analysis: str) -> AnalysisResult:
         for one in self.found:
@@ -114,24 +180,31 @@ class AnatomyResult:
 
 @dataclass(frozen=True)
 class ProbesResult(AnatomyResult):
-    """The probes of every model of a study, in a store; what ``probe`` returns."""
+    """Probes of all models of a study; what ``probe`` returns."""
 
     kind: ClassVar[str] = xarray_datasets.PROBES
 
     def url(self, model: str, analysis: str = xarray_datasets.PROBES) -> str:
-        """The Zarr group of one model's probes, for ``xarray.open_zarr``."""
+        """Return the Zarr group of one model's probes, for ``xarray.open_zarr``."""
         return super().url(model, analysis)
 
     def open(self, model: str, analysis: str = xarray_datasets.PROBES) -> xr.Dataset:
-        """One model's probes as an xarray Dataset, opened lazily; errors as any ``open``."""
+        """Open one model's probes as an xarray Dataset, read lazily."""
         return super().open(model, analysis)
 
 
 @dataclass(frozen=True)
-class MapResult:
-    """What ``map`` returns: models' similarities and a map, in a store, made of all pairs."""
+class MapResult(StoredResult):
+    """Similarities of models and a map of their layers; what ``map`` returns.
 
-    store: str
+    Attributes:
+        store: The store's URL.
+        name: The map's digest.
+        pairs: The pairs that it was computed from.
+        report: The path of the report; None without one.
+        computed: Whether it was computed in this run.
+    """
+
     name: str
     pairs: PairsResult
     report: str | None = None
@@ -140,18 +213,27 @@ class MapResult:
     @property
     def url(self) -> str:
         """The map's Zarr group, for ``xarray.open_zarr``."""
-        return open_store(self.store).where(xarray_datasets.MAPS, self.name)
+        return self.opened.where(xarray_datasets.MAPS, self.name)
 
     def open(self) -> xr.Dataset:
-        """Models' similarities and the map as an xarray Dataset, opened lazily."""
-        return xarray_datasets.read(open_store(self.store), self.name, kind=xarray_datasets.MAPS)
+        """Open models' similarities and the map as an xarray Dataset, read lazily."""
+        return xarray_datasets.read(self.opened, self.name, kind=xarray_datasets.MAPS)
 
 
 @dataclass(frozen=True)
 class ReproductionResult:
-    """What `reproduce` returns: the comparisons, the anatomy, the probes, and the report of all.
+    """All results of a reproduction of the study; what ``reproduce`` returns.
 
-    ``transfer`` are the probes on a second image set; ``unprobed`` says why there are none.
+    Attributes:
+        store: The store's URL.
+        available: The models, and what claims need of them.
+        comparison: The comparison of blocks.
+        fine: The comparison of the paper's layers; None without one.
+        anatomy: The analyses.
+        probes: The probes; None without any.
+        transfer: The probes on a second image set; None without one.
+        unprobed: Why there are no probes; empty where there are.
+        report: The path of the report; None without one.
     """
 
     store: str
@@ -166,14 +248,18 @@ class ReproductionResult:
 
     @property
     def roles(self) -> list[list[str]]:
-        """The models that the claims on families are put to."""
+        """The models that claims on families are tested on."""
         return role_assignments(self.available)
 
 
 @dataclass(frozen=True)
-class SketchesResult:
-    """Complete sketches of one model in a store, and how many batches were recorded for them."""
+class TrainingResult:
+    """Networks that were trained; what ``train`` returns.
 
-    plan: ModelPlan
-    name: str
-    recorded: int
+    Attributes:
+        checkpoints: Their checkpoints, each with its card beside it.
+        report: The path of the report.
+    """
+
+    checkpoints: tuple[Path, ...]
+    report: str

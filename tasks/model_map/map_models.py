@@ -19,7 +19,7 @@ from seelike.analysis.similarity.models.umap_embedding import embed_layers
 from seelike.analysis.similarity.significance.model_tests import ModelTest
 from seelike.storage.arrays import xarray_datasets
 from seelike.storage.arrays.signatures import open_signatures
-from seelike.storage.store import Store, open_store
+from seelike.storage.store import Store
 from seelike.tasks.comparison.estimators import SEED
 from seelike.tasks.comparison.permutation_tests import Batches, signed, tail_of
 from seelike.tasks.comparison.taps import labels, varying
@@ -51,13 +51,13 @@ def map_models(
 
     ``provenance`` stands behind them. What can't be had of so few models is left out, and named.
     """
-    store = open_store(pairs.store)
+    store = pairs.opened
     name = map_name(pairs, plans, design)
     if xarray_datasets.exists(store, name, kind=KIND):
         return MapResult(pairs.store, name, pairs)
     start = time.perf_counter()
     dataset = _dataset(pairs, plans, store, provenance=provenance, design=design)
-    known = pairs.blocks().group.attrs
+    known = pairs.blocks.group.attrs
     dataset.attrs |= {key: known[key] for key in ("left_out_taps", "estimator")}
     dataset.attrs |= design.identity() | {
         "signatures": {plan.name: plan.signatures("cka") for plan in plans},
@@ -97,7 +97,7 @@ def _dataset(
 ) -> xr.Dataset:
     present = varying(store, plans, skip=design.skip_degenerate)
     known = labels(plans, present)
-    read = layer_similarity(pairs.blocks(), known)
+    read = layer_similarity(pairs.blocks, known)
     models, facts = read.layers.models, provenance["models"]
     first = [start for start, _ in read.layers.ranges.values()]
     similarity = aggregate_models(read.rows, read.layers, window=design.window)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from seelike.storage.arrays import tap_pairs
 from seelike.storage.reports.origins import Lineage, of_anatomy, of_comparison, of_map
 from seelike.storage.reports.write import Figure, Section
-from seelike.storage.store import open_store
 from seelike.tasks.reports.elements.model_results import AnalysisResults
 from seelike.tasks.results import ComparisonResult, MapResult
 
@@ -24,7 +23,7 @@ def with_lineage(section: Section, origins: Origins) -> Section:
 
 def from_comparison(comparison: ComparisonResult) -> Origins:
     """Lineage of a comparison's figures: comparison, and signatures of the models shown."""
-    store = open_store(comparison.store)
+    store = comparison.opened
     signatures: dict[str, str] = comparison.open().attrs["signatures"]
 
     def origins(figure: Figure) -> Iterator[Lineage]:
@@ -36,7 +35,7 @@ def from_comparison(comparison: ComparisonResult) -> Origins:
 
 def from_map(result: MapResult) -> Origins:
     """Lineage of a map's figures: map, pairwise CKA, signatures of the models shown."""
-    store = open_store(result.store)
+    store = result.opened
     signatures: dict[str, str] = result.open().attrs["signatures"]
 
     def origins(figure: Figure) -> Iterator[Lineage]:
@@ -49,7 +48,7 @@ def from_map(result: MapResult) -> Origins:
 
 def from_analysis(results: AnalysisResults) -> Origins:
     """Lineage of an analysis' figures: results of the models shown and their baselines."""
-    store = open_store(results.store)
+    store = results.store
 
     def origins(figure: Figure) -> Iterator[Lineage]:
         for one in results.shown:

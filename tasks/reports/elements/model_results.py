@@ -15,6 +15,7 @@ from seelike.analysis.claims.results import ModelResult
 from seelike.analysis.networks.loading.models import baseline_name
 from seelike.analysis.similarity import Estimate, Jackknifed
 from seelike.storage.reports.write import Check, Csv
+from seelike.storage.store import Store
 from seelike.tasks.reports.elements.claims import checks
 from seelike.tasks.reports.elements.tables import columns_of, csv_file
 from seelike.tasks.results import AnalysisResult, AnatomyResult
@@ -25,7 +26,7 @@ class AnalysisResults:
     """One analysis of a study's models, each dataset read from the store once.
 
     Attributes:
-        store: URL of the store.
+        store: The store.
         kind: Kind of the store's entries.
         analysis: Name of the analysis.
         found: Results of all models, untrained baselines included.
@@ -33,7 +34,7 @@ class AnalysisResults:
         models: Models that a section is about, in its order; None for all.
     """
 
-    store: str
+    store: Store
     kind: str
     analysis: str
     found: tuple[AnalysisResult, ...]
@@ -125,7 +126,7 @@ def load_results(result: AnatomyResult, analysis: str) -> AnalysisResults:
     datasets = {
         one.plan.name: result.open(one.plan.name, analysis).load() for one in found if one.name
     }
-    return AnalysisResults(result.store, result.kind, analysis, found, datasets)
+    return AnalysisResults(result.opened, result.kind, analysis, found, datasets)
 
 
 def sentences(cases: Iterable[Case], otherwise: str) -> str:

@@ -1,7 +1,6 @@
 """The report of a training: accuracy of every network, and its learning curves."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from prefect import task
@@ -28,16 +27,9 @@ from seelike.tasks.reports.training.figures import (
     seconds,
     steps,
 )
+from seelike.tasks.results import TrainingResult
 from seelike.tasks.runtime.retries import RETRIED
 from seelike.tasks.runtime.run_log import run_log
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """Checkpoints of a training, each with its card beside it, and the report."""
-
-    checkpoints: tuple[Path, ...]
-    report: str
 
 
 @task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIED)

@@ -64,7 +64,7 @@ def test_blocks_hold_what_the_comparison_of_all_at_once_does(tmp_path: Path) -> 
 def test_rows_are_those_of_the_dataset_and_incomplete_ones_are_refused(tmp_path: Path) -> None:
     store = make_store(str(tmp_path))
     found = in_blocks(store, signed_all(store, features(96), bounds=BOUNDS))
-    blocks, dataset = found.blocks(), found.open().load()
+    blocks, dataset = found.blocks, found.open().load()
     assert np.array_equal(blocks.rows_of(2, 5), dataset["cka"][2:5])
     blocks.ledger.forget(2)
     with pytest.raises(StorageError, match=r"lacks 1 of 6 blocks; run its study again"):
