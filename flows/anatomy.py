@@ -21,7 +21,7 @@ from seelike.storage.store import locate, make_store
 from seelike.tasks.anatomy.analyze import analyze_model
 from seelike.tasks.anatomy.registry import ANALYSES
 from seelike.tasks.planning.plans import ModelPlan, StudyModel
-from seelike.tasks.planning.settings import Chosen
+from seelike.tasks.planning.settings import ChosenParts
 from seelike.tasks.reports.anatomy.report import write_anatomy
 from seelike.tasks.results import AnalysisResult, AnatomyResult
 from seelike.tasks.runtime.cancellation import stopping_on_interrupt
@@ -148,6 +148,6 @@ def _submitted(
         store=study.store,
         device=study.compute.device,
         forward_batch=study.compute.forward_batch or 64,
-        chosen=Chosen(study.head_block, tokens),
+        chosen=ChosenParts(study.head_block, tokens),
         dask=dask,
     )

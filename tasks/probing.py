@@ -37,15 +37,15 @@ from seelike.tasks.results import AnalysisResult
 from seelike.tasks.runtime import dask_cluster
 from seelike.tasks.runtime.cancellation import check
 from seelike.tasks.runtime.progress import progress
-from seelike.tasks.runtime.retries import RETRIED
-from seelike.tasks.runtime.threads import SEATS, computed
+from seelike.tasks.runtime.retries import RETRIES
+from seelike.tasks.runtime.threads import COMPUTE_SLOTS, compute_on_threads
 from seelike.tasks.runtime.versions import versions
 
 ANALYSIS = xarray_datasets.PROBES
 PARTS = ("train", "held_out", "test")
 
 
-@task(task_run_name="probe {plan.name}", cache_policy=NO_CACHE, **RETRIED)
+@task(task_run_name="probe {plan.name}", cache_policy=NO_CACHE, **RETRIES)
 def probe_model(
     plan: ModelPlan,
     images: ImageSet,
@@ -92,7 +92,7 @@ def probe_here(
     opened, name = open_store(store), probes_name(plan, images, design)
     if xarray_datasets.exists(opened, name, kind=ANALYSIS):
         return AnalysisResult(plan, ANALYSIS, name=name)
-    with SEATS:
+    with COMPUTE_SLOTS:
         start = time.perf_counter()
         parts = split_of(images, design)
         outcomes = _outcomes(plan, opened, parts, design, memory=memory)
@@ -162,7 +162,7 @@ def _outcomes(
             return found
 
         run = delayed(fit, pure=False)
-        found = computed([run(tap) for tap in all_axes])
+        found = compute_on_threads([run(tap) for tap in all_axes])
     return dict(zip(all_axes, found, strict=True))
 
 

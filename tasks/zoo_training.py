@@ -1,4 +1,4 @@
-"""Training one network of the reference zoo, resumably, and keeping it with its card."""
+"""Training of one network of the reference zoo, resumed after an interruption."""
 
 import math
 import time
@@ -29,9 +29,9 @@ from seelike.tasks.runtime.versions import versions
 
 
 def fashion_mnist_folder(downloads: Path) -> Path:
-    """The folder with Fashion-MNIST's files, fetched by torchvision where there are none.
+    """Return the folder with Fashion-MNIST's files; torchvision downloads them if there are none.
 
-    Raises ``StorageError`` where they are nowhere and cannot be fetched.
+    Raises ``StorageError`` where that fails.
     """
     found = fashion_mnist.find_folder(downloads)
     if found is not None:
@@ -51,9 +51,15 @@ def fashion_mnist_folder(downloads: Path) -> Path:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What determines a trained network: its family, seed and recipe, and what it learns from.
+    """Everything that determines a trained network.
 
-    ``start`` names the network whose weights it begins with, in its own folder or in the zoo.
+    Attributes:
+        family: Its architecture, one of the zoo's families.
+        seed: The seed.
+        recipe: The training recipe.
+        data: The data set.
+        fraction: The share of its training images, 0 to 1.
+        start: The network whose weights it starts from, in its own folder or in the zoo.
     """
 
     family: str
@@ -68,9 +74,18 @@ class Lesson:
 def train_network(
     name: str, lesson: Lesson, *, downloads: Path, store: str, output: Path, device: str
 ) -> Path:
-    """Train one network, go on where it was cut off, and write its checkpoint and card.
+    """Train one network, continuing after its last whole epoch, unless it is there.
 
-    A network whose card says that it was trained just so is left as it is.
+    Args:
+        name: The network's name.
+        lesson: Everything that determines it.
+        downloads: The folder that data sets are downloaded to.
+        store: The URL of the store, which keeps the state of a training.
+        output: The folder of checkpoints and cards.
+        device: The device.
+
+    Returns:
+        The path of the checkpoint, with its card beside it.
     """
     place = devices.device(device)
     data = training_set(lesson.data, downloads)
@@ -83,9 +98,9 @@ def train_network(
         "train": _tensors(*data.part(lesson.fraction), device=place),
         "test": _tensors(*data.test, device=place),
     }
-    network = training.in_fast_layout(_begun(lesson, output)).to(place)
+    network = training.in_fast_layout(_initial_network(lesson, output)).to(place)
     with open_store(store).lock(kept):
-        curve = _run(
+        curve = _train(
             network,
             tensors,
             lesson,
@@ -120,14 +135,14 @@ def train_network(
 
 
 def training_set(name: str, downloads: Path) -> TrainingSet:
-    """The data set that a study calls ``name``; ``downloads`` is where one that is fetched goes."""
+    """Open a data set by its name in a study; ``downloads`` is the folder for downloads."""
     if name in training_sets.SHIPPED:
         return training_sets.SHIPPED[name]()
     return training_sets.fashion(fashion_mnist_folder(downloads))
 
 
 def _identity(lesson: Lesson, data: TrainingSet, output: Path) -> dict[str, Any]:
-    """All that the weights depend on; what most networks lack is in it only where it is there."""
+    """Everything that the weights depend on; fraction and start only where they are set."""
     identity = {
         "family": lesson.family,
         "arguments": zoo.FAMILIES[lesson.family].arguments,
@@ -138,27 +153,27 @@ def _identity(lesson: Lesson, data: TrainingSet, output: Path) -> dict[str, Any]
     if lesson.fraction != 1:
         identity["fraction"] = lesson.fraction
     if lesson.start is not None:
-        digest = shelf.card(lesson.start, _home(lesson.start, output))["digest"]
+        digest = shelf.card(lesson.start, _folder_of(lesson.start, output))["digest"]
         identity["start"] = {"name": lesson.start, "digest": digest}
     return identity
 
 
-def _home(name: str, output: Path) -> Path:
-    """The folder that ``name`` is in: where the study's own networks go, or that of the zoo."""
+def _folder_of(name: str, output: Path) -> Path:
+    """The folder of a network: the study's own, or the zoo's."""
     return output if name in shelf.members(output) else shelf.SHIPPED
 
 
-def _begun(lesson: Lesson, output: Path) -> nn.Module:
-    """The network before its first step."""
+def _initial_network(lesson: Lesson, output: Path) -> nn.Module:
+    """Build the network with the weights it starts from."""
     if lesson.start is None:
         return zoo.build(lesson.family, seed=lesson.seed)
-    weights = shelf.weights(lesson.start, _home(lesson.start, output))
+    weights = shelf.weights(lesson.start, _folder_of(lesson.start, output))
     spec = ModelSpec(lesson.start, zoo=lesson.family, seed=lesson.seed)
-    # Networks are loaded to be looked at: their weights would stay as they are.
+    # Loaded networks have their weights frozen.
     return load(spec, weights=weights).module.requires_grad_(True)
 
 
-def _run(
+def _train(
     network: nn.Module,
     tensors: dict[str, tuple[Tensor, Tensor]],
     lesson: Lesson,
@@ -168,7 +183,7 @@ def _run(
     kept: str,
     name: str,
 ) -> list[dict[str, float]]:
-    """Train the epochs that are left, keeping the state after each; the whole curve."""
+    """Train the epochs that are left, keeping the state after each; return the whole curve."""
     opened, recipe = open_store(store), lesson.recipe
     previous = training_states.read(opened, kept)
     state, curve = (None, []) if previous is None else previous
@@ -209,6 +224,6 @@ def _run(
 def _tensors(
     images: np.ndarray, labels: np.ndarray, *, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Images normalised as the zoo's transform does it, (n, 1, 28, 28) float32, and labels."""
+    """Normalise images as the zoo's transform does, (n, 1, 28, 28) float32; labels beside."""
     x = (images[:, None].astype(np.float32) / 255 - fashion_mnist.MEAN) / fashion_mnist.STD
     return torch.from_numpy(x).to(device), torch.from_numpy(labels).to(device)

@@ -20,7 +20,7 @@ from seelike.storage.arrays import tap_pairs
 from seelike.storage.arrays.signatures import open_signatures
 from seelike.storage.arrays.tap_pairs import Pairs
 from seelike.storage.store import Store, open_store
-from seelike.tasks.comparison.blockwise import HIGH, LOW, VALUE, complete
+from seelike.tasks.comparison.blockwise import HIGH, LOW, VALUE, compute_missing
 
 # 200 models of 100 taps; few images, so that not only the product is measured.
 FULL = {"models": 200, "taps": 100, "batches": 10, "batch": 128}
@@ -64,7 +64,7 @@ def in_blocks(store: str, names: list[str]) -> dict[str, float]:
     opened = open_store(store)
     start = time.perf_counter()
     made = created(opened, names)
-    blocks = complete(opened, made, dask=None)
+    blocks = compute_missing(opened, made, dask=None)
     return {
         "seconds": time.perf_counter() - start,
         "blocks": blocks,
@@ -95,7 +95,7 @@ def _shared(store: Store, names: list[str], count: int) -> float:
         n_workers=count, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
     ) as cluster:
         address = cluster.scheduler_address
-        return timed(partial(complete, store, made, dask=address)).seconds
+        return timed(partial(compute_missing, store, made, dask=address)).seconds
 
 
 def _bound(taps: int, size: dict[str, int]) -> float:

@@ -16,19 +16,19 @@ from seelike.storage.store import Store, open_store
 from seelike.tasks.anatomy.context import AnalysisInput, MissingPart, PartOutOfRange
 from seelike.tasks.anatomy.registry import ANALYSES, Analysis
 from seelike.tasks.planning.plans import ModelPlan
-from seelike.tasks.planning.settings import USUAL, Chosen
+from seelike.tasks.planning.settings import DEFAULT_PARTS, ChosenParts
 from seelike.tasks.planning.survey import network_of
 from seelike.tasks.recording.activation_errors import image_named
 from seelike.tasks.results import AnalysisResult
 from seelike.tasks.runtime import dask_cluster
 from seelike.tasks.runtime.memory_backoff import halving_forward_batch
-from seelike.tasks.runtime.retries import RETRIED
+from seelike.tasks.runtime.retries import RETRIES
 from seelike.tasks.runtime.run_log import run_log
-from seelike.tasks.runtime.threads import TURN
+from seelike.tasks.runtime.threads import NETWORK_LOCK
 from seelike.tasks.runtime.versions import versions
 
 
-@task(task_run_name="{analysis} of {plan.name}", cache_policy=NO_CACHE, **RETRIED)
+@task(task_run_name="{analysis} of {plan.name}", cache_policy=NO_CACHE, **RETRIES)
 def analyze_model(
     plan: ModelPlan,
     images: ImageSet,
@@ -38,7 +38,7 @@ def analyze_model(
     store: str,
     device: str,
     forward_batch: int,
-    chosen: Chosen = USUAL,
+    chosen: ChosenParts = DEFAULT_PARTS,
     dask: str | None = None,
 ) -> AnalysisResult:
     """Run one analysis of one model, here or on a Dask worker, unless the store has its result.
@@ -84,14 +84,14 @@ def analyze_here(
     store: str,
     device: str,
     forward_batch: int,
-    chosen: Chosen = USUAL,
+    chosen: ChosenParts = DEFAULT_PARTS,
 ) -> AnalysisResult:
     """Run one analysis of one model in this process; see ``analyze_model``."""
     opened = open_store(store)
     name = anatomy_name(plan, analysis=analysis, count=count, chosen=chosen)
     if xarray_datasets.exists(opened, name, kind=xarray_datasets.ANATOMY):
         return AnalysisResult(plan, analysis, name=name)
-    with TURN, image_named(images):
+    with NETWORK_LOCK, image_named(images):
         network = network_of(plan.subject).to(device)
         step = f"{analysis.replace('_', ' ')} of {plan.name}"
         inputs = AnalysisInput(network, plan.subject, images, count, forward_batch, step, chosen)
@@ -130,7 +130,9 @@ def _in_memory(inputs: AnalysisInput, analysis: Analysis) -> xr.Dataset:
     )
 
 
-def anatomy_name(plan: ModelPlan, *, analysis: str, count: int, chosen: Chosen = USUAL) -> str:
+def anatomy_name(
+    plan: ModelPlan, *, analysis: str, count: int, chosen: ChosenParts = DEFAULT_PARTS
+) -> str:
     """The digest of one analysis of one model on the first ``count`` images of its set."""
     known = plan.identity
     of = {"analysis": analysis, "count": count, "interval": ["jackknife", LEVEL]}

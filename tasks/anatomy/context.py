@@ -15,7 +15,7 @@ from seelike.analysis.networks.network import Network
 from seelike.analysis.networks.recording.recording import Batch
 from seelike.storage.images import ImageSet
 from seelike.tasks.planning.plans import StudyModel
-from seelike.tasks.planning.settings import USUAL, Chosen
+from seelike.tasks.planning.settings import DEFAULT_PARTS, ChosenParts
 from seelike.tasks.recording.image_loader import forward_batches
 from seelike.tasks.runtime.cancellation import check
 from seelike.tasks.runtime.progress import progress
@@ -48,7 +48,7 @@ class AnalysisInput:
     count: int
     forward_batch: int
     step: str
-    chosen: Chosen = USUAL
+    chosen: ChosenParts = DEFAULT_PARTS
 
     def batches(self, *, size: int | None = None, at_least: int = 1) -> Iterator[Tensor]:
         """All images (n, c, h, w), ``size`` at a time; ends early where the run is to end.

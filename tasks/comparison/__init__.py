@@ -1,1 +1,1 @@
-"""Comparing layers: one module per kind of measure, block by block where there are many."""
+"""Comparison of layers: one module per kind of measure, block by block where there are many."""

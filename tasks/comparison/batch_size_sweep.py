@@ -1,4 +1,4 @@
-"""How the minibatch estimate depends on the number of images and the batch: from recordings."""
+"""Minibatch CKA by number of images and batch size, against exact CKA, from recordings."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,21 +16,21 @@ from seelike.storage.images import ImageSet
 from seelike.storage.store import open_store
 from seelike.tasks.comparison.compare import measure_name
 from seelike.tasks.comparison.signature_products import shares
-from seelike.tasks.comparison.taps import varying
+from seelike.tasks.comparison.taps import varying_taps
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.planning.settings import Statistics
 from seelike.tasks.recording.activation_errors import image_named, in_batch
 from seelike.tasks.recording.signatures import signatures_of
 from seelike.tasks.results import SignaturesResult
-from seelike.tasks.runtime.retries import RETRIED
-from seelike.tasks.runtime.threads import computed
+from seelike.tasks.runtime.retries import RETRIES
+from seelike.tasks.runtime.threads import compute_on_threads
 
 # Images per batch, as far as there are as many images.
 BATCHES = (16, 32, 64, 128, 256, 512, 1024)
 REFERENCE = "cka_exact"
 
 
-@task(task_run_name="sweep", cache_policy=NO_CACHE, **RETRIED)
+@task(task_run_name="sweep", cache_policy=NO_CACHE, **RETRIES)
 def sweep(
     signed: Sequence[SignaturesResult],
     images: ImageSet,
@@ -38,14 +38,25 @@ def sweep(
     store: str,
     statistics: Statistics,
 ) -> str:
-    """Distance of minibatch CKA from exact CKA over all images, by images used and batch size.
+    """Compute how far minibatch CKA is from exact CKA, unless the store has it.
 
-    The digest of the result in the store.
+    Reads the recordings once per batch size, and the measure ``cka_exact`` of the same models from
+    the store. Memory: for each core the signatures of as many images as the larger of the two
+    batches.
 
-    Dims ``images`` and ``batch_size``; ``error_mean`` and ``error_max`` are over all distinct
-    pairs of taps, NaN where there are fewer images than one batch. Reads the recordings once a
-    batch size, and the measure ``cka_exact`` of the same models from the store. Memory: for
-    each core the signatures of as many images as the larger of the two batches.
+    Args:
+        signed: Signatures of the models, in the study's order.
+        images: Their image set, for errors.
+        store: The store's URL.
+        statistics: As of the measures.
+
+    Returns:
+        The digest of the result in the store: ``error_mean`` and ``error_max`` (images,
+        batch_size) over all distinct pairs of taps, NaN where there are fewer images than one
+        batch.
+
+    Raises:
+        AnalysisError: For a tap that is constant over the first batches.
     """
     opened = open_store(store)
     plans = [one.plan for one in signed]
@@ -56,7 +67,7 @@ def sweep(
     if xarray_datasets.exists(opened, result, kind=xarray_datasets.MEASURES):
         return result
     reference = xarray_datasets.read(opened, exact, kind=xarray_datasets.MEASURES)["value"].values
-    present = varying(opened, plans, skip=statistics.skip_degenerate)
+    present = varying_taps(opened, plans, skip=statistics.skip_degenerate)
     kept = [open_recording(opened, plan.recording) for plan in plans]
     count = plans[0].images
     sizes = [size for size in BATCHES if size <= count]
@@ -104,7 +115,7 @@ def _parts(
     count = plans[0].images // size * size
     step = delayed(_span, pure=False)
     spans = (range(start, min(start + span, count), size) for start in range(0, count, span))
-    done = computed(step(plans, kept, starts, present) for starts in spans)
+    done = compute_on_threads(step(plans, kept, starts, present) for starts in spans)
     for batches in done:
         yield from batches
 

@@ -16,17 +16,17 @@ from seelike.storage.arrays import xarray_datasets
 from seelike.storage.images import ImageSet
 from seelike.storage.store import open_store
 from seelike.tasks.comparison.estimators import UNDEFINED, OpenedModels, compare_layers
-from seelike.tasks.comparison.taps import check_same_images, labels, left_out, varying
-from seelike.tasks.comparison.undefined import scattered
+from seelike.tasks.comparison.taps import check_same_images, left_out_taps, tap_labels, varying_taps
+from seelike.tasks.comparison.undefined import spread_over_all_taps
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.planning.settings import Statistics
 from seelike.tasks.recording.activation_errors import image_named
 from seelike.tasks.results import ComparisonResult, SignaturesResult
-from seelike.tasks.runtime.retries import RETRIED
+from seelike.tasks.runtime.retries import RETRIES
 from seelike.tasks.runtime.versions import versions
 
 
-@task(task_run_name="compare by {name}", cache_policy=NO_CACHE, **RETRIED)
+@task(task_run_name="compare by {name}", cache_policy=NO_CACHE, **RETRIES)
 def compare_measure(
     signed: Sequence[SignaturesResult],
     images: ImageSet,
@@ -58,17 +58,19 @@ def compare_measure(
         return result
     check_same_images([(plan.name, plan.identity) for plan in plans])
     start = time.perf_counter()
-    present = varying(opened, plans, skip=statistics.skip_degenerate)
+    present = varying_taps(opened, plans, skip=statistics.skip_degenerate)
     models = OpenedModels(opened, plans, images, present, statistics, name)
     chosen = measure(name)
     with image_named(images):
         variables = compare_layers(chosen, models)
     undefined = variables.pop(UNDEFINED, {})
-    each = labels(plans, present)
+    each = tap_labels(plans, present)
     if undefined:
         left = np.array([i for i in range(len(present)) if i not in undefined])
-        variables = scattered(variables, left=left, models=each["model"])
-    dataset = xr.Dataset(variables, attrs={"measure": name, "left_out": left_out(plans, present)})
+        variables = spread_over_all_taps(variables, left=left, models=each["model"])
+    dataset = xr.Dataset(
+        variables, attrs={"measure": name, "left_out": left_out_taps(plans, present)}
+    )
     dataset.attrs["undefined"] = {
         f"{each['model'][i]}: {each['tap'][i]}": why for i, why in sorted(undefined.items())
     }
@@ -103,7 +105,7 @@ def comparison_name(
     return xarray_datasets.name({"measures": each, "sweep": sweep, "origins": origins})
 
 
-@task(task_run_name="join measures", cache_policy=NO_CACHE, **RETRIED)
+@task(task_run_name="join measures", cache_policy=NO_CACHE, **RETRIES)
 def join_measures(
     signed: Sequence[SignaturesResult],
     *,
@@ -140,11 +142,11 @@ def join_measures(
     variables = {
         variable(m, str(key)): values for m, part in each.items() for key, values in part.items()
     }
-    present = varying(opened, plans, skip=statistics.skip_degenerate)
+    present = varying_taps(opened, plans, skip=statistics.skip_degenerate)
     coordinates: dict[str, Any] = {
         f"{key}_{side}": (f"tap_{side}", values)
         for side in ("a", "b")
-        for key, values in labels(plans, present).items()
+        for key, values in tap_labels(plans, present).items()
     }
     if statistics.permutations:
         models = list(dict.fromkeys(coordinates["model_a"][1]))
@@ -171,7 +173,7 @@ def join_measures(
         "interval": f"{LEVEL:.0%}, delete-one-batch jackknife over {len(plans[0].bounds)} batches",
         "permutations": statistics.permutations,
         "signatures": {plan.name: plan.signatures("cka") for plan in plans},
-        "left_out_taps": left_out(plans, present),
+        "left_out_taps": left_out_taps(plans, present),
         "undefined": {
             variable(m, "value"): part.attrs["undefined"]
             for m, part in each.items()

@@ -1,4 +1,4 @@
-"""The images' own similarity, which deconfounded CKA takes out: signatures of their pixels."""
+"""Signatures of the images' pixels, the confounder that deconfounded CKA removes."""
 
 import numpy as np
 from dask.delayed import delayed
@@ -10,15 +10,24 @@ from seelike.storage.arrays.signatures import Signatures
 from seelike.storage.images import ImageSet
 from seelike.storage.store import Store
 from seelike.tasks.planning.plans import ModelPlan
-from seelike.tasks.runtime.threads import computed
+from seelike.tasks.runtime.threads import compute_on_threads
 
 # One size for all models, so that one confounder is taken out of all of them.
 SIDE = 32
 TAP = "pixels"
 
 
-def signed_images(plan: ModelPlan, images: ImageSet, *, store: Store) -> Signatures:
-    """The signatures of the images themselves, RGB at 32 x 32 pixels, in ``plan``'s batches."""
+def pixel_signatures(plan: ModelPlan, images: ImageSet, *, store: Store) -> Signatures:
+    """Compute signatures of the images themselves, unless the store has them.
+
+    Args:
+        plan: A model; its batches are used.
+        images: The image set.
+        store: The store.
+
+    Returns:
+        Signatures of one tap: RGB at 32 x 32 pixels.
+    """
     kept = signatures.create(
         store,
         {"images": images.digest, "pixels": f"RGB {SIDE} bilinear", "batch": plan.batch},
@@ -26,13 +35,13 @@ def signed_images(plan: ModelPlan, images: ImageSet, *, store: Store) -> Signatu
         bounds=plan.bounds,
         attributes={"model": "the images", "measure": "cka"},
     )
-    sign = delayed(_sign, pure=False)
+    write = delayed(_write_batch, pure=False)
     with store.lock(kept.name):
-        computed(sign(kept, images, batch) for batch in kept.missing())
+        compute_on_threads(write(kept, images, batch) for batch in kept.missing())
     return kept
 
 
-def _sign(kept: Signatures, images: ImageSet, batch: int) -> None:
+def _write_batch(kept: Signatures, images: ImageSet, batch: int) -> None:
     pixels = np.stack([_pixels(images.read(i)) for i in range(*kept.bounds[batch])])
     kept.write(batch, {TAP: unit(signature(pixels))})
 

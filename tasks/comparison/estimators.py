@@ -25,11 +25,11 @@ from seelike.storage.arrays.signatures import Signatures, open_signatures
 from seelike.storage.images import ImageSet
 from seelike.storage.store import Store
 from seelike.tasks.comparison import permutation_tests
-from seelike.tasks.comparison.confounder import signed_images
+from seelike.tasks.comparison.confounder import pixel_signatures
 from seelike.tasks.comparison.exact import exact_cka
 from seelike.tasks.comparison.fits import Fits
 from seelike.tasks.comparison.signature_products import products, shares
-from seelike.tasks.comparison.taps import labels
+from seelike.tasks.comparison.taps import tap_labels
 from seelike.tasks.comparison.undefined import places_left, undefined_signatures
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.planning.settings import Statistics
@@ -118,7 +118,7 @@ class OpenedModels:
         """Leave out the taps at these places; ``AnalysisError`` where no tap is left."""
         if not undefined:
             return self
-        each = labels(self.plans, self.present)
+        each = tap_labels(self.plans, self.present)
         names = [f"{m}: {tap}" for m, tap in zip(each["model"], each["tap"], strict=True)]
         return replace(
             self, present=self.present[places_left(names, undefined, title=measure.title)]
@@ -129,7 +129,7 @@ class OpenedModels:
         count = self.statistics.shuffles(measure)
         if not count:
             return None
-        model = labels(self.plans, self.present)["model"]
+        model = tap_labels(self.plans, self.present)["model"]
         return PermutationTest(observed, model, count, SEED, symmetric=measure.symmetric)
 
 
@@ -165,8 +165,10 @@ def pair_measure(measure: PairMeasure, models: OpenedModels) -> Variables:
     _set_to_one(variables, models.same_layers(names))
     test = models.test(variables["value"][1], measure)
     if test is not None:
-        batches = permutation_tests.signed(kept, norms, present=present, pairs=measure.pairs)
-        null = permutation_tests.null_of(test, batches, pairs=measure.pairs)
+        batches = permutation_tests.signature_batches(
+            kept, norms, present=present, pairs=measure.pairs
+        )
+        null = permutation_tests.permutation_null(test, batches, pairs=measure.pairs)
         variables |= permutation_tests.above_chance(test, null)
     return variables | {UNDEFINED: undefined}
 
@@ -174,7 +176,7 @@ def pair_measure(measure: PairMeasure, models: OpenedModels) -> Variables:
 @compare_layers.register
 def deconfounded_measure(measure: ResidualMeasure, models: OpenedModels) -> Variables:
     """Compare CKA's signatures without the part that the images' pixels explain."""
-    pixels = signed_images(models.plans[0], models.images, store=models.store)
+    pixels = pixel_signatures(models.plans[0], models.images, store=models.store)
     kept = [*models.signatures("cka"), pixels]
     cosines, norms = products(kept)
 
@@ -196,10 +198,12 @@ def deconfounded_measure(measure: ResidualMeasure, models: OpenedModels) -> Vari
     _set_to_one(variables, models.same_layers(signed))
     test = models.test(variables["value"][1], measure)
     if test is not None:
-        batches = permutation_tests.residuals(
-            permutation_tests.signed(kept, norms, present=chosen), parts
+        batches = permutation_tests.residual_batches(
+            permutation_tests.signature_batches(kept, norms, present=chosen), parts
         )
-        variables |= permutation_tests.above_chance(test, permutation_tests.null_of(test, batches))
+        variables |= permutation_tests.above_chance(
+            test, permutation_tests.permutation_null(test, batches)
+        )
     return variables | {UNDEFINED: undefined}
 
 

@@ -14,7 +14,7 @@ from seelike.analysis.similarity.significance.permutations import order_of
 from seelike.storage.arrays.recordings import Recording
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.recording.activation_errors import in_batch, in_layer
-from seelike.tasks.runtime.threads import computed
+from seelike.tasks.runtime.threads import compute_on_threads
 
 # Rows of taps that one step of the graph fits to all others.
 ROWS = 8
@@ -78,7 +78,7 @@ class Fits:
         undefined: dict[int, str] = {}
         clashes: Clashes = {}
         for batch, (start, stop) in enumerate(bounds):
-            prepared = computed([prepare(*place, batch) for place in places])
+            prepared = compute_on_threads([prepare(*place, batch) for place in places])
             for place, one in enumerate(prepared):
                 if isinstance(one, Undefined):
                     undefined.setdefault(place, f"batch {batch}: {one}")
@@ -115,7 +115,7 @@ class Fits:
         edge = self.rows_per_step
         blocks = [range(i, min(i + edge, len(prepared))) for i in range(0, len(prepared), edge)]
         # Passed as a whole: Dask would look for graphs in every list.
-        found = computed([step(_Held(prepared), rows, order) for rows in blocks])
+        found = compute_on_threads([step(_Held(prepared), rows, order) for rows in blocks])
         for _, unfit in found:
             clashes |= unfit
         return np.concatenate([block for block, _ in found])

@@ -1,4 +1,4 @@
-"""The permutation null of a comparison, from the signatures in the store, on all cores."""
+"""Permutation tests of a comparison, from the signatures in the store, on all cores."""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
@@ -19,57 +19,85 @@ from seelike.analysis.similarity.significance.permutation_tests import (
 from seelike.analysis.similarity.significance.permutations import batch_weights, remove_padding
 from seelike.analysis.similarity.significance.tails import Tail
 from seelike.storage.arrays.signatures import Signatures
-from seelike.tasks.runtime.threads import computed
+from seelike.tasks.runtime.threads import compute_on_threads
 
-# Directions times weights of all taps in one batch after the other, from the first one anew.
+# Reads directions times weights of all taps, batch after batch; each call starts at the first.
 Batches = Callable[[], Iterator[np.ndarray]]
 
 
-def null_of(
+def permutation_null(
     test: PermutationTest,
     batches: Batches,
     *,
     pairs: Pairs = TRIANGLE,
     workers: int | None = None,
 ) -> Null:
-    """The null of what ``test`` observed, from the ``batches`` of vectors over ``pairs``.
+    """Compute the permutation null of the observed similarities.
 
-    Memory and errors as ``tail_of``; the numbers do not depend on ``workers``.
+    Memory and errors as ``permutation_tail``.
+
+    Args:
+        test: The test, with what was observed.
+        batches: Signatures of all taps.
+        pairs: Pairs of images that the signatures are over.
+        workers: Threads, by default as many as cores; the numbers do not depend on it.
+
+    Returns:
+        The null.
     """
-    return test.result(tail_of(test, batches, pairs=pairs, workers=workers))
+    return test.result(permutation_tail(test, batches, pairs=pairs, workers=workers))
 
 
-def tail_of(
+def permutation_tail(
     test: ShuffleTest,
     batches: Batches,
     *,
     pairs: Pairs = TRIANGLE,
     workers: int | None = None,
 ) -> Tail:
-    """The tail of all that ``test`` draws from the ``batches`` of vectors over ``pairs``.
+    """Compute the tail of the permutation distribution.
 
     Each of ``workers`` threads, by default as many as there are cores, takes its share of the
     permutations through all batches: the signatures are read once a worker, and anew for every
     2²³ / T² permutations. Memory of a worker: three batches of T taps, 160 MB, and 5 % of the
-    permutations in (T, T) float32 matrices, 5 times. Raises as ``ShuffleTest``, and
-    ``StorageError`` for signatures that are missing or damaged.
+    permutations in (T, T) float32 matrices, 5 times.
+
+    Args:
+        test: The test, with what was observed.
+        batches: Signatures of all taps.
+        pairs: Pairs of images that the signatures are over.
+        workers: Threads, by default as many as cores; the numbers do not depend on it.
+
+    Returns:
+        The tail.
+
+    Raises:
+        AnalysisError: As ``ShuffleTest``.
+        StorageError: For signatures that are missing or damaged.
     """
     threads = min(workers or cores(), test.permutations)
     tail = delayed(test.tail, pure=False)
     # Shares of whole permutations, not of batches: no partial sums to keep or to add.
     shares = [range(first, test.permutations, threads) for first in range(threads)]
-    tails: tuple[Tail, ...] = computed(tail(batches, own, pairs=pairs) for own in shares)
+    tails: tuple[Tail, ...] = compute_on_threads(tail(batches, own, pairs=pairs) for own in shares)
     return reduce(Tail.joined, tails)
 
 
-def signed(
+def signature_batches(
     kept: Sequence[Signatures],
     norms: np.ndarray,
     *,
     present: np.ndarray,
     pairs: Pairs = TRIANGLE,
 ) -> Batches:
-    """The signatures of the ``present`` taps of all of ``kept``; ``norms`` (batches, all taps)."""
+    """Read the signatures of some taps, batch by batch.
+
+    Args:
+        kept: Signatures of the models.
+        norms: Their lengths, (batches, all taps).
+        present: Indices of the taps, into all of them.
+        pairs: Pairs of images that the signatures are over.
+    """
     weights = batch_weights(norms[:, present])
 
     def batches() -> Iterator[np.ndarray]:
@@ -86,11 +114,14 @@ def signed(
     return batches
 
 
-def residuals(batches: Batches, parts: np.ndarray) -> Batches:
-    """The same without their last tap, the confounder, which is regressed out of the others.
+def residual_batches(batches: Batches, parts: np.ndarray) -> Batches:
+    """Regress the last tap, the confounder, out of the others.
 
-    ``parts`` (batches, T + 1, T + 1) are the shares of CKA, as for ``deconfounded``. Residuals
-    are what is permuted (Freedman & Lane 1983; Legendre 2000 for matrices of similarities).
+    Residuals are permuted (Freedman & Lane 1983; Legendre 2000 for matrices of similarities).
+
+    Args:
+        batches: Signatures of all taps, the confounder last.
+        parts: Shares of CKA, (batches, T + 1, T + 1), as for ``deconfounded``.
     """
     share, remaining = regression(parts.sum(axis=0))
     length = np.sqrt(remaining)[:, None].astype(np.float32)
@@ -99,10 +130,12 @@ def residuals(batches: Batches, parts: np.ndarray) -> Batches:
 
 
 def above_chance(test: PermutationTest, null: Null) -> dict[str, Any]:
-    """What shuffled images say of cells, best matches, and pairs of models: variables.
+    """Make variables of a comparison from the permutation null.
 
-    Each p value by itself, and what is declared above chance: ``q`` and ``best_q`` in the
-    families of ``pair_q``, ``block_p_corrected`` for all pairs of different models.
+    Returns:
+        p values of cells, best matches and pairs of models, and the corrected ones: ``q`` and
+        ``best_q`` in the families of ``pair_q``, ``block_p_corrected`` for all pairs of different
+        models.
     """
     cells, matches = ("tap_a", "tap_b"), ("tap_a", "other_model")
     blocks = ("own_model", "other_model")

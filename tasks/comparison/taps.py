@@ -34,7 +34,7 @@ def check_same_images(identities: Sequence[tuple[str, Mapping[str, Any]]]) -> No
                 )
 
 
-def varying(store: Store, plans: Sequence[ModelPlan], *, skip: bool) -> np.ndarray:
+def varying_taps(store: Store, plans: Sequence[ModelPlan], *, skip: bool) -> np.ndarray:
     """Find the taps that vary over the images, on which similarity is defined.
 
     Args:
@@ -51,7 +51,7 @@ def varying(store: Store, plans: Sequence[ModelPlan], *, skip: bool) -> np.ndarr
     kept = [open_signatures(store, plan.signatures("cka")) for plan in plans]
     lengths = np.concatenate([one.lengths() for one in kept])
     present = np.flatnonzero(lengths.any(axis=1))
-    constant = left_out(plans, present)
+    constant = left_out_taps(plans, present)
     if constant and not skip:
         raise AnalysisError(
             f"constant over the images, so no similarity is defined: {', '.join(constant)}; "
@@ -60,14 +60,14 @@ def varying(store: Store, plans: Sequence[ModelPlan], *, skip: bool) -> np.ndarr
     return present
 
 
-def left_out(plans: Sequence[ModelPlan], present: np.ndarray) -> list[str]:
+def left_out_taps(plans: Sequence[ModelPlan], present: np.ndarray) -> list[str]:
     """List model and tap of those that are not among the ``present`` indices."""
-    every = labels(plans, np.arange(sum(len(plan.taps) for plan in plans)))
+    every = tap_labels(plans, np.arange(sum(len(plan.taps) for plan in plans)))
     gone = sorted(set(range(len(every["tap"]))) - {int(i) for i in present})
     return [f"{every['model'][i]}: {every['tap'][i]}" for i in gone]
 
 
-def labels(plans: Sequence[ModelPlan], present: np.ndarray) -> dict[str, list[Any]]:
+def tap_labels(plans: Sequence[ModelPlan], present: np.ndarray) -> dict[str, list[Any]]:
     """Build the coordinates of the ``present`` taps, by name without the suffix of their axis."""
     every = [(plan, tap) for plan in plans for tap in plan.taps]
     rows = [every[int(i)] for i in present]

@@ -1,4 +1,4 @@
-"""Taps on which a measure is not defined: left out of that measure alone, and said so.
+"""Taps on which a measure is not defined: left out of that measure alone, with the reason.
 
 Their cells are NaN in the measure's variables, and the attribute ``undefined`` of the comparison
 has, by measure, the taps and the reasons.
@@ -13,14 +13,14 @@ import xarray as xr
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.measures import PairMeasure
 
-# Reasons that a report gives in full.
+# Reasons that a report lists in full.
 REASONS = 3
 # Axes of taps, and of models.
 TAPS, MODELS = ("tap_a", "tap_b"), ("own_model", "other_model")
 
 
 def places_left(names: Sequence[str], undefined: Mapping[int, str], *, title: str) -> np.ndarray:
-    """The places of the taps that are not ``undefined``, in order.
+    """Find the places of the taps that are not ``undefined``, in order.
 
     Args:
         names: Model and tap of every place.
@@ -44,7 +44,7 @@ def places_left(names: Sequence[str], undefined: Mapping[int, str], *, title: st
 def undefined_signatures(
     norms: np.ndarray, linear: np.ndarray, *, measure: PairMeasure
 ) -> dict[int, str]:
-    """The taps that could not be signed for ``measure`` in at least one batch.
+    """Find the taps that have no signature for ``measure`` in at least one batch.
 
     Their signature has length zero there. A constant tap has one, too: where batches weigh by
     their lengths, it counts by its other batches, as for CKA, and is no case of these.
@@ -66,10 +66,10 @@ def undefined_signatures(
     }
 
 
-def scattered(
+def spread_over_all_taps(
     variables: Mapping[str, tuple[Any, np.ndarray]], *, left: np.ndarray, models: Sequence[str]
 ) -> dict[str, tuple[Any, np.ndarray]]:
-    """``variables`` of the taps at places ``left`` over all taps, NaN at those left out.
+    """Spread variables of the taps at places ``left`` over all taps, NaN at those left out.
 
     Args:
         variables: Dimensions and values by name, of the taps that are ``left``.
@@ -99,26 +99,26 @@ def scattered(
 
 
 def defined(values: xr.DataArray) -> np.ndarray:
-    """The numbers of the cells in which a measure is defined, (cells,)."""
+    """Return the numbers of the cells in which a measure is defined, (cells,)."""
     flat = values.values.ravel()
     return np.asarray(flat[~np.isnan(flat)])
 
 
 def reasons(dataset: xr.Dataset, name: str) -> dict[str, str]:
-    """The taps of all models on which the measure ``name`` is not defined, and why."""
+    """Return the taps of all models on which the measure ``name`` is not defined, and why."""
     found: dict[str, str] = dataset.attrs.get("undefined", {}).get(name, {})
     return found
 
 
 def defined_layers(dataset: xr.Dataset, name: str, models: Sequence[str]) -> int:
-    """How many layers of ``models`` the measure ``name`` is defined at."""
+    """Count the layers of ``models`` on which the measure ``name`` is defined."""
     known = reasons(dataset, name)
     taps = zip(dataset["model_a"].values, dataset["tap_a"].values, strict=True)
     return sum(model in models and f"{model}: {tap}" not in known for model, tap in taps)
 
 
 def undefined_words(dataset: xr.Dataset, name: str, models: Sequence[str]) -> Iterator[str]:
-    """What of ``models`` is left out of the measure ``name``: which layers, how many cells, why."""
+    """Say which layers of ``models`` the measure ``name`` leaves out, how many cells, and why."""
     chosen = {
         tap: why
         for tap, why in reasons(dataset, name).items()

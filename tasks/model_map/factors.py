@@ -1,4 +1,4 @@
-"""What may explain how alike models are: architecture, training set, size, seed, of every model."""
+"""Factors that may explain similarities of models: architecture, training set, size, seed."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -6,14 +6,14 @@ from typing import Any
 
 Facts = Mapping[str, Any]
 
-# Classes of size by parameters: each up to 4 times as large as the one before.
+# Size classes by parameters: each up to 4 times as large as the one before.
 _CLASSES = ((1, "below 1 M"), (4, "1 to 4 M"), (16, "4 to 16 M"), (64, "16 to 64 M"))
 _LARGE = ((256, "64 to 256 M"), (1024, "256 M to 1 G"))
 TRAINING = "training"
 
 
 def size_class(parameters: int) -> str:
-    """The class of a network of so many parameters."""
+    """Return the size class of a network by its number of parameters."""
     for millions, name in (*_CLASSES, *_LARGE):
         if parameters < millions * 1e6:
             return name
@@ -39,26 +39,33 @@ FACTORS: dict[str, Callable[[Facts], str | None]] = {
 
 
 def levels_of(facts: Mapping[str, Facts], factor: str) -> dict[str, str]:
-    """The level of ``factor`` of every model of which it is known.
+    """Find the level of a factor of every model of which it is known.
 
-    Of trained models, where there are any: untrained ones would be all that differs. Whether
-    training itself explains anything is asked of all. The same network counts once: shuffling
-    copies would find what is not there.
+    Only of trained models, where there are any, except for the factor ``training``: untrained ones
+    would be all that differs. A network that stands in the study twice counts once: shuffling
+    copies would find differences that are not there.
+
+    Args:
+        facts: Facts of every model, by name.
+        factor: One of ``FACTORS``.
+
+    Returns:
+        The level by model.
     """
     trained = {name: own for name, own in facts.items() if own["trained"]}
-    asked = facts if factor == TRAINING or not trained else trained
+    models = facts if factor == TRAINING or not trained else trained
     found: dict[str, str] = {}
-    seen: set[str] = set()
-    for name, own in asked.items():
+    networks: set[str] = set()
+    for name, own in models.items():
         level = FACTORS[factor](own)
-        if level is not None and _network(own) not in seen:
-            seen.add(_network(own))
+        if level is not None and _network(own) not in networks:
+            networks.add(_network(own))
             found[name] = level
     return found
 
 
 def copies(facts: Mapping[str, Facts]) -> dict[str, str]:
-    """Models that are the same network as another before them, and which that is."""
+    """Find models that are the same network as one before them; return that one by model."""
     first: dict[str, str] = {}
     found = {}
     for name, own in facts.items():
@@ -69,5 +76,5 @@ def copies(facts: Mapping[str, Facts]) -> dict[str, str]:
 
 
 def _network(facts: Facts) -> str:
-    """What two models share that are one network: the weights, and what they are the weights of."""
+    """Identify a network: its weights and its architecture."""
     return json.dumps([facts["weights"], facts["built"]], sort_keys=True)

@@ -1,4 +1,4 @@
-"""The similarities of all layers of all models, read by blocks of rows, never all at once."""
+"""Similarities of all layers of all models, read by blocks of rows, never all at once."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,13 @@ from seelike.storage.arrays.tap_pairs import Pairs
 
 @dataclass(frozen=True)
 class LayerSimilarity:
-    """CKA of all layers by ``rows``, whose ``layers`` and ``taps`` they are.
+    """CKA of all layers with all layers.
 
-    ``step`` rows are read at once: whole blocks of what is on disk.
+    Attributes:
+        layers: Model and depth of each layer.
+        taps: Its name.
+        rows: Reads rows from start to stop, (stop - start, layers).
+        step: Rows to read at once: whole blocks on disk.
     """
 
     layers: Layers
@@ -25,7 +29,7 @@ class LayerSimilarity:
 
 
 def layer_similarity(pairs: Pairs, labels: Mapping[str, Sequence[Any]]) -> LayerSimilarity:
-    """The layers of complete ``pairs``, named by ``labels``. Memory: one block of rows."""
+    """Open complete ``pairs`` of layers named by ``labels``. Memory: one block of rows."""
     taps = len(pairs.rows)
     step = max(pairs.edge, HELD // taps // pairs.edge * pairs.edge)
 

@@ -1,4 +1,4 @@
-"""From layers to models, and to a map: all of it from all pairs of layers, into one dataset."""
+"""Similarities of models, and a map of their layers, from all pairs of layers."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -21,25 +21,25 @@ from seelike.storage.arrays import xarray_datasets
 from seelike.storage.arrays.signatures import open_signatures
 from seelike.storage.store import Store
 from seelike.tasks.comparison.estimators import SEED
-from seelike.tasks.comparison.permutation_tests import Batches, signed, tail_of
-from seelike.tasks.comparison.taps import labels, varying
+from seelike.tasks.comparison.permutation_tests import Batches, permutation_tail, signature_batches
+from seelike.tasks.comparison.taps import tap_labels, varying_taps
 from seelike.tasks.model_map.factors import FACTORS, levels_of
 from seelike.tasks.model_map.layer_similarity import LayerSimilarity, layer_similarity
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.planning.resources import format_bytes
 from seelike.tasks.planning.settings import MapDesign
 from seelike.tasks.results import MapResult, PairsResult
-from seelike.tasks.runtime.retries import RETRIED
+from seelike.tasks.runtime.retries import RETRIES
 from seelike.tasks.runtime.versions import versions
 
 KIND = xarray_datasets.MAPS
 FEWEST = 3
-# Of shuffled similarities of all pairs, those of a worker: drawn, in statistics, observed.
-BYTES_A_PAIR = 16
+# Per pair of layers, of a worker that shuffles: drawn, in statistics, observed.
+BYTES_PER_PAIR = 16
 SQUARE = ("aggregate", "model", "other")
 
 
-@task(task_run_name="map", cache_policy=NO_CACHE, **RETRIED)
+@task(task_run_name="map", cache_policy=NO_CACHE, **RETRIES)
 def map_models(
     pairs: PairsResult,
     plans: Sequence[ModelPlan],
@@ -47,9 +47,21 @@ def map_models(
     provenance: Mapping[str, Any],
     design: MapDesign,
 ) -> MapResult:
-    """How alike models are, what explains it, and where their layers lie, from all ``pairs``.
+    """Compute models' similarities, factors that explain them, and a map, unless the store has it.
 
-    ``provenance`` stands behind them. What can't be had of so few models is left out, and named.
+    Parts that need more models are left out; the attribute ``left_out`` says why.
+
+    Args:
+        pairs: CKA of all pairs of layers.
+        plans: The models, in the study's order.
+        provenance: Attributes: images, models and settings.
+        design: Settings of the map.
+
+    Returns:
+        The map.
+
+    Raises:
+        AnalysisError: For taps that are constant over the images, unless they are skipped.
     """
     store = pairs.opened
     name = map_name(pairs, plans, design)
@@ -71,11 +83,11 @@ def map_models(
 
 
 def map_name(pairs: PairsResult, plans: Sequence[ModelPlan], design: MapDesign) -> str:
-    """The digest of what is made of ``pairs``."""
+    """Return the digest of the map of ``pairs``."""
     return xarray_datasets.name(
         {
             "pairs": pairs.name,
-            # What a study says of its models is kept with the map: said anew, it is another one.
+            # Part of the identity, since the map keeps it: another origin gives a new entry.
             "models": [[p.name, p.signatures("cka"), p.facts.get("origin")] for p in plans],
             "aggregates": list(AGGREGATES),
             **design.identity(),
@@ -95,8 +107,8 @@ def _dataset(
     provenance: Mapping[str, Any],
     design: MapDesign,
 ) -> xr.Dataset:
-    present = varying(store, plans, skip=design.skip_degenerate)
-    known = labels(plans, present)
+    present = varying_taps(store, plans, skip=design.skip_degenerate)
+    known = tap_labels(plans, present)
     read = layer_similarity(pairs.blocks, known)
     models, facts = read.layers.models, provenance["models"]
     first = [start for start, _ in read.layers.ranges.values()]
@@ -137,9 +149,9 @@ def _cluster(dataset: xr.Dataset) -> None:
 
 
 def _test(dataset: xr.Dataset, read: LayerSimilarity, batches: Batches, design: MapDesign) -> None:
-    """The aggregates under shuffles of the images, where memory has room for them."""
+    """Compute the aggregates under shuffles of the images, where they fit into memory."""
     taps = len(read.taps)
-    needed = BYTES_A_PAIR * taps**2 * (1 + cores())
+    needed = BYTES_PER_PAIR * taps**2 * (1 + cores())
     if needed > design.memory:
         dataset.attrs["left_out"] |= {
             "p values": f"shuffles of {taps} layers hold {format_bytes(needed)}, compute.memory is "
@@ -155,21 +167,21 @@ def _test(dataset: xr.Dataset, read: LayerSimilarity, batches: Batches, design: 
         depth=read.layers.depth,
         window=design.window,
     )
-    null = test.result(tail_of(test, batches))
+    null = test.result(permutation_tail(test, batches))
     for name in ("p", "corrected", "critical"):
         dataset[name] = SQUARE, getattr(null, name)
     dataset.attrs["draws"] = null.draws
 
 
 def _batches(store: Store, plans: Sequence[ModelPlan], present: np.ndarray) -> Batches:
-    """The signatures of the taps that are compared."""
+    """Read the signatures of the taps that are compared."""
     kept = [open_signatures(store, plan.signatures("cka")) for plan in plans]
     lengths = np.concatenate([one.lengths() for one in kept]).T
-    return signed(kept, lengths, present=present)
+    return signature_batches(kept, lengths, present=present)
 
 
 def _explain(dataset: xr.Dataset) -> None:
-    """Each factor by itself, for both aggregates; those that can't be tested are left out."""
+    """Test each factor by itself, for both aggregates; leave out those without a test."""
     names = [str(name) for name in dataset["model"].values]
     rows: dict[str, list[permanova.PermanovaResult]] = {}
     for factor in FACTORS:
@@ -194,12 +206,12 @@ def _explain(dataset: xr.Dataset) -> None:
 
 
 def _number(value: Any) -> Any:
-    """A pseudo-F that is none, since models of one level do not differ, is beyond all bounds."""
+    """Return infinity for no pseudo-F, where models of one level do not differ at all."""
     return np.inf if value is None else value
 
 
 def _place(dataset: xr.Dataset, read: LayerSimilarity, design: MapDesign) -> None:
-    """Where every layer lies on the map."""
+    """Place every layer on the map."""
     try:
         found = classical_mds.classical_mds(read.rows, read.layers.depth, step=read.step)
     except AnalysisError as error:

@@ -1,4 +1,4 @@
-"""Nearest layers by sketches: over all of a store, or over those that an index finds."""
+"""Nearest layers by sketches: among all of a store, or among those that an index finds."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -29,13 +29,21 @@ from seelike.tasks.recording.sketches import sketch_signatures
 
 # Standard errors that 95 % of estimates lie within.
 BOUND = 1.96
-# Candidates of an index that are compared again, for each layer that is asked for.
-AGAIN = 10
+# Candidates of an index that are compared by their sketches, per layer to return.
+CANDIDATES = 10
 
 
 @dataclass(frozen=True)
 class SketchSet:
-    """All complete sketches of one projection on the images of ``layer``, and its own (d,)."""
+    """All complete sketches of one projection on the images of a layer.
+
+    Attributes:
+        store: The store.
+        layer: The layer.
+        sketch: Its sketch, (d,) float32.
+        volumes: Sketches of each model.
+        left_out: Models without complete sketches, and why.
+    """
 
     store: Store
     layer: Layer
@@ -52,14 +60,27 @@ def by_sketches(
     projection: Projection,
     other_models: bool = False,
 ) -> Neighbours:
-    """The ``count`` layers whose sketches are nearest to that of the layer ``MODEL:TAP``.
+    """Find the layers of a store whose sketches are nearest to that of one layer.
 
-    What has signatures and no sketch yet is sketched, and the sketches kept. Memory: a model's
-    sketches. Errors as ``by_signatures``.
+    Signatures without sketches are known_sketches first, and the sketches kept. Memory: a model's
+    sketches.
+
+    Args:
+        store: The store.
+        name: The layer, ``MODEL:TAP``.
+        count: How many layers to return.
+        projection: The projection of the sketches.
+        other_models: Leave out layers of the same network.
+
+    Returns:
+        The layers, the nearest first.
+
+    Raises:
+        AnalysisError: As ``by_signatures``.
     """
-    shelf = shelved(store, name, projection=projection)
-    among = comparable(shelf.layer, shelf.volumes, other_models=other_models)
-    chosen, every = candidates(shelf.layer, among), layers(among)
+    known_sketches = sketch_set(store, name, projection=projection)
+    among = comparable(known_sketches.layer, known_sketches.volumes, other_models=other_models)
+    chosen, every = candidates(known_sketches.layer, among), layers(among)
     constant: list[int] = []
 
     def blocks() -> Iterator[np.ndarray]:
@@ -72,9 +93,9 @@ def by_sketches(
             yield rows[here]
             first += len(rows)
 
-    places, values = nearest(shelf.sketch, blocks(), count=count)
-    return _told(
-        shelf,
+    places, values = nearest(known_sketches.sketch, blocks(), count=count)
+    return _neighbours(
+        known_sketches,
         [every[i] for i in np.flatnonzero(chosen)[places]],
         values,
         projection=projection,
@@ -92,30 +113,31 @@ def by_index(
     projection: Projection,
     other_models: bool = False,
 ) -> Neighbours:
-    """The same over those that an index finds, which is made and kept where it is not there yet.
+    """Find the same among the candidates of an index, which is built and kept if it is new.
 
-    Found are nearly all; each of them is compared by its sketch.
+    The index misses few; each candidate is compared by its sketch. Arguments, result and errors
+    as ``by_sketches``.
     """
-    shelf = shelved(store, name, projection=projection)
-    every = layers(shelf.volumes)
-    names = [volume.name for volume in shelf.volumes]
-    make = partial(_index, store, shelf.volumes, projection)
+    known_sketches = sketch_set(store, name, projection=projection)
+    every = layers(known_sketches.volumes)
+    names = [volume.name for volume in known_sketches.volumes]
+    make = partial(_build_index, store, known_sketches.volumes, projection)
     index = faiss_index.load_index(
         sketch_indexes.kept(store, names, way=faiss_index.INDEX_FORMAT, make=make)
     )
-    allowed = comparable(shelf.layer, shelf.volumes, other_models=other_models)
-    own = {one.name for one in shelf.volumes} - {one.name for one in allowed}
-    spare = 1 + sum(len(one.taps) for one in shelf.volumes if one.name in own)
-    numbers = index.nearest(shelf.sketch, count=AGAIN * count + spare)
-    once = candidates(shelf.layer, shelf.volumes)
+    allowed = comparable(known_sketches.layer, known_sketches.volumes, other_models=other_models)
+    own = {one.name for one in known_sketches.volumes} - {one.name for one in allowed}
+    spare = 1 + sum(len(one.taps) for one in known_sketches.volumes if one.name in own)
+    numbers = index.nearest(known_sketches.sketch, count=CANDIDATES * count + spare)
+    once = candidates(known_sketches.layer, known_sketches.volumes)
     numbers = np.array(
         [i for i in numbers.tolist() if once[i] and every[i].volume.name not in own], np.intp
     )
-    again = _sketches_of(shelf, [every[i] for i in numbers])
-    values = estimate_cka(shelf.sketch, again)
+    again = _sketches_of(known_sketches, [every[i] for i in numbers])
+    values = estimate_cka(known_sketches.sketch, again)
     first = largest_places(values, count)
-    return _told(
-        shelf,
+    return _neighbours(
+        known_sketches,
         [every[i] for i in numbers[first]],
         values[first],
         projection=projection,
@@ -124,8 +146,8 @@ def by_index(
     )
 
 
-def shelved(store: Store, name: str, *, projection: Projection) -> SketchSet:
-    """Everything sketched on the images of the layer ``MODEL:TAP``; what is signed is sketched."""
+def sketch_set(store: Store, name: str, *, projection: Projection) -> SketchSet:
+    """Open all sketches on the images of the layer ``MODEL:TAP``; sketch signatures without."""
     layer = find_layer(store, name)
     found, left_out = [], []
     known = [
@@ -141,7 +163,7 @@ def shelved(store: Store, name: str, *, projection: Projection) -> SketchSet:
         if called not in there:
             signed = open_signatures(store, one.name)
             if signed.missing():
-                left_out.append(f"{one.model}: {len(signed.missing())} batches are not signed")
+                left_out.append(f"{one.model}: {len(signed.missing())} batches have no signatures")
                 continue
             sketch_signatures(signed, store=store, projection=projection)
             known.append(
@@ -156,7 +178,7 @@ def shelved(store: Store, name: str, *, projection: Projection) -> SketchSet:
         if open_sketches(store, one.name).complete:
             found.append(one)
         else:
-            left_out.append(f"{one.model}: not sketched to the end")
+            left_out.append(f"{one.model}: sketches are incomplete")
     own = next(
         (one for one in found if one.signed == layer.volume.signed),
         None,
@@ -173,8 +195,10 @@ def shelved(store: Store, name: str, *, projection: Projection) -> SketchSet:
     return SketchSet(store, Layer(own, layer.place), sketch, found, tuple(left_out))
 
 
-def _index(store: Store, among: Sequence[ModelSignatures], projection: Projection) -> np.ndarray:
-    """The index of all sketches of ``among``, numbered one after the other."""
+def _build_index(
+    store: Store, among: Sequence[ModelSignatures], projection: Projection
+) -> np.ndarray:
+    """Build the index of all sketches of ``among``, numbered one after the other."""
 
     def blocks() -> Iterator[faiss_index.NumberedSketches]:
         first = 0
@@ -188,18 +212,18 @@ def _index(store: Store, among: Sequence[ModelSignatures], projection: Projectio
     return faiss_index.build_index(blocks, count=count, dimension=projection.dimension).content()
 
 
-def _sketches_of(shelf: SketchSet, chosen: Sequence[Layer]) -> np.ndarray:
-    """The sketches (n, d) of some layers, each model's read once."""
+def _sketches_of(known_sketches: SketchSet, chosen: Sequence[Layer]) -> np.ndarray:
+    """Read the sketches (n, d) of some layers, each model's once."""
     names = dict.fromkeys(layer.volume.name for layer in chosen)
-    opened = {name: open_sketches(shelf.store, name).read() for name in names}
-    found = np.empty((len(chosen), len(shelf.sketch)), np.float32)
+    opened = {name: open_sketches(known_sketches.store, name).read() for name in names}
+    found = np.empty((len(chosen), len(known_sketches.sketch)), np.float32)
     for row, layer in zip(found, chosen, strict=True):
         row[:] = opened[layer.volume.name][layer.place]
     return found
 
 
-def _told(
-    shelf: SketchSet,
+def _neighbours(
+    known_sketches: SketchSet,
     found: Sequence[Layer],
     values: np.ndarray,
     *,
@@ -210,13 +234,13 @@ def _told(
 ) -> Neighbours:
     if not found:
         raise AnalysisError(
-            f"{shelf.store.url} holds no other layers on the images of "
-            f"{shelf.layer.volume.model}:{shelf.layer.tap}"
+            f"{known_sketches.store.url} holds no other layers on the images of "
+            f"{known_sketches.layer.volume.model}:{known_sketches.layer.tap}"
         )
     bars = BOUND * standard_error(values, dimension=projection.dimension)
     gone = tuple(f"{one.volume.model}:{one.tap}: constant" for one in constant)
     return Neighbours(
-        shelf.layer,
+        known_sketches.layer,
         tuple(
             Neighbour(layer, float(value), float(value - bar), float(value + bar))
             for layer, value, bar in zip(found, values, bars, strict=True)
@@ -224,5 +248,5 @@ def _told(
         among=among - len(constant),
         method=method,
         bounds="95 % error bar of the sketches, about the CKA of all images",
-        left_out=(*shelf.left_out, *gone),
+        left_out=(*known_sketches.left_out, *gone),
     )

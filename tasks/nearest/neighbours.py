@@ -1,4 +1,4 @@
-"""Which layers of a store are most like one layer: by signatures, by sketches, by an index."""
+"""Layers of a store by name, and the layers most like one of them."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,14 +15,19 @@ from seelike.storage.store import Store
 
 @dataclass(frozen=True)
 class Layer:
-    """One tap of one volume."""
+    """One tap of a model's signatures or sketches.
+
+    Attributes:
+        volume: The signatures or sketches.
+        place: The tap's number among theirs.
+    """
 
     volume: ModelSignatures
     place: int
 
     @property
     def tap(self) -> str:
-        """Its name."""
+        """The tap's name."""
         return self.volume.taps[self.place]
 
     @property
@@ -34,7 +39,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A layer and its CKA with the one asked about; an interval, or an error bar, where known."""
+    """A layer and its CKA with another, with an interval or error bar where it is known."""
 
     layer: Layer
     cka: float
@@ -44,9 +49,15 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The layers most like ``of``, the most alike first; among how many, and what is ``left_out``.
+    """The layers most like one layer.
 
-    ``method`` says how they were found, ``bounds`` what their low and high are.
+    Attributes:
+        of: The layer.
+        found: The others, the most alike first.
+        among: How many layers were searched.
+        method: How they were searched.
+        bounds: Meaning of ``low`` and ``high``.
+        left_out: Layers and models that were not searched, and why.
     """
 
     of: Layer
@@ -58,10 +69,19 @@ class Neighbours:
 
 
 def find_layer(store: Store, name: str, *kinds: str) -> Layer:
-    """The layer ``MODEL:TAP`` of ``store``; MODEL may be the beginning of a volume's digest.
+    """Find a layer of a store by its name.
 
-    Of volumes that hold it as one and the same, signatures come first. Raises ``AnalysisError``
-    for one that is not there, with the nearest, and for a name of several.
+    Args:
+        store: The store.
+        name: ``MODEL:TAP``; MODEL may be the beginning of a digest.
+        kinds: Kinds of entries to search; signatures and sketches if left out.
+
+    Returns:
+        The layer; of its signatures, where the store has these and sketches.
+
+    Raises:
+        AnalysisError: For a layer that the store lacks, with the nearest name, and for a name that
+            means several.
     """
     known = list(model_signatures(store, *kinds))
     if not known:
@@ -82,7 +102,7 @@ def find_layer(store: Store, name: str, *kinds: str) -> Layer:
         raise AnalysisError(f"tap {tap!r} of {model} is not in {store.url}; {offer}")
     first = holding[0]
     if len({one.network for one in holding}) > 1:
-        several = ", ".join(f"{one.name[:12]} ({_told(one)})" for one in holding)
+        several = ", ".join(f"{one.name[:12]} ({_setting_words(one)})" for one in holding)
         raise AnalysisError(
             f"{name!r} means several layers of {store.url}; name one as DIGEST:TAP: {several}"
         )
@@ -92,7 +112,7 @@ def find_layer(store: Store, name: str, *kinds: str) -> Layer:
 def comparable(
     layer: Layer, known: Sequence[ModelSignatures], *, other_models: bool
 ) -> list[ModelSignatures]:
-    """Those of ``known`` that were made on the images of ``layer``, in the same batches.
+    """Choose those of ``known`` on the images of ``layer``, in the same batches.
 
     With ``other_models`` only those of other networks than its own.
     """
@@ -105,26 +125,26 @@ def comparable(
 
 
 def candidates(layer: Layer, among: Sequence[ModelSignatures]) -> np.ndarray:
-    """Which taps of all volumes, one after the other, are others than ``layer``, each once.
+    """Choose the taps to search, each once and ``layer`` itself left out, (all taps,) bool.
 
     A network that was recorded with several sets of taps has some of them more than once.
     """
-    seen: dict[str, set[str]] = defaultdict(set)
-    seen[layer.volume.network].add(layer.tap)
+    searched: dict[str, set[str]] = defaultdict(set)
+    searched[layer.volume.network].add(layer.tap)
     kept = []
     for volume in among:
-        known = seen[volume.network]
+        known = searched[volume.network]
         kept += [tap not in known for tap in volume.taps]
         known.update(volume.taps)
     return np.array(kept, bool)
 
 
 def layers(among: Sequence[ModelSignatures]) -> list[Layer]:
-    """Every tap of the volumes, one after the other."""
+    """List every tap of the volumes, one after the other."""
     return [Layer(volume, place) for volume in among for place in range(len(volume.taps))]
 
 
-def _told(volume: ModelSignatures) -> str:
+def _setting_words(volume: ModelSignatures) -> str:
     images: Any = volume.identity["images"]
     return (
         f"images {images[:8]}, batch {volume.identity['batch']}, {volume.identity['reduction']}, "

@@ -1,4 +1,4 @@
-"""Opening the image set a study names, from whichever source."""
+"""The image set that a study names, from its source."""
 
 import io
 from functools import partial
@@ -18,10 +18,22 @@ def open_images(
     root: str = "downloads",
     skip_bad: bool = False,
 ) -> ImageSet:
-    """The image set of ``sample``, ``digits``, ``folder:PATH`` or ``timm:DATASET``.
+    """Open an image set.
 
-    Raises ``StorageError`` or ``AnalysisError`` for a source that is not there, has too few
-    images, or holds one that cannot be read and is not skipped.
+    Args:
+        source: ``sample``, ``digits``, ``folder:PATH`` or ``timm:DATASET``.
+        count: How many images; all if None.
+        seed: The seed of their choice.
+        split: The split of a timm data set.
+        root: The folder that timm downloads to.
+        skip_bad: Leave out images that cannot be read, instead of raising.
+
+    Returns:
+        The image set.
+
+    Raises:
+        StorageError: For an unknown source, too few images, and an image that cannot be read.
+        AnalysisError: For a data set that timm cannot open.
     """
     kind, _, rest = source.partition(":")
     if source == "sample":
@@ -49,10 +61,7 @@ def open_images(
 
 
 def _encoded(read: Read, index: int, labels: dict[int, int | None]) -> bytes:
-    """One image of a timm data set as the bytes of a lossless file: its content to digest.
-
-    Its label, which comes with it, is entered into ``labels``.
-    """
+    """Encode one image of a timm data set losslessly, for its digest; note its label."""
     image, labels[index] = read(index)
     content = io.BytesIO()
     image.save(content, "TIFF" if image.mode not in ("L", "RGB", "RGBA", "P", "1") else "PNG")

@@ -1,4 +1,4 @@
-"""The plan of a model of which only signatures are here: another group's, read from the store."""
+"""The plan of a model that was imported: only its signatures are in the store."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,13 +14,22 @@ from seelike.storage.store import Store
 from seelike.tasks.planning.plans import ModelPlan, StudyModel, TapPlan
 
 
-def imported(
+def imported_plan(
     subject: StudyModel, *, store: Store, setting: tuple[Any, ...], measures: Sequence[str]
 ) -> ModelPlan:
-    """The plan whose signatures for all ``measures`` are in ``store``.
+    """Make the plan of an imported model.
 
-    ``setting`` is the study's image set, batch and reduction, which have to be theirs. Raises
-    ``AnalysisError`` where they are not there, or not all, with what would mend it.
+    Args:
+        subject: The model; ``imported`` of its spec names it in the store.
+        store: The store.
+        setting: The study's image set, batch size and reduction; signatures need the same.
+        measures: The study's measures.
+
+    Returns:
+        The plan.
+
+    Raises:
+        AnalysisError: For signatures that the store lacks, with the remedy.
     """
     name, wanted = subject.name, str(subject.spec.imported)
     known = [one for one in model_signatures(store, signatures.KIND) if one.setting == setting]
@@ -46,7 +55,7 @@ def imported(
         facts=volume.facts,
         measures=tuple(one for one in measures if isinstance(measure(one), PairMeasure)),
     )
-    lacking = [one for one in measures if not _signed(plan, one, store)]
+    lacking = [one for one in measures if not _in_store(plan, one, store)]
     if lacking:
         raise AnalysisError(
             f"model {name!r} was imported without what {', '.join(lacking)} reads; leave it out of "
@@ -55,8 +64,8 @@ def imported(
     return plan
 
 
-def _signed(plan: ModelPlan, name: str, store: Store) -> bool:
-    """Whether all that a measure reads of the model is there."""
+def _in_store(plan: ModelPlan, name: str, store: Store) -> bool:
+    """Return whether the store has everything that a measure reads of the model."""
     if measure(name).reads_activations:
         return False
     if not isinstance(measure(name), PairMeasure):

@@ -1,4 +1,4 @@
-"""What is to be recorded of every network: how to load it, its taps, and their identity."""
+"""Plans: how to load each network, what is recorded of it, and the identity of the result."""
 
 import math
 from collections.abc import Mapping
@@ -15,10 +15,13 @@ from seelike.storage.arrays.batches import Bounds, block
 
 @dataclass(frozen=True)
 class TrainingOrigin:
-    """How a network came by its weights, as far as it is known.
+    """How a network was trained, as far as it is known.
 
-    ``data`` names a data set, ``fraction`` is the part of its training images that was used,
-    ``start`` the model that it was fine-tuned from: one of the study, or ``zoo:NAME``.
+    Attributes:
+        data: The data set.
+        fraction: The share of its training images that was used, 0 to 1.
+        start: The model that it was fine-tuned from: one of the study, or ``zoo:NAME``.
+        seed: The seed.
     """
 
     data: str | None = None
@@ -29,9 +32,14 @@ class TrainingOrigin:
 
 @dataclass(frozen=True)
 class StudyModel:
-    """One network of a study: how to load it, which taps, and whose untrained twin it is.
+    """One network of a study.
 
-    ``patterns`` are None where its taps are not asked for.
+    Attributes:
+        spec: How to load it.
+        patterns: Patterns that choose its taps; None where a flow needs no taps.
+        trained: Whether it has trained weights.
+        baseline_of: The model whose untrained baseline it is; empty for the study's own models.
+        origin: How it was trained.
     """
 
     spec: ModelSpec
@@ -42,7 +50,7 @@ class StudyModel:
 
     @property
     def name(self) -> str:
-        """Its label in figures, tables and task runs."""
+        """The model's name in figures, tables and task runs."""
         return self.spec.name
 
 
@@ -51,9 +59,13 @@ UNKNOWN = Layout("other")
 
 @dataclass(frozen=True)
 class TapPlan:
-    """One tap of a surveyed network: its name, reduced shape per image, and depth (0 to 1).
+    """One tap of a surveyed network.
 
-    ``layout`` tells the axes of the features before any reduction.
+    Attributes:
+        name: The tap's name.
+        shape: Its reduced shape per image.
+        depth: From 0 at the network's input to 1 at its output.
+        layout: Meaning of the features' axes before any reduction.
     """
 
     name: str
@@ -64,7 +76,19 @@ class TapPlan:
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """A surveyed network: what is to be recorded of it, and the identity of the result."""
+    """A surveyed network: what is recorded of it, and the identity of the result.
+
+    Attributes:
+        subject: The network.
+        identity: Everything that determines its recording.
+        taps: Its taps, in firing order.
+        bounds: First image and end of every batch.
+        batch: Images per batch.
+        reduction: ``flatten``, ``cls``, ``mean`` or ``tokens``.
+        facts: What reports say of the network.
+        measures: Measures that compare signatures.
+        reads_activations: Whether another measure reads the recording itself.
+    """
 
     subject: StudyModel
     identity: dict[str, Any]
@@ -73,7 +97,6 @@ class ModelPlan:
     batch: int
     reduction: str
     facts: dict[str, Any]
-    # Those that sign; and whether another one reads the recording itself.
     measures: tuple[str, ...] = ("cka",)
     reads_activations: bool = False
 
@@ -82,13 +105,13 @@ class ModelPlan:
         """The model's name."""
         return self.subject.name
 
-    def signed_identity(self, measure: str) -> dict[str, Any]:
-        """The identity of its signatures for ``measure``; CKA's are named as the recording is."""
+    def signature_identity(self, measure: str) -> dict[str, Any]:
+        """Return the identity of its signatures for a measure; for CKA that of the recording."""
         return self.identity if measure == "cka" else {**self.identity, "measure": measure}
 
     def signatures(self, measure: str) -> str:
-        """The digest of its signatures for ``measure``, one of ``measures``."""
-        return signatures.name(self.signed_identity(measure))
+        """Return the digest of its signatures for a measure, one of ``measures``."""
+        return signatures.name(self.signature_identity(measure))
 
     @property
     def recording(self) -> str:
@@ -120,10 +143,10 @@ class ModelPlan:
         return 4 * len(self.taps) * len(self.bounds) * numbers
 
 
-# The one that nearest layers, and sketches, are of.
+# The measure of nearest layers and of sketches.
 MEASURE = "cka"
 
 
 def sketch_identity(signed: Mapping[str, Any], projection: Projection) -> dict[str, Any]:
-    """The identity of the sketches of signatures of the identity ``signed``."""
+    """Return the identity of the sketches of signatures with the identity ``signed``."""
     return {**signed, "sketch": projection.identity()}

@@ -1,4 +1,4 @@
-"""Whether comparing fits into memory, known from the plans before anything is recorded."""
+"""Disk and memory that a study needs, known from its plans before anything is recorded."""
 
 import math
 from collections.abc import Sequence
@@ -19,16 +19,22 @@ from seelike.storage.store import Store
 from seelike.tasks.planning.plans import MEASURE, ModelPlan, sketch_identity
 from seelike.tasks.planning.settings import Statistics
 
-# Of each batch's all pairs: cosines, weights and what they make, in float32 and float64.
-BYTES_A_PAIR = 24
+# Per pair of taps and batch: cosines, weights and their product, in float32 and float64.
+BYTES_PER_PAIR = 24
 
 
 def check_memory(
     plans: Sequence[ModelPlan], *, names: Sequence[str], statistics: Statistics
 ) -> None:
-    """Refuse measures ``names`` of all pairs at once that memory has no room for.
+    """Refuse measures of all pairs at once that do not fit into memory.
 
-    Raises ``AnalysisError`` with both numbers and the remedy.
+    Args:
+        plans: The models.
+        names: The measures.
+        statistics: Permutations, and the memory of exact measures.
+
+    Raises:
+        AnalysisError: With the memory needed, the memory there is, and the remedy.
     """
     _check_pairs(plans)
     features = [math.prod(tap.shape) for plan in plans for tap in plan.taps]
@@ -46,24 +52,31 @@ def check_memory(
 
 def _check_pairs(plans: Sequence[ModelPlan]) -> None:
     taps, batches = sum(len(plan.taps) for plan in plans), len(plans[0].bounds)
-    needed = BYTES_A_PAIR * batches * taps**2
+    needed = BYTES_PER_PAIR * batches * taps**2
     free = psutil.virtual_memory().available
     if needed > free:
         raise AnalysisError(
-            f"all pairs of {taps} taps in {batches} batches at once take {format_bytes(needed)} of "
-            f"memory, {format_bytes(free)} are free; compare them in blocks with `seelike map`, or "
-            "take fewer models, taps or batches"
+            f"all pairs of {taps} layers in {batches} batches at once take {format_bytes(needed)} "
+            f"of memory, {format_bytes(free)} are free; compare them in blocks with `seelike map`, "
+            "or take fewer models, layers or batches"
         )
 
 
-# Metadata, the file system's own, and the comparison itself.
+# For metadata, the file system, and the comparison itself.
 MARGIN_BYTES = 64 * 2**20
 
 
 def bytes_left(
     plan: ModelPlan, *, store: Store, keep: str, projection: Projection = DEFAULT_PROJECTION
 ) -> int:
-    """Bytes that recording and signing ``plan``, or sketching it, will still write."""
+    """Estimate the bytes that recording a model, and its signatures or sketches, still write.
+
+    Args:
+        plan: The model.
+        store: The store; what it has is not written again.
+        keep: ``activations``, ``signatures`` or ``sketches``.
+        projection: The projection of sketches.
+    """
     if keep == "sketches":
         return _sketch_bytes_left(plan, store=store, projection=projection)
     signed = max(
@@ -77,7 +90,7 @@ def bytes_left(
 
 def _sketch_bytes_left(plan: ModelPlan, *, store: Store, projection: Projection) -> int:
     """Bytes of the batches' parts that are missing, and of the sketches themselves."""
-    name = sketches.name(sketch_identity(plan.signed_identity(MEASURE), projection))
+    name = sketches.name(sketch_identity(plan.signature_identity(MEASURE), projection))
     if store.holds(sketches.KIND, name):
         kept = sketches.open_sketches(store, name)
         parts = 0 if kept.complete else len(kept.missing()) + 1
@@ -87,9 +100,10 @@ def _sketch_bytes_left(plan: ModelPlan, *, store: Store, projection: Projection)
 
 
 def activations_needed(plan: ModelPlan, *, store: Store) -> bool:
-    """Whether the recording of ``plan`` is to be complete: it was begun, or will be read.
+    """Return whether the recording of a model has to be complete: it was begun, or will be read.
 
-    Activations that were removed stay away while the signatures of all measures are there.
+    Activations that were removed are not recorded again while the signatures of all measures are
+    in the store.
     """
     begun = store.holds(recordings.KIND, plan.recording)
     return (
@@ -116,7 +130,7 @@ def check_space(
     keep: str,
     projection: Projection = DEFAULT_PROJECTION,
 ) -> None:
-    """Refuse what does not fit: ``StorageError`` with both numbers and the remedy."""
+    """Refuse plans that do not fit into the store: ``StorageError`` with both numbers."""
     free = store.free_bytes()
     if free is None:
         return
@@ -124,16 +138,16 @@ def check_space(
     if not fits(needed, free=free):
         raise StorageError(
             f"the plan needs {format_bytes(needed + MARGIN_BYTES)} in {store.url}, "
-            f"{format_bytes(free)} are free; set keep: signatures, fewer images or taps, "
+            f"{format_bytes(free)} are free; set keep: signatures, fewer images or layers, "
             "or another store"
         )
 
 
 def fits(needed: int, *, free: int) -> bool:
-    """Whether ``needed`` bytes, and what comes with them, go where ``free`` bytes are."""
+    """Return whether ``needed`` bytes, with a margin, fit into ``free`` bytes."""
     return not needed or needed + MARGIN_BYTES <= free
 
 
 def format_bytes(size: int) -> str:
-    """A number of bytes with a decimal unit, such as ``1.5 MB``."""
+    """Write a number of bytes with a decimal unit, such as ``1.5 MB``."""
     return humanize.naturalsize(size, format="%.1f")

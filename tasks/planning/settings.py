@@ -1,4 +1,4 @@
-"""TODO."""
+"""Settings of a study as the steps take them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,14 @@ from seelike.analysis.similarity.measures.measure import Measure
 
 @dataclass(frozen=True)
 class Statistics:
-    """What is computed beside the similarities, and how much memory may be used."""
+    """Settings of the statistics of a comparison.
+
+    Attributes:
+        skip_degenerate: Leave out taps that are constant over the images.
+        permutations: Shuffles of the images per permutation test.
+        fit_permutations: The most of them for measures that fit every pair again.
+        memory: Bytes that exact measures may take; it changes no result.
+    """
 
     skip_degenerate: bool = False
     permutations: int = 200
@@ -17,16 +24,17 @@ class Statistics:
     memory: int = 4 * 10**9
 
     def shuffles(self, measure: Measure) -> int:
-        """How many permutations ``measure`` gets: fewer where each costs a fit of every pair.
+        """Return the permutations of a measure: fewer where each costs a fit of every pair.
 
-        Twice as many where they give one draw, not two, so that as small a p can be had.
+        Twice as many for a measure that is not symmetric, where each gives one draw, not two: its
+        p values can be as small.
         """
         if not isinstance(measure, FitMeasure):
             return self.permutations
         return min(self.permutations, self.fit_permutations) * (1 if measure.symmetric else 2)
 
     def identity(self) -> dict[str, Any]:
-        """What of it determines a result."""
+        """Return the settings that determine a result."""
         return {
             "skip_degenerate": self.skip_degenerate,
             "permutations": self.permutations,
@@ -35,25 +43,31 @@ class Statistics:
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """Which parts a study looks at closely: an attention by number, tokens by row and column.
+class ChosenParts:
+    """Parts of networks that a study chooses to show in detail.
 
-    Without ``tokens`` some are taken that are spread over the grid.
+    Attributes:
+        head_block: The attention whose heads are compared, by number from 0.
+        tokens: Row and column of tokens for maps; some spread over the grid if empty.
     """
 
     head_block: int = 0
     tokens: tuple[tuple[int, int], ...] = ()
 
 
-USUAL = Chosen()
+DEFAULT_PARTS = ChosenParts()
 
 
 @dataclass(frozen=True)
 class MapDesign:
-    """How models and a map are made of all pairs of layers.
+    """Settings of similarities of models, and of a map of their layers.
 
-    ``window`` is how far in depth best matches may be, ``method`` mds or umap. ``memory`` in
-    bytes may be held beside; it changes no result.
+    Attributes:
+        window: How far apart in depth best matches may be, 0 to 1.
+        method: ``mds`` or ``umap``.
+        permutations: Shuffles of the images.
+        skip_degenerate: Leave out taps that are constant over the images.
+        memory: Bytes that may be held; it changes no result.
     """
 
     window: float
@@ -63,7 +77,7 @@ class MapDesign:
     memory: int
 
     def identity(self) -> dict[str, Any]:
-        """What of it determines a result."""
+        """Return the settings that determine a result."""
         return {
             "window": self.window,
             "method": self.method,

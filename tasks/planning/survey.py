@@ -1,4 +1,4 @@
-"""Looking at a network before anything is computed: its taps, its identity, what it will cost."""
+"""Survey of a network before anything is computed: its taps, its identity, its cost."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -19,19 +19,19 @@ from seelike.storage.arrays.batches import batches
 from seelike.storage.digest import tap_file
 from seelike.storage.networks import zoo as shelf
 from seelike.storage.store import open_store
-from seelike.tasks.planning.imported import imported
+from seelike.tasks.planning.imported import imported_plan
 from seelike.tasks.planning.plans import (
     ModelPlan,
     StudyModel,
     TapPlan,
     TrainingOrigin,
 )
-from seelike.tasks.runtime.retries import RETRIED
-from seelike.tasks.runtime.threads import SEATS
+from seelike.tasks.runtime.retries import RETRIES
+from seelike.tasks.runtime.threads import COMPUTE_SLOTS
 
 
 def network_of(subject: StudyModel) -> Network:
-    """Load the network of ``subject``; zoo members get their shipped weights, twins none."""
+    """Load a network; zoo members get their shipped weights, untrained baselines none."""
     spec = subject.spec
     if spec.zoo is None:
         return load(spec)
@@ -41,11 +41,11 @@ def network_of(subject: StudyModel) -> Network:
 
 
 def chosen_taps(network: Network, subject: StudyModel) -> tuple[Tap, ...]:
-    """The taps that the subject's patterns choose in its network."""
+    """Return the taps that the model's patterns choose in its network."""
     return () if subject.patterns is None else taps(network, subject.patterns)
 
 
-@task(task_run_name="survey {subject.spec.name}", cache_policy=NO_CACHE, **RETRIED)
+@task(task_run_name="survey {subject.spec.name}", cache_policy=NO_CACHE, **RETRIES)
 def survey(
     subject: StudyModel,
     *,
@@ -56,16 +56,29 @@ def survey(
     measures: Sequence[str] = ("cka",),
     store: str = "",
 ) -> ModelPlan:
-    """What recording ``subject`` on the image set of digest ``images`` for ``measures`` means.
+    """Load a network and make its plan; the plan of an imported model is made from the store.
 
-    Of what was imported nothing is to be recorded: its plan is in ``store``.
+    Args:
+        subject: The model.
+        images: The digest of the image set.
+        count: How many images it has.
+        batch: Images per batch.
+        reduction: The reduction.
+        measures: The study's measures.
+        store: The store's URL.
+
+    Returns:
+        The plan.
+
+    Raises:
+        AnalysisError: For a network that cannot be loaded, and patterns that match no layer.
     """
     if subject.spec.imported is not None:
         setting = (images, batch, reduction)
-        return imported(subject, store=open_store(store), setting=setting, measures=measures)
-    with SEATS:
+        return imported_plan(subject, store=open_store(store), setting=setting, measures=measures)
+    with COMPUTE_SLOTS:
         network = network_of(subject)
-        return _planned(
+        return _plan(
             network,
             subject,
             images=images,
@@ -76,7 +89,7 @@ def survey(
         )
 
 
-def _planned(
+def _plan(
     network: Network,
     subject: StudyModel,
     *,
@@ -86,7 +99,7 @@ def _planned(
     reduction: str,
     measures: Sequence[str],
 ) -> ModelPlan:
-    """The plan of a network that was loaded."""
+    """Make the plan of a loaded network."""
     chosen = chosen_taps(network, subject)
     plans = tuple(
         TapPlan(tap_file(tap.name), reduced_shape(tap, reduction), tap.depth, tap.layout)
@@ -114,7 +127,7 @@ def _planned(
 
 
 def _facts(network: Network, subject: StudyModel) -> dict[str, Any]:
-    """What a report says of the network beside its name."""
+    """Facts that a report gives of the network."""
     identity = network.identity()
     facts: dict[str, Any] = {
         "family": family(network),
@@ -139,7 +152,7 @@ def _facts(network: Network, subject: StudyModel) -> dict[str, Any]:
 
 
 def _origin(card: Mapping[str, Any]) -> TrainingOrigin:
-    """What the card of a zoo network says of its training."""
+    """The training of a zoo network, from its card."""
     start = card.get("start")
     return TrainingOrigin(
         data=card["images"].partition(",")[0],

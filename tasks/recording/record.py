@@ -19,12 +19,12 @@ from seelike.tasks.recording.sink import Sink
 from seelike.tasks.recording.sketches import create_sketches
 from seelike.tasks.runtime import dask_cluster
 from seelike.tasks.runtime.memory_backoff import halving_forward_batch
-from seelike.tasks.runtime.retries import RETRIED
+from seelike.tasks.runtime.retries import RETRIES
 from seelike.tasks.runtime.run_log import run_log
-from seelike.tasks.runtime.threads import TURN
+from seelike.tasks.runtime.threads import NETWORK_LOCK
 
 
-@task(task_run_name="record {plan.name} shard {number}", cache_policy=NO_CACHE, **RETRIED)
+@task(task_run_name="record {plan.name} shard {number}", cache_policy=NO_CACHE, **RETRIES)
 def record_shard(
     plan: ModelPlan,
     images: ImageSet,
@@ -110,7 +110,7 @@ def record_missing(
     if shard.keep == "activations" and not activations_needed(plan, store=opened):
         return 0
     sink = shard.sink(opened)
-    with opened.lock(f"{sink.name}-{shard.number}"), TURN:
+    with opened.lock(f"{sink.name}-{shard.number}"), NETWORK_LOCK:
         missing = shard.missing(sink)
         if missing:
             run_log().info(

@@ -15,14 +15,14 @@ from seelike.tasks.recording.signatures import Vectors, signatures_of
 from seelike.tasks.results import SignaturesResult
 from seelike.tasks.runtime import dask_cluster
 from seelike.tasks.runtime.cancellation import check
-from seelike.tasks.runtime.retries import RETRIED
-from seelike.tasks.runtime.threads import SEATS, computed
+from seelike.tasks.runtime.retries import RETRIES
+from seelike.tasks.runtime.threads import COMPUTE_SLOTS, compute_on_threads
 
 # Activations that one step of the graph holds at once, per thread.
 GROUP_BYTES = 128 * 2**20
 
 
-@task(task_run_name="sign {plan.name}", cache_policy=NO_CACHE, **RETRIED)
+@task(task_run_name="sign {plan.name}", cache_policy=NO_CACHE, **RETRIES)
 def sign_recording(
     plan: ModelPlan,
     images: ImageSet,
@@ -57,14 +57,14 @@ def sign_recording(
 def sign_missing(plan: ModelPlan, images: ImageSet, *, store: str) -> None:
     """Compute the signatures of the batches of a recording that have none yet."""
     opened = open_store(store)
-    with SEATS:
+    with COMPUTE_SLOTS:
         sink = create_signatures(plan, store=opened)
         missing = sink.missing()
         if not missing:
             return
         recording = open_recording(opened, plan.recording)
         with opened.lock(sink.name), image_named(images):
-            computed(graph(plan, recording, sink, sink.missing()))
+            compute_on_threads(graph(plan, recording, sink, sink.missing()))
 
 
 def graph(

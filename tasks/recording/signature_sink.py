@@ -102,7 +102,7 @@ def create_signatures(plan: ModelPlan, *, store: Store) -> SignatureSink:
         {
             name: signatures.create(
                 store,
-                plan.signed_identity(name),
+                plan.signature_identity(name),
                 taps=[tap.name for tap in plan.taps],
                 bounds=plan.bounds,
                 length=pair_measure(name).pairs.length,

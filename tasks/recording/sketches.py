@@ -19,8 +19,8 @@ from seelike.tasks.planning.plans import MEASURE, ModelPlan, sketch_identity
 from seelike.tasks.recording.signature_sink import VectorSink
 from seelike.tasks.recording.signatures import Vectors, attributes
 from seelike.tasks.results import SignaturesResult, SketchesResult
-from seelike.tasks.runtime.retries import RETRIED
-from seelike.tasks.runtime.threads import SEATS, computed
+from seelike.tasks.runtime.retries import RETRIES
+from seelike.tasks.runtime.threads import COMPUTE_SLOTS, compute_on_threads
 
 
 class SketchSink(VectorSink):
@@ -65,7 +65,7 @@ def create_sketches(plan: ModelPlan, *, store: Store, projection: Projection) ->
     """Create the sketches of ``plan`` with their metadata, or open those that are there."""
     kept = sketches.create(
         store,
-        sketch_identity(plan.signed_identity(MEASURE), projection),
+        sketch_identity(plan.signature_identity(MEASURE), projection),
         taps=[tap.name for tap in plan.taps],
         bounds=plan.bounds,
         dimension=projection.dimension,
@@ -88,7 +88,7 @@ def sketch_signatures(signed: Signatures, *, store: Store, projection: Projectio
     sink = SketchSink(kept, projection)
     with store.lock(sink.name):
         step = delayed(_sketch, pure=False)
-        computed(step(signed, sink, batch) for batch in sink.missing())
+        compute_on_threads(step(signed, sink, batch) for batch in sink.missing())
     sink.combine(store)
     return sink
 
@@ -100,14 +100,14 @@ def _sketch(signed: Signatures, sink: SketchSink, batch: int) -> None:
     sink.write_signatures(batch, own, lengths)
 
 
-@task(task_run_name="sketch {signed.plan.name}", cache_policy=NO_CACHE, **RETRIED)
+@task(task_run_name="sketch {signed.plan.name}", cache_policy=NO_CACHE, **RETRIES)
 def sketch_model(
     signed: SignaturesResult, *, store: str, keep: str, projection: Projection
 ) -> SketchesResult:
     """Complete the sketches of a model that was recorded with ``keep``."""
     opened, plan = open_store(store), signed.plan
     sink: SketchSink
-    with SEATS:
+    with COMPUTE_SLOTS:
         if keep == "sketches":
             sink = create_sketches(plan, store=opened, projection=projection)
             sink.combine(opened)

@@ -1,6 +1,6 @@
-"""Ending early: Ctrl-C, a cancelled run and a worker told to stop end what computes on threads.
+"""Cooperative cancellation: Ctrl-C, or a cancelled run, ends steps that compute on threads.
 
-Threads can't be interrupted: they ask here, at every tap and batch, whether their run goes on.
+Threads cannot be interrupted: they ask here, at every tap and batch, whether their run goes on.
 """
 
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from prefect.exceptions import TerminationSignal
 
 from seelike.analysis.errors import AnalysisError
 
-# The run of this process itself; a Dask worker serves several, each by its client's id.
+# The run of this process; a Dask worker serves several runs, each named by its client's id.
 HERE = ""
 _stopped: set[str] = set()
 _run: ContextVar[str] = ContextVar("run", default=HERE)
 
 
 class Stopped(AnalysisError):
-    """A step ended early because its run was interrupted; what is complete stays."""
+    """A step ended early, since its run was interrupted; complete batches stay in the store."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what} was interrupted; the same run goes on where it ended")
@@ -26,7 +26,7 @@ class Stopped(AnalysisError):
 
 @contextmanager
 def stopping_on_interrupt() -> Iterator[None]:
-    """End all steps of this process when Ctrl-C comes, or the run is cancelled."""
+    """End all steps of this process on Ctrl-C, or when the run is cancelled."""
     _stopped.discard(HERE)
     try:
         yield
@@ -36,13 +36,13 @@ def stopping_on_interrupt() -> Iterator[None]:
 
 
 def stop(run: str = HERE) -> None:
-    """End the steps of ``run`` in this process where they ask next."""
+    """End the steps of a run in this process where they ask next."""
     _stopped.add(run)
 
 
 @contextmanager
 def serving(run: str) -> Iterator[None]:
-    """What is asked for inside belongs to ``run``."""
+    """Count steps inside as steps of ``run``."""
     token = _run.set(run)
     try:
         yield
@@ -51,11 +51,11 @@ def serving(run: str) -> Iterator[None]:
 
 
 def stopped() -> bool:
-    """Whether the run that this thread works for is to end."""
+    """Return whether the run that this thread works for is to end."""
     return _run.get() in _stopped
 
 
 def check(what: str) -> None:
-    """Raise ``Stopped``, saying ``what`` was interrupted, if the run is to end."""
+    """Raise ``Stopped``, naming the step, if the run is to end."""
     if stopped():
         raise Stopped(what)

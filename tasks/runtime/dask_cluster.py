@@ -18,28 +18,35 @@ from distributed.scheduler import KilledWorker
 from seelike.analysis import cores
 from seelike.analysis.errors import AnalysisError
 from seelike.tasks.runtime import cancellation
-from seelike.tasks.runtime.threads import computed
+from seelike.tasks.runtime.threads import compute_on_threads
 
 T = TypeVar("T")
 
 LOCAL = "local"
-# Seconds that a scheduler, and a first worker of it, may take to answer.
+# Seconds that a scheduler, and its first worker, may take to answer.
 PATIENCE = 10
 # Cores of a worker process of a local cluster: beyond, one network gains little from more.
 WORKER_CORES = 8
 
 
 class ClusterError(AnalysisError):
-    """A Dask cluster that is not there, or can't do what is asked."""
+    """A Dask cluster that does not answer, or cannot run a step."""
 
 
 @contextmanager
 def workers(asked: str | None) -> Iterator[str | None]:
-    """The address of the cluster that ``asked`` means, for as long as the context lasts.
+    """Provide the workers of a study, for as long as the context lasts.
 
-    ``asked`` is a scheduler's address, ``local`` for worker processes of this machine, which
-    are started and ended here, or None for none: threads. Raises ``ClusterError`` within 20 s
-    for an address where no scheduler, no worker or no seelike answers.
+    Args:
+        asked: A scheduler's address; ``local`` for worker processes on this machine, which are
+            started and ended here; None for threads of this process.
+
+    Yields:
+        The scheduler's address, or None.
+
+    Raises:
+        ClusterError: Within 20 s, for an address where no scheduler, no worker or no seelike
+            answers.
     """
     if asked is None:
         yield None
@@ -48,13 +55,13 @@ def workers(asked: str | None) -> Iterator[str | None]:
         check(asked)
         yield asked
         return
-    with _environment_kept(), _local_cluster() as cluster:
+    with _restored_environment(), _local_cluster() as cluster:
         check(cluster.scheduler_address)
         yield cluster.scheduler_address
 
 
 def _local_cluster() -> LocalCluster:
-    """A worker for every GPU, or for every few cores; on the loopback alone."""
+    """Start a worker per GPU, or per few cores, on the loopback interface alone."""
     gpus = torch.cuda.device_count()
     count = gpus or max(min(2, cores.cores()), cores.cores() // WORKER_CORES)
     return LocalCluster(  # type: ignore[no-untyped-call]
@@ -67,8 +74,8 @@ def _local_cluster() -> LocalCluster:
 
 
 @contextmanager
-def _environment_kept() -> Iterator[None]:
-    """Dask sets BLAS's threads for its workers in this process, and leaves them set."""
+def _restored_environment() -> Iterator[None]:
+    """Restore the environment: Dask sets BLAS's threads for its workers, and leaves them set."""
     before = dict(os.environ)
     try:
         yield
@@ -98,13 +105,13 @@ def check(address: str) -> None:
 
 
 def dashboard(address: str) -> str:
-    """The link to the cluster's dashboard."""
+    """Return the link to the cluster's dashboard."""
     with _connected(address) as client:
         return str(client.dashboard_link)
 
 
 def has_gpus(client: Client) -> bool:
-    """Whether a worker offers the resource GPU."""
+    """Return whether a worker offers the resource GPU."""
     workers = client.scheduler_info(n_workers=-1)["workers"]
     return any(one["resources"].get("GPU", 0) >= 1 for one in workers.values())
 
@@ -167,7 +174,7 @@ def run_all(address: str | None, what: str, steps: Sequence[Callable[[], T]]) ->
         ClusterError, Stopped: As ``run``.
     """
     if address is None:
-        return list(computed(delayed(step, pure=False)() for step in steps))
+        return list(compute_on_threads(delayed(step, pure=False)() for step in steps))
     with _connected(address) as client:
         futures: list[Future[T]] = [
             client.submit(
@@ -191,14 +198,14 @@ def _awaited(future: Future[T], client: Client, what: str) -> T:
         result: T = future.result()
     except KilledWorker as error:
         raise ClusterError(
-            f"{what} took {error.allowed_failures + 1} Dask workers down, one after the other; "
-            "look into their logs: most often memory is short, set a smaller forward_batch or batch"
+            f"{what} ended {error.allowed_failures + 1} Dask workers, one after the other; see "
+            "their logs. Most often memory is short: set a smaller forward_batch or batch"
         ) from error
     return result
 
 
 def _serve(run: str, step: Callable[..., T], arguments: tuple[Any, ...], named: Any) -> T:
-    """On a worker: ``step`` for the run of that name, on as many cores as the worker has."""
+    """Run ``step`` on a worker, for the run of that name, with the cores that the worker has."""
     threads = int(get_worker().state.nthreads)
     cores.reserve(threads)
     torch.set_num_threads(threads)
@@ -208,13 +215,13 @@ def _serve(run: str, step: Callable[..., T], arguments: tuple[Any, ...], named: 
 
 
 def _importable() -> bool:
-    """What every worker is asked: it can only answer if it has this module."""
+    """Return True: a worker can only answer if it has this module."""
     return True
 
 
 @contextmanager
 def _connected(address: str) -> Iterator[Client]:
-    """A connection to the scheduler at ``address``, each step its own."""
+    """Connect to the scheduler at ``address``; each step has its own connection."""
     try:
         client = Client(  # type: ignore[no-untyped-call]
             address, set_as_default=False, timeout=PATIENCE, name="seelike"

@@ -1,4 +1,4 @@
-"""What is tried again: a store that does not answer. A person's mistakes are not."""
+"""Retries of steps: errors that may pass, such as a store that does not answer."""
 
 import errno
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from prefect.tasks import exponential_backoff
 from seelike.storage.errors import Unreachable
 
 # A network file system that hangs, a connection that is cut; not a full disk, or no permission.
-_PASSING = {
+_TRANSIENT = {
     errno.EIO,
     errno.EAGAIN,
     errno.ESTALE,
@@ -25,12 +25,12 @@ _PASSING = {
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether ``error``, or what it came from, is one that time may mend.
+    """Return whether an error, or its cause, may pass by itself.
 
-    Downloads are not: the Hugging Face hub has tried for a minute by itself when it gives up.
+    Downloads do not count: the Hugging Face hub client has retried for a minute when it gives up.
     """
     return any(
-        isinstance(one, Unreachable) or (isinstance(one, OSError) and one.errno in _PASSING)
+        isinstance(one, Unreachable) or (isinstance(one, OSError) and one.errno in _TRANSIENT)
         for one in _chain(error)
     )
 
@@ -46,8 +46,8 @@ def _condition(_: Task[..., Any], __: TaskRun, state: State[Any]) -> bool:
     return isinstance(error, BaseException) and may_pass(error)
 
 
-# For ``@task``: again after 5, 10 and 20 seconds, up to half as long again.
-RETRIED: dict[str, Any] = {
+# Arguments of ``@task``: retries after 5, 10 and 20 seconds, each up to half as long again.
+RETRIES: dict[str, Any] = {
     "retries": 3,
     "retry_delay_seconds": exponential_backoff(backoff_factor=5),
     "retry_jitter_factor": 0.5,

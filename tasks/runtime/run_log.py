@@ -1,4 +1,4 @@
-"""Where a step says what it does: the page of its run, or nowhere."""
+"""The log of a step: its run's, in the Prefect UI, or Python's."""
 
 import logging
 from typing import Any
@@ -10,7 +10,7 @@ Log = logging.Logger | logging.LoggerAdapter[Any]
 
 
 def run_log() -> Log:
-    """The log of the task or flow run that is going on; outside of one, one that few read."""
+    """Return the logger of the current task or flow run; outside of one, Python's ``seelike``."""
     try:
         return get_run_logger()
     except MissingContextError:

@@ -11,11 +11,11 @@ from threadpoolctl import OpenBLASController, ThreadpoolController
 
 from seelike.analysis.cores import cores
 
-# Steps that load a network, or compute on every core, at a time: memory for two is planned.
-SEATS = threading.BoundedSemaphore(2)
+# Two steps at a time load a network, or compute on every core: memory for two is planned.
+COMPUTE_SLOTS = threading.BoundedSemaphore(2)
 
-# The cores of one machine, and its GPU, run one network at a time.
-TURN = threading.Lock()
+# One network at a time runs on the cores of a machine, and on its GPU.
+NETWORK_LOCK = threading.Lock()
 
 _held = threading.Lock()
 _holders = 0
@@ -24,7 +24,7 @@ _limit = None
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """One BLAS thread a caller, until the last of those who asked for it is done.
+    """Hold BLAS to one thread per caller, until the last of the callers has left.
 
     The limit belongs to the process: restored by each of two overlapping steps in turn, it
     would be left at whatever the first one had set. torch's own threads are left alone.
@@ -52,8 +52,8 @@ def _take_over() -> None:
     OpenBLASController.clear_controlling_thread(force=True)
 
 
-def computed(steps: Iterable[Delayed]) -> tuple[Any, ...]:
-    """The results of ``steps``, one Dask graph on as many threads as there are cores."""
+def compute_on_threads(steps: Iterable[Delayed]) -> tuple[Any, ...]:
+    """Compute one Dask graph on as many threads as there are cores; return the steps' results."""
     # The threads scheduler does not know of BLAS's own threads.
     with one_blas_thread():
         done: tuple[Any, ...] = compute(  # type: ignore[no-untyped-call]

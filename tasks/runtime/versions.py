@@ -1,4 +1,4 @@
-"""The versions that stand behind a number."""
+"""Versions of packages, kept with every result."""
 
 import platform
 from importlib.metadata import version
@@ -7,5 +7,5 @@ PACKAGES = ("seelike", "torch", "timm", "numpy", "zarr", "dask", "xarray", "pref
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that compute, by name."""
+    """Return the versions of Python and of the packages that compute, by name."""
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}

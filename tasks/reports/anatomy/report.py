@@ -34,7 +34,7 @@ from seelike.tasks.reports.elements.page import (
 )
 from seelike.tasks.reports.elements.wording import join_names
 from seelike.tasks.results import AnatomyResult
-from seelike.tasks.runtime.retries import RETRIED
+from seelike.tasks.runtime.retries import RETRIES
 
 # By analysis, in reading order.
 SECTIONS: dict[str, SectionBuilder] = {
@@ -51,7 +51,7 @@ LEFT_OUT_IN_GROUPS = {
 }
 
 
-@task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIED)
+@task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIES)
 def write_anatomy(
     reference: AnatomyResult,
     *,

@@ -25,14 +25,14 @@ from seelike.tasks.reports.elements.page import (
 from seelike.tasks.reports.elements.prefect_artifacts import show_report
 from seelike.tasks.reports.elements.wording import join_names, names_or_count
 from seelike.tasks.results import ComparisonResult
-from seelike.tasks.runtime.retries import RETRIED
+from seelike.tasks.runtime.retries import RETRIES
 from seelike.tasks.runtime.run_log import run_log
 
 # Candidates for the figure of the first screen, the best first.
 FIRST = ("all-pairs", "trained-and-untrained")
 
 
-@task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIED)
+@task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIES)
 def write_report(
     comparison: ComparisonResult, *, folder: str, missing: Mapping[str, str] = NO_FAILURES
 ) -> ComparisonResult:

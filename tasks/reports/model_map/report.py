@@ -20,7 +20,7 @@ from seelike.tasks.reports.elements.page import (
 from seelike.tasks.reports.elements.wording import names_or_count
 from seelike.tasks.reports.model_map import factors, layers, models
 from seelike.tasks.results import MapResult
-from seelike.tasks.runtime.retries import RETRIED
+from seelike.tasks.runtime.retries import RETRIES
 from seelike.tasks.runtime.run_log import run_log
 
 # In reading order.
@@ -29,7 +29,7 @@ SECTIONS = (models.section, factors.section, layers.section)
 FIRST = ("layer-map", "models-aligned")
 
 
-@task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIED)
+@task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIES)
 def write_map(
     reference: MapResult, *, folder: str, missing: Mapping[str, str] = NO_FAILURES
 ) -> MapResult:

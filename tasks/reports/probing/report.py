@@ -24,13 +24,13 @@ from seelike.tasks.reports.elements.page import (
 from seelike.tasks.reports.elements.wording import join_names
 from seelike.tasks.reports.probing import by_depth, single_tokens
 from seelike.tasks.results import ProbesResult
-from seelike.tasks.runtime.retries import RETRIED
+from seelike.tasks.runtime.retries import RETRIES
 
 # In reading order.
 SECTIONS = (by_depth.section, single_tokens.section)
 
 
-@task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIED)
+@task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIES)
 def write_probes(
     reference: ProbesResult,
     *,

@@ -21,11 +21,11 @@ from seelike.tasks.reports.elements.page import (
 from seelike.tasks.reports.elements.prefect_artifacts import show_report
 from seelike.tasks.reports.reproduction.experiments import experiments
 from seelike.tasks.results import ReproductionResult
-from seelike.tasks.runtime.retries import RETRIED
+from seelike.tasks.runtime.retries import RETRIES
 from seelike.tasks.runtime.run_log import run_log
 
 
-@task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIED)
+@task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIES)
 def write_reproduction(
     found: ReproductionResult,
     *,

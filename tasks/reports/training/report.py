@@ -28,11 +28,11 @@ from seelike.tasks.reports.training.figures import (
     steps,
 )
 from seelike.tasks.results import TrainingResult
-from seelike.tasks.runtime.retries import RETRIED
+from seelike.tasks.runtime.retries import RETRIES
 from seelike.tasks.runtime.run_log import run_log
 
 
-@task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIED)
+@task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIES)
 def write_training(
     names: Sequence[str],
     *,

@@ -19,7 +19,7 @@ from seelike.storage.arrays.recordings import Recording
 from seelike.storage.images import ImageSet, from_folder
 from seelike.storage.store import Store, make_store
 from seelike.tasks.comparison.compare import compare_measure
-from seelike.tasks.comparison.confounder import signed_images
+from seelike.tasks.comparison.confounder import pixel_signatures
 from seelike.tasks.comparison.fits import Fits
 from seelike.tasks.planning.plans import UNKNOWN, ModelPlan, StudyModel, TapPlan
 from seelike.tasks.planning.settings import Statistics
@@ -139,7 +139,7 @@ def test_deconfounded_is_cka_of_residuals_from_the_pixels(tmp_path: Path, images
     plain = compared(store, signed, images, name="cka")
     assert np.abs(found - plain).max() > 1e-4
     # Signed once: nothing is missing the second time.
-    assert signed_images(signed[0].plan, images, store=store).missing() == []
+    assert pixel_signatures(signed[0].plan, images, store=store).missing() == []
 
 
 def compared(

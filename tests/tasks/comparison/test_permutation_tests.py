@@ -18,7 +18,11 @@ from seelike.storage.arrays.batches import batches
 from seelike.storage.arrays.signatures import Signatures
 from seelike.storage.errors import StorageError
 from seelike.storage.store import Store, make_store
-from seelike.tasks.comparison.permutation_tests import null_of, residuals, signed
+from seelike.tasks.comparison.permutation_tests import (
+    permutation_null,
+    residual_batches,
+    signature_batches,
+)
 from seelike.tasks.comparison.signature_products import products, shares
 
 BOUNDS = batches(31, 12)
@@ -78,15 +82,17 @@ def test_the_null_from_the_store_is_the_plain_one(
     assert 1 / 51 < plain.cells.p.max() <= 1
     monkeypatch.setattr(permutation_tests, "HELD", held)
     test = PermutationTest(observed, MODEL, permutations=25, seed=4)
-    found = null_of(test, signed(kept, norms, present=PRESENT), workers=workers)
+    found = permutation_null(test, signature_batches(kept, norms, present=PRESENT), workers=workers)
     assert_same(found, plain)
 
 
 def test_another_seed_gives_another_null(tmp_path: Path) -> None:
     kept = kept_in(make_store(str(tmp_path / "store")))
     observed, norms = compared(kept)
-    batches = signed(kept, norms, present=PRESENT)
-    one, two = (null_of(PermutationTest(observed, MODEL, 25, seed), batches) for seed in (0, 1))
+    batches = signature_batches(kept, norms, present=PRESENT)
+    one, two = (
+        permutation_null(PermutationTest(observed, MODEL, 25, seed), batches) for seed in (0, 1)
+    )
     assert (one.cells.critical != two.cells.critical).any()
 
 
@@ -95,9 +101,9 @@ def test_other_taps_than_were_observed_are_named(tmp_path: Path) -> None:
     observed, norms = compared(kept)
     test = PermutationTest(observed, MODEL, permutations=25)
     with pytest.raises(AnalysisError, match="batches of 4 taps, observed similarities of 5"):
-        null_of(test, signed(kept, norms, present=PRESENT[1:]))
+        permutation_null(test, signature_batches(kept, norms, present=PRESENT[1:]))
     with pytest.raises(AnalysisError, match=r"norms of taps \[1\] are zero"):
-        signed(kept, norms, present=np.arange(6))
+        signature_batches(kept, norms, present=np.arange(6))
 
 
 def test_signatures_that_are_missing_are_an_error(tmp_path: Path) -> None:
@@ -105,7 +111,7 @@ def test_signatures_that_are_missing_are_an_error(tmp_path: Path) -> None:
     holed = kept_in(make_store(str(tmp_path / "holed")), without=1)
     test = PermutationTest(observed, MODEL, permutations=25)
     with pytest.raises(StorageError, match=r"batch 1 .* never completed"):
-        null_of(test, signed(holed, norms, present=PRESENT))
+        permutation_null(test, signature_batches(holed, norms, present=PRESENT))
 
 
 def test_residuals_are_what_is_left_beside_the_confounder(tmp_path: Path) -> None:
@@ -113,8 +119,8 @@ def test_residuals_are_what_is_left_beside_the_confounder(tmp_path: Path) -> Non
     cosines, norms = products(kept)
     # The last tap of all is taken as the confounder of the others.
     parts = shares(cosines[:, PRESENT][:, :, PRESENT], norms[:, PRESENT])
-    batches = signed(kept, norms, present=PRESENT)
-    found = np.concatenate(list(residuals(batches, parts)()), axis=1)
+    batches = signature_batches(kept, norms, present=PRESENT)
+    found = np.concatenate(list(residual_batches(batches, parts)()), axis=1)
     whole = np.concatenate(list(batches()), axis=1).astype(np.float64)
     for tap, vector in enumerate(whole[:-1]):
         fitted = np.linalg.lstsq(whole[-1:].T, vector, rcond=None)[0] * whole[-1]
