@@ -1,4 +1,4 @@
-"""Probing one model: all probes of all its taps, from its recording, into one dataset."""
+"""Probes of all layers of one model, from its recording, in one dataset."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -115,7 +115,7 @@ def split_of(images: ImageSet, design: Probing) -> Split:
 
 
 def probes_name(plan: ModelPlan, images: ImageSet, design: Probing) -> str:
-    """The digest of all probes of one model by the labels of ``images``."""
+    """Return the digest of all probes of one model on the labels of ``images``."""
     labels = np.array(images.labels, np.int64).tobytes()
     of = {"probing": asdict(design), "labels": content_digest([labels]), "grid": GRID.tolist()}
     of |= {"interval": ["jackknife", LEVEL], "recording": plan.recording}
@@ -123,7 +123,7 @@ def probes_name(plan: ModelPlan, images: ImageSet, design: Probing) -> str:
 
 
 def axes_of(plan: ModelPlan) -> dict[str, Axes]:
-    """How the recorded array of every tap is read."""
+    """Find the meaning of the axes of every tap's recorded array."""
     _, height, width = plan.facts["input"]
     return with_cells(
         {
@@ -142,7 +142,7 @@ def axes_of(plan: ModelPlan) -> dict[str, Axes]:
 def _outcomes(
     plan: ModelPlan, store: Store, parts: Split, design: Probing, *, memory: int
 ) -> dict[str, list[Outcome]]:
-    """The probes of every tap, as many taps at once as there are cores."""
+    """Fit the probes of every tap, as many taps at once as there are cores."""
     recording, all_axes = open_recording(store, plan.recording), axes_of(plan)
     with_tokens = [name for name, one in all_axes.items() if one.cells is not None]
     chosen = {"all": with_tokens, "last": with_tokens[-1:], "none": []}[design.tokens]
@@ -169,7 +169,7 @@ def _outcomes(
 def _blocks(
     recording: Recording, tap: str, step: str
 ) -> Callable[[], Iterator[tuple[int, np.ndarray]]]:
-    """The batches of one tap as probes read them; ends where the run is to end."""
+    """Return a function that reads the batches of one tap; it ends where the run is to end."""
 
     def blocks() -> Iterator[tuple[int, np.ndarray]]:
         for batch, (start, _) in enumerate(recording.bounds):
@@ -182,7 +182,7 @@ def _blocks(
 def _dataset(
     plan: ModelPlan, images: ImageSet, parts: Split, outcomes: dict[str, list[Outcome]]
 ) -> xr.Dataset:
-    """Accuracy over ``probe``: of a tap, a feature of it, and how much was learnt from."""
+    """Make the dataset of accuracies over ``probe``: a tap, a feature of it, and the shots."""
     depth = {tap.name: tap.depth for tap in plan.taps}
     each = [(tap, one) for tap, own in outcomes.items() for one in own]
     left_out = {

@@ -20,7 +20,7 @@ from seelike.analysis.networks.layers.tap import Tap, taps
 from seelike.analysis.networks.network import Network
 from seelike.analysis.similarity.parts.localization import Hsics, localize
 from seelike.analysis.similarity.parts.localization_scores import score
-from seelike.tasks.anatomy.context import GRAM
+from seelike.tasks.anatomy.context import BATCH as HSIC_BATCH
 from seelike.tasks.runtime.threads import one_blas_thread
 
 # Images of each analysis; those of the goals, to which attention and localization are scaled.
@@ -63,7 +63,7 @@ def measure(*, quick: bool, device: str) -> Result:
 
 def _hsics(places: int) -> Hsics:
     """HSICs of a block over as many Grams as the goal's images make, for the final scores."""
-    batches = OF_GOALS["localization"] // GRAM
+    batches = OF_GOALS["localization"] // HSIC_BATCH
     rng = np.random.default_rng(0)
     return Hsics(
         rng.normal(size=(batches, places, places)) + 10 * np.eye(places),

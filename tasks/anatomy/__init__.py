@@ -1,1 +1,1 @@
-"""Anatomy: one module per analysis of a network, and the step that runs them."""
+"""Anatomy: one module per analysis of a network, and the step that runs it."""

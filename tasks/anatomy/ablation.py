@@ -1,4 +1,4 @@
-"""A network without the skips of one block: what it still predicts, and how alike it computes."""
+"""Ablation: predictions and CKA of a network without the skip connections of one block."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -16,18 +16,32 @@ from seelike.analysis.networks.anatomy.residuals import Residual, residuals
 from seelike.analysis.networks.layers.tap import Tap
 from seelike.analysis.networks.recording.recording import summarise
 from seelike.analysis.similarity import Jackknifed, jackknifed, signature
-from seelike.tasks.anatomy.context import GRAM, LEAST, AnalysisInput, MissingPart, looking_for_parts
+from seelike.tasks.anatomy.context import (
+    BATCH,
+    SMALLEST_BATCH,
+    AnalysisInput,
+    MissingPart,
+    looking_for_parts,
+)
 from seelike.tasks.planning.survey import chosen_taps
 
 INTACT = "intact"
 
 
 def ablation(inputs: AnalysisInput) -> xr.Dataset:
-    """Predictions over ``network``, the intact one first, then without the skips of each block.
+    """Remove the skip connections of each block in turn, and compare with the intact network.
 
-    ``agreement`` is the share of images of which the prediction stays, ``accuracy``, where
-    images have labels among the network's classes, that of right ones. ``cka`` over ``pair`` is
-    that of every tap of the study without a block's skips with the same tap intact.
+    Returns:
+        A dataset over ``network``, the intact one first, then one per block, and ``pair``, a block
+        and a tap of the study:
+
+        - ``agreement`` (network), 0 to 1: images whose predicted class stays;
+        - ``accuracy`` (network), 0 to 1, where images have labels among the network's classes;
+        - ``cka`` (pair): of the tap without the block's skips with the same tap intact.
+
+    Raises:
+        MissingPart: For a network without skips, and where nothing is left to compare.
+        AnalysisError: For a tap that is constant over a batch.
     """
     with looking_for_parts():
         sums = residuals(inputs.network)
@@ -35,7 +49,7 @@ def ablation(inputs: AnalysisInput) -> xr.Dataset:
     taps = chosen_taps(inputs.network, inputs.subject)
     predicted: list[list[np.ndarray]] = []
     parts = []
-    for batch in inputs.batches(size=GRAM, at_least=LEAST):
+    for batch in inputs.batches(size=BATCH, at_least=SMALLEST_BATCH):
         logits, intact = _pass(inputs, taps, batch)
         each = [logits]
         rows = []
@@ -57,7 +71,7 @@ def ablation(inputs: AnalysisInput) -> xr.Dataset:
             "tap": ("pair", [tap.name for _ in blocks for tap in taps]),
             "depth": ("pair", [tap.depth for _ in blocks for tap in taps]),
         },
-        attrs={"images_a_gram": GRAM, "left_out": blocks_left_out(inputs.network, sums)},
+        attrs={"images_a_gram": BATCH, "left_out": blocks_left_out(inputs.network, sums)},
     )
     sizes = [len(one[0]) for one in predicted]
     shares = partial(_shares, sizes=sizes)
@@ -80,7 +94,7 @@ def _by_block(sums: Sequence[Residual]) -> dict[str, list[Residual]]:
 def _pass(
     inputs: AnalysisInput, taps: Sequence[Tap], batch: Tensor
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """What the network puts out for a batch (n, classes), and the signature of every tap."""
+    """Run a batch; return the logits (n, classes) and the signature of every tap."""
     out: list[Tensor] = []
     handle = inputs.network.module.register_forward_hook(lambda _, __, put_out: out.append(put_out))
     try:
@@ -103,7 +117,7 @@ def _products(
     without: dict[str, np.ndarray],
     block: str,
 ) -> tuple[float, float, float]:
-    """The HSIC of a tap in both networks, and of each with itself."""
+    """Compute the HSIC of a tap between both networks, and of each with itself."""
     a, b = intact[tap.name], without[tap.name]
     own = float(a @ a), float(b @ b)
     where = f"tap {tap.name!r} of {inputs.subject.name}"
@@ -113,7 +127,7 @@ def _products(
             "the study's taps"
         )
     if own[1] <= 0:
-        # As of an untrained ResNet of timm, whose branches start at zero.
+        # Such as an untrained ResNet of timm, whose branches start at zero.
         raise MissingPart(
             f"without the skips of {block} {where} is constant over the images, since the branch "
             "is: there is nothing to compare"
@@ -122,7 +136,7 @@ def _products(
 
 
 def _shares(found: np.ndarray, *, sizes: Sequence[int]) -> Jackknifed:
-    """Shares (networks,) of what was ``found`` (networks, images) in batches of such ``sizes``."""
+    """Shares of images (networks,) where ``found`` (networks, images) holds, by batches."""
     ends = np.cumsum(sizes)[:-1]
     means = [batch.mean(axis=1) for batch in np.split(found.astype(float), ends, axis=1)]
     return jackknifed(np.stack(means), images=sizes)

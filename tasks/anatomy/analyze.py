@@ -133,7 +133,7 @@ def _in_memory(inputs: AnalysisInput, analysis: Analysis) -> xr.Dataset:
 def anatomy_name(
     plan: ModelPlan, *, analysis: str, count: int, chosen: ChosenParts = DEFAULT_PARTS
 ) -> str:
-    """The digest of one analysis of one model on the first ``count`` images of its set."""
+    """Return the digest of one analysis of one model on the first ``count`` images of its set."""
     known = plan.identity
     of = {"analysis": analysis, "count": count, "interval": ["jackknife", LEVEL]}
     one = ANALYSES[analysis]

@@ -10,10 +10,14 @@ from seelike.tasks.anatomy.context import AnalysisInput, looking_for_parts
 
 
 def attention(inputs: AnalysisInput) -> xr.Dataset:
-    """The mean attention distance of every head, in pixels: over ``head``.
+    """Compute the mean attention distance of every head, in pixels.
 
-    ``plain`` and ``renormalised``, each beside the distance of a head that attends to all tokens
-    alike (``_uniform``) and those on every image (``_images``).
+    Returns:
+        A dataset over ``head``: ``plain`` and ``renormalised``; beside each ``_uniform``, the
+        distance of a head that attends to all tokens alike, and ``_images`` (head, image).
+
+    Raises:
+        MissingPart: For a network without attention.
     """
     with looking_for_parts():
         attention_blocks(inputs.network)

@@ -1,4 +1,4 @@
-"""A network and its images as an analysis sees them, and which of its parts it can be asked of."""
+"""The input of an analysis, a network and images, and errors of parts that a network lacks."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,10 +21,10 @@ from seelike.tasks.runtime.cancellation import check
 from seelike.tasks.runtime.progress import progress
 
 P = TypeVar("P", Tap, Residual)
-# Images a backward pass: its graph is kept, and such groups of images are left out in turn.
+# Images per backward pass, whose graph is kept; such groups of images are left out in turn.
 GROUP = 4
 # Images per batch, which are left out together; an unbiased estimate takes at least four.
-GRAM, LEAST = 64, 4
+BATCH, SMALLEST_BATCH = 64, 4
 
 
 class MissingPart(AnalysisError):
@@ -37,9 +37,16 @@ class PartOutOfRange(MissingPart):
 
 @dataclass(frozen=True)
 class AnalysisInput:
-    """A network, and the first ``count`` images as it takes them; ``step`` names it in messages.
+    """A network and the images that an analysis runs on.
 
-    ``chosen`` are the parts that are to be looked at closely.
+    Attributes:
+        network: The network, on its device.
+        subject: The model of the study.
+        images: The image set.
+        count: How many images are used, the first of the set.
+        forward_batch: Images per forward pass.
+        step: The step's name, for messages.
+        chosen: The attention and the tokens that the study chose.
     """
 
     network: Network
@@ -51,9 +58,14 @@ class AnalysisInput:
     chosen: ChosenParts = DEFAULT_PARTS
 
     def batches(self, *, size: int | None = None, at_least: int = 1) -> Iterator[Tensor]:
-        """All images (n, c, h, w), ``size`` at a time; ends early where the run is to end.
+        """Yield all images in batches (n, c, h, w), as the network takes them.
 
-        A last batch of fewer than ``at_least`` joins the one before.
+        Args:
+            size: Images per batch; those of a forward pass if None.
+            at_least: A last batch of fewer images joins the one before.
+
+        Raises:
+            Stopped: Where the run is to end.
         """
         each = size or self.forward_batch
         pieces = [range(i, min(i + each, self.count)) for i in range(0, self.count, each)]
@@ -67,20 +79,28 @@ class AnalysisInput:
                 shown.advance(len(piece))
 
     def pieces(self, batch: Tensor) -> Batch:
-        """``batch`` in pieces of a forward pass each."""
+        """Cut a batch into pieces of one forward pass each."""
         return batch if len(batch) <= self.forward_batch else torch.split(batch, self.forward_batch)
 
     def first_images(self) -> Tensor:
-        """The first images, to try out which parts an analysis can take."""
+        """Return the first images, to try which parts an analysis can measure."""
         return next(forward_batches(self.network, self.images, [range(min(GROUP, self.count))]))
 
 
 def measurable(
     parts: Sequence[P], measure: Callable[[Sequence[P]], Any]
 ) -> tuple[list[P], dict[str, str]]:
-    """Those of ``parts`` that ``measure`` takes, and by name why not the others.
+    """Find the parts that can be measured.
 
-    Raises what it says of the first where none is left.
+    Args:
+        parts: Taps or residual sums.
+        measure: Raises ``AnalysisError`` for parts that it cannot measure.
+
+    Returns:
+        The parts it can measure, and by name why not the others.
+
+    Raises:
+        AnalysisError: Where none can be measured, the first error.
     """
     try:
         measure(parts)
@@ -102,7 +122,7 @@ def measurable(
 
 @contextmanager
 def looking_for_parts() -> Iterator[None]:
-    """Inside, the parts of a network are looked for: an error is that it lacks them."""
+    """Turn an ``AnalysisError`` raised inside into ``MissingPart``."""
     try:
         yield
     except MissingPart:

@@ -1,4 +1,4 @@
-"""The heads of one attention, or the lowest units of a ResNet, as signatures to be compared."""
+"""Signatures of the heads of one attention, or of the lowest units of a ResNet (E4)."""
 
 from collections.abc import Sequence
 
@@ -19,8 +19,8 @@ from seelike.analysis.networks.layers.tap import taps
 from seelike.analysis.networks.recording.recording import record
 from seelike.analysis.similarity.parts.localization import Signatures, signatures
 from seelike.tasks.anatomy.context import (
-    GRAM,
-    LEAST,
+    BATCH,
+    SMALLEST_BATCH,
     AnalysisInput,
     MissingPart,
     PartOutOfRange,
@@ -35,22 +35,31 @@ HEADS, UNITS = "heads", "units"
 
 
 def heads(inputs: AnalysisInput) -> xr.Dataset:
-    """What a ViT and a ResNet give to be compared: signatures over ``part``.
+    """Compute signatures of a transformer's heads, or of a ResNet's lowest residual units.
 
-    Of a transformer the heads of one attention, the first if none is chosen, what each puts out
-    as a layer, with ``distance`` (batch, part), their mean attention distance in pixels; of a
-    ResNet its lowest residual units. ``direction`` (batch, part, pair) is of unit length,
-    ``length`` (batch, part) what it was.
+    Returns:
+        A dataset over ``part``, a head's output or a unit:
+
+        - ``direction`` (batch, part, pair), of unit length, and its ``length`` (batch, part);
+        - ``distance`` (batch, part), of heads: mean attention distance in pixels.
+
+    Raises:
+        MissingPart: For a network with neither.
+        PartOutOfRange: For an attention that the study chose and the network lacks.
     """
     with looking_for_parts():
         block = _attention(inputs)
         if block is not None:
-            head_outputs(inputs.network, block, ())  # Refuses heads that can't be told apart.
-    return _of_units(inputs, _units(inputs)) if block is None else _of_heads(inputs, block)
+            head_outputs(inputs.network, block, ())  # Refuses heads that cannot be separated.
+    return (
+        _unit_signatures(inputs, _units(inputs))
+        if block is None
+        else _head_signatures(inputs, block)
+    )
 
 
 def _attention(inputs: AnalysisInput) -> AttentionBlock | None:
-    """The attention chosen; None of a ResNet, which has none."""
+    """Return the chosen attention; None for a ResNet, which has none."""
     try:
         blocks = attention_blocks(inputs.network)
     except AnalysisError as error:
@@ -75,32 +84,34 @@ def _units(inputs: AnalysisInput) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))[:LOWEST]
 
 
-def _of_heads(inputs: AnalysisInput, block: AttentionBlock) -> xr.Dataset:
+def _head_signatures(inputs: AnalysisInput, block: AttentionBlock) -> xr.Dataset:
     distances: list[Tensor] = []
 
     def receive(_: AttentionBlock, attention: Tensor) -> None:
         found = mean_distance(attention, grid=block.grid, patch=block.patch, prefix=block.prefix)
         distances.append(found.cpu())
 
-    means, signed, start = [], [], 0
-    batches = map(inputs.pieces, inputs.batches(size=GRAM, at_least=LEAST))
+    means, per_batch, start = [], [], 0
+    batches = map(inputs.pieces, inputs.batches(size=BATCH, at_least=SMALLEST_BATCH))
     outputs = head_outputs(inputs.network, block, batches)
     with one_blas_thread(), watching(inputs.network, [block], receive):
         for x in outputs:  # (images, tokens, heads, head_dim)
             with in_batch(inputs.subject.name, start), in_layer(block.module):
-                signed.append(signatures(x.transpose(0, 2, 1, 3).reshape(len(x), block.heads, -1)))
+                per_batch.append(
+                    signatures(x.transpose(0, 2, 1, 3).reshape(len(x), block.heads, -1))
+                )
             means.append(np.concatenate([each.numpy() for each in distances]).mean(axis=0))
             distances.clear()
             start += len(x)
-    dataset = _dataset(signed, [f"head {head}" for head in range(block.heads)], kind=HEADS)
+    dataset = _dataset(per_batch, [f"head {head}" for head in range(block.heads)], kind=HEADS)
     dataset["distance"] = (("batch", "part"), np.stack(means))
     return dataset.assign_attrs(block=block.module, heads=block.heads, unit="pixels")
 
 
-def _of_units(inputs: AnalysisInput, units: Sequence[str]) -> xr.Dataset:
+def _unit_signatures(inputs: AnalysisInput, units: Sequence[str]) -> xr.Dataset:
     chosen = taps(inputs.network, list(units))
-    batches = map(inputs.pieces, inputs.batches(size=GRAM, at_least=LEAST))
-    signed: list[Signatures] = []
+    batches = map(inputs.pieces, inputs.batches(size=BATCH, at_least=SMALLEST_BATCH))
+    per_batch: list[Signatures] = []
     start = 0
     with one_blas_thread():
         for made in record(inputs.network, chosen, batches):
@@ -110,9 +121,9 @@ def _of_units(inputs: AnalysisInput, units: Sequence[str]) -> xr.Dataset:
                 np.concatenate([getattr(one, name) for one in each])
                 for name in ("directions", "lengths")
             )
-            signed.append(Signatures(directions, lengths))
+            per_batch.append(Signatures(directions, lengths))
             start += len(next(iter(made.values())))
-    return _dataset(signed, [tap.name for tap in chosen], kind=UNITS)
+    return _dataset(per_batch, [tap.name for tap in chosen], kind=UNITS)
 
 
 def _signed(name: str, x: np.ndarray) -> Signatures:
@@ -120,23 +131,23 @@ def _signed(name: str, x: np.ndarray) -> Signatures:
         return signatures(x.reshape(len(x), 1, -1))
 
 
-def _images(signed: Signatures) -> int:
-    """How many images the pairs of a batch are of."""
-    pairs = signed.directions.shape[1]
+def _images(batch: Signatures) -> int:
+    """Return the images of a batch from its number of pairs."""
+    pairs = batch.directions.shape[1]
     return int((2 * pairs) ** 0.5 + 1)
 
 
-def _dataset(signed: Sequence[Signatures], names: Sequence[str], *, kind: str) -> xr.Dataset:
-    """Batches one upon the other; the pairs of a short one are filled with zeros."""
-    pairs = max(one.directions.shape[1] for one in signed)
+def _dataset(per_batch: Sequence[Signatures], names: Sequence[str], *, kind: str) -> xr.Dataset:
+    """Stack the batches; pairs of a shorter one are filled with zeros."""
+    pairs = max(one.directions.shape[1] for one in per_batch)
     filled = [
-        np.pad(one.directions, ((0, 0), (0, pairs - one.directions.shape[1]))) for one in signed
+        np.pad(one.directions, ((0, 0), (0, pairs - one.directions.shape[1]))) for one in per_batch
     ]
     return xr.Dataset(
         {
             "direction": (("batch", "part", "pair"), np.stack(filled)),
-            "length": (("batch", "part"), np.stack([one.lengths for one in signed])),
+            "length": (("batch", "part"), np.stack([one.lengths for one in per_batch])),
         },
-        {"part": list(names), "batch_images": ("batch", [_images(one) for one in signed])},
-        {"kind": kind, "images_a_gram": GRAM},
+        {"part": list(names), "batch_images": ("batch", [_images(one) for one in per_batch])},
+        {"kind": kind, "images_a_gram": BATCH},
     )

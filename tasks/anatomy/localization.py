@@ -1,4 +1,4 @@
-"""Where the tokens of a network look: how alike each is to every patch of the input."""
+"""Localization: CKA of every token of a layer with every patch of the input (E8, E9)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ from seelike.analysis.networks.layers.tap import Tap, taps
 from seelike.analysis.networks.recording.recording import summarise
 from seelike.analysis.networks.recording.reduction import reduce
 from seelike.analysis.similarity.intervals.jackknife import Jackknifed
-from seelike.analysis.similarity.intervals.jackknife import concatenate as together
+from seelike.analysis.similarity.intervals.jackknife import concatenate as join
 from seelike.analysis.similarity.parts.localization import (
     Hsics,
     Signatures,
@@ -32,8 +32,8 @@ from seelike.analysis.similarity.parts.localization import (
 )
 from seelike.analysis.similarity.parts.localization_scores import scores
 from seelike.tasks.anatomy.context import (
-    GRAM,
-    LEAST,
+    BATCH,
+    SMALLEST_BATCH,
     AnalysisInput,
     MissingPart,
     PartOutOfRange,
@@ -43,9 +43,9 @@ from seelike.tasks.planning.survey import chosen_taps
 from seelike.tasks.recording.activation_errors import in_batch, in_layer
 from seelike.tasks.runtime.threads import one_blas_thread
 
-# Cells onto which the locations of finer maps are put together: tokens of a ViT-S/16 are as many.
-MOST = 256
-# Groups of batches that are left out in turn; more would not make intervals better.
+# Finer maps are pooled to so many cells, as many as a ViT-S/16 has tokens.
+MOST_CELLS = 256
+# Groups of batches that are left out in turn; more would not improve intervals.
 GROUPS = 32
 SCORES = ("share", "rank", "z", "soft")
 INSIDE = ("inside_share", "inside_soft")
@@ -54,7 +54,7 @@ PIXELS, EMBEDDING = "pixels", "embedding"
 
 @dataclass(frozen=True)
 class _Layer:
-    """A tap whose tokens, or locations put together ``onto`` a grid, are compared."""
+    """A tap whose tokens, or locations pooled ``onto`` a grid, are compared."""
 
     tap: Tap
     of: Grid
@@ -63,50 +63,61 @@ class _Layer:
 
 
 def localization(inputs: AnalysisInput) -> xr.Dataset:
-    """CKA of every token with every input patch over ``layer``, and scores of each layer.
+    """Compute CKA of every token with every input patch, and localization scores of each layer.
 
-    A row is a tap and what it is compared with, ``patches``: raw pixels, or the patch embedding
-    where the network has one. Over its tokens ``share`` is that whose own patch is the most
-    similar of all, ``rank`` the mean rank of the own patch, ``z`` its standard score, ``soft`` the
-    smooth share (``TokenScores``); ``inside_share`` and ``inside_soft`` the same among tokens that
-    are not at the rim (of all, where none is). ``cka``
-    (layer, token, patch) and ``class_token`` (layer, patch) are NaN beyond a layer's own grid of
-    ``rows`` and ``columns``, and where a token or patch is constant. ``shown`` are the tokens
-    chosen for pictures. Batches of 64 images are left out in turn, of many images 32 groups of
-    them: it takes 8 tokens x patches bytes per layer and group.
+    Batches of 64 images are left out in turn, of many images 32 groups of them. Memory: 8 tokens x
+    patches bytes per layer and group.
+
+    Returns:
+        A dataset over ``layer``, a tap and the patches that it is compared with: raw pixels, or
+        the patch embedding where the network has one.
+
+        - ``cka`` (layer, token, patch) and ``class_token`` (layer, patch), NaN beyond a layer's
+          own grid of ``rows`` and ``columns``, and where a token or patch is constant;
+        - scores over a layer's tokens (``TokenScores``): ``share`` of tokens whose own patch is
+          the most similar, ``rank``, the mean rank of the own patch, ``z``, its standard score,
+          ``soft``, the smooth share;
+        - ``inside_share`` and ``inside_soft``: the same among tokens that are not at the rim, among
+          all where there are none;
+        - ``shown`` (chosen, axis): tokens for maps.
+
+    Raises:
+        MissingPart: For a network without tokens or maps.
+        PartOutOfRange: For tokens that the study chose and the network lacks.
+        AnalysisError: Where no layer can be measured.
     """
     with looking_for_parts():
         layers, why_not = _layers(inputs)
         shown = _shown(inputs, layers)
     found: dict[tuple[str, str], dict[int, Hsics]] = {}
     start = 0
-    for batch in inputs.batches(size=GRAM, at_least=LEAST):
-        group = start * GROUPS // max(inputs.count, GROUPS * GRAM)
+    for batch in inputs.batches(size=BATCH, at_least=SMALLEST_BATCH):
+        group = start * GROUPS // max(inputs.count, GROUPS * BATCH)
         with one_blas_thread(), in_batch(inputs.subject.name, start):
-            for key, hsics in _one_batch(inputs, layers, batch).items():
+            for key, hsics in _batch_hsics(inputs, layers, batch).items():
                 groups = found.setdefault(key, {})
-                groups[group] = _added(groups[group], hsics) if group in groups else hsics
+                groups[group] = _sum(groups[group], hsics) if group in groups else hsics
         start += len(batch)
     rows = []
     by_name = {layer.tap.name: layer for layer in layers}
     for (tap, patches), parts in sorted(found.items(), key=lambda item: item[0][1] != PIXELS):
         try:
-            rows.append(_scored(by_name[tap], patches, concatenate([*parts.values()])))
+            rows.append(_row(by_name[tap], patches, concatenate([*parts.values()])))
         except AnalysisError as error:
             why_not[f"{tap} against {patches}"] = " ".join(str(error).split())
     if not rows:
         raise AnalysisError(f"{inputs.subject.name}: {next(iter(why_not.values()))}")
-    return _dataset(rows, shown).assign_attrs(left_out=why_not, images_a_gram=GRAM)
+    return _dataset(rows, shown).assign_attrs(left_out=why_not, images_a_gram=BATCH)
 
 
-def _added(one: Hsics, other: Hsics) -> Hsics:
+def _sum(one: Hsics, other: Hsics) -> Hsics:
     return Hsics(
         one.crossed + other.crossed, one.tokens + other.tokens, one.patches + other.patches
     )
 
 
 def _layers(inputs: AnalysisInput) -> tuple[list[_Layer], dict[str, str]]:
-    """The blocks of the network and the taps of the study, and why not which of them."""
+    """Find the blocks and the study's taps that have a grid; by name why not the others."""
     try:
         blocks = taps(inputs.network, "blocks")
     except AnalysisError:
@@ -114,12 +125,12 @@ def _layers(inputs: AnalysisInput) -> tuple[list[_Layer], dict[str, str]]:
     names = {tap.name for tap in blocks}
     each = {tap.name: tap for tap in (*blocks, *chosen_taps(inputs.network, inputs.subject))}
     layers, why_not = [], {}
-    few = np.zeros((1, *inputs.network.input_size), np.float32)
+    blank = np.zeros((1, *inputs.network.input_size), np.float32)
     for tap in sorted(each.values(), key=lambda tap: tap.depth):
         try:
             of = grid(inputs.network, tap)
-            onto = coarsened(of, most=MOST) if tap.layout.kind.startswith("map") else of
-            pixel_patches(Tensor(few), onto)  # Refuses a grid that does not divide the image.
+            onto = coarsened(of, most=MOST_CELLS) if tap.layout.kind.startswith("map") else of
+            pixel_patches(Tensor(blank), onto)  # Refuses a grid that does not divide the image.
             layers.append(_Layer(tap, of, onto, tap.name in names))
         except AnalysisError as error:
             why_not[tap.name] = " ".join(str(error).split())
@@ -129,7 +140,7 @@ def _layers(inputs: AnalysisInput) -> tuple[list[_Layer], dict[str, str]]:
 
 
 def _shown(inputs: AnalysisInput, layers: Sequence[_Layer]) -> np.ndarray:
-    """The rows and columns of the tokens for pictures: those chosen, or some over the grid."""
+    """Choose rows and columns of the tokens for maps: the study's, or some over the grid."""
     last = [one for one in layers if one.is_block] or layers
     rows, columns = last[-1].onto
     chosen = inputs.chosen.tokens or (
@@ -147,10 +158,10 @@ def _shown(inputs: AnalysisInput, layers: Sequence[_Layer]) -> np.ndarray:
     return np.array(list(dict.fromkeys(chosen)))
 
 
-def _one_batch(
+def _batch_hsics(
     inputs: AnalysisInput, layers: Sequence[_Layer], batch: Tensor
 ) -> dict[tuple[str, str], Hsics]:
-    """By tap and kind of patches: all tokens, the class token last, with all patches."""
+    """Compute HSICs of all tokens, the class token last, by tap and kind of patches."""
     grids = {one.onto for one in layers}
     pixels = {onto: signatures(pixel_patches(batch, onto)) for onto in grids}
     embedded: dict[Grid, Signatures] = {}
@@ -174,7 +185,7 @@ def _one_batch(
     each = {tap.name: tap for tap in (embeds, *(one.tap for one in layers)) if tap is not None}
     pieces = [inputs.pieces(batch)]
     for _ in summarise(inputs.network, list(each.values()), pieces, summary=compare):
-        pass  # What compare found is all there is to keep.
+        pass  # compare keeps what is needed.
     return found
 
 
@@ -183,7 +194,7 @@ def _divides(onto: Grid, of: Grid) -> bool:
 
 
 def _tokens(layer: _Layer, x: Tensor) -> np.ndarray:
-    """The tokens of a layer, and behind them its class token: (n, T or T + 1, d)."""
+    """Return the tokens of a layer, its class token last: (n, T or T + 1, d)."""
     places = grouped(reduce(x, layer.tap, "tokens").cpu().numpy(), layer.of, layer.onto)
     if not layer.tap.layout.class_token:
         return places
@@ -201,13 +212,13 @@ class _Row:
     varying: int
 
 
-def _scored(layer: _Layer, patches: str, hsics: Hsics) -> _Row:
-    """All numbers of one layer: those of ``SCORES``, then those of ``INSIDE``."""
+def _row(layer: _Layer, patches: str, hsics: Hsics) -> _Row:
+    """Compute the scores of one layer: ``SCORES``, then ``INSIDE``."""
     count = layer.onto[0] * layer.onto[1]
     spatial = replace(hsics, crossed=hsics.crossed[:, :count], tokens=hsics.tokens[:, :count])
     inner = inside(layer.onto)
     every, within = scores(spatial, [slice(None), inner if len(inner) else slice(None)])
-    numbers = together([every.numbers, within.numbers.at([0, 3])])
+    numbers = join([every.numbers, within.numbers.at([0, 3])])
     return _Row(layer, patches, hsics.cka(), numbers, every.patches)
 
 
@@ -215,11 +226,11 @@ def _dataset(rows: Sequence[_Row], shown: np.ndarray) -> xr.Dataset:
     most = max(row.layer.onto[0] * row.layer.onto[1] for row in rows)
     cka = np.full((len(rows), most, most), np.nan, np.float32)
     class_token = np.full((len(rows), most), np.nan, np.float32)
-    for at_, row in enumerate(rows):
+    for number, row in enumerate(rows):
         count = row.cka.shape[1]
-        cka[at_, :count, :count] = row.cka[:count]
+        cka[number, :count, :count] = row.cka[:count]
         if len(row.cka) > count:
-            class_token[at_, :count] = row.cka[count]
+            class_token[number, :count] = row.cka[count]
     layers = [row.layer for row in rows]
     dataset = xr.Dataset(
         {
@@ -241,5 +252,5 @@ def _dataset(rows: Sequence[_Row], shown: np.ndarray) -> xr.Dataset:
     )
     for column, name in enumerate((*SCORES, *INSIDE)):
         each = [row.numbers.at(slice(column, column + 1)) for row in rows]
-        together(each).enter(dataset, name, "layer")
+        join(each).enter(dataset, name, "layer")
     return dataset

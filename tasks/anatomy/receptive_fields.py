@@ -1,4 +1,4 @@
-"""Effective receptive fields of a network's layers (E5): both sides of every sum, all sublayers."""
+"""Effective receptive fields (E5): before and after every residual sum, and of all sublayers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,8 +33,7 @@ Array = npt.NDArray[np.float64]
 SAMPLE = ChannelSample(group=GROUP)
 # The share of a field that each radius holds.
 RADII = {"radius_50": 0.5, "radius_95": 0.95}
-# What activations of a forward pass, whose graph is kept, may take: more images at a time are no
-# faster where they take more.
+# Activations of a forward pass, whose graph is kept: more images per pass are no faster beyond.
 GRAPH_BYTES = 2**31
 
 
@@ -97,9 +96,9 @@ class _Layer:
 
 
 def _layers(inputs: AnalysisInput) -> list[_Layer]:
-    """Both sides of all residual sums, all sublayers and the study's taps, in firing order.
+    """List both sides of all residual sums, all sublayers and the study's taps, in firing order.
 
-    Sublayers that repeat another one, as the attention does the branch that it is, are left off.
+    Sublayers with the same tensor as another, as where the attention is the branch, are left out.
     """
     found: dict[str, _Layer] = {}
     try:
@@ -109,8 +108,8 @@ def _layers(inputs: AnalysisInput) -> list[_Layer]:
     except AnalysisError:
         pass  # No residual sums that are known: the other layers are enough.
     blocks = {layer.block for layer in found.values()}
-    asked, sublayers = chosen_taps(inputs.network, inputs.subject), _sublayers(inputs)
-    known = {tap.name: tap for tap in (*(layer.tap for layer in found.values()), *asked)}
+    own, sublayers = chosen_taps(inputs.network, inputs.subject), _sublayers(inputs)
+    known = {tap.name: tap for tap in (*(layer.tap for layer in found.values()), *own)}
     each = list((known | {tap.name: tap for tap in sublayers}).values())
     first = same_tensor(inputs.network, each, inputs.first_images()[:1])
     for tap in each:
@@ -122,7 +121,7 @@ def _layers(inputs: AnalysisInput) -> list[_Layer]:
 
 
 def _sublayers(inputs: AnalysisInput) -> tuple[Tap, ...]:
-    """The layers that the paper records inside of blocks, where a network's blocks are known."""
+    """List the layers that the paper records inside blocks; none where blocks are unknown."""
     try:
         return taps(inputs.network, "paper")
     except AnalysisError:
@@ -153,7 +152,7 @@ class FieldAmounts:
             )
 
     def numbers(self, images: Array) -> Jackknifed:
-        """Share in the centre patch and both radii, from groups of ``images`` (group,)."""
+        """Compute centre share and radii, from groups of ``images`` (group,)."""
 
         def described(means: Array) -> Array:
             inside, held = means[:, 0], means[:, 1:]
@@ -164,7 +163,7 @@ class FieldAmounts:
 
 
 def field_amounts(inputs: AnalysisInput, chosen: Sequence[Tap]) -> dict[str, FieldAmounts]:
-    """Run all images through the network, and back from every tap."""
+    """Compute gradients of every tap with respect to all images, summed, and per group."""
     patches = [centre_patch(inputs.network, tap) for tap in chosen]
     total = np.zeros((len(chosen), *inputs.network.input_size[1:]))
     held: list[list[Array]] = [[] for _ in chosen]
@@ -184,7 +183,7 @@ def field_amounts(inputs: AnalysisInput, chosen: Sequence[Tap]) -> dict[str, Fie
 
 
 def _images_per_pass(inputs: AnalysisInput) -> int:
-    """As many as a forward pass takes, fewer where their graph would be large."""
+    """Images per backward pass: those of a forward pass, fewer where their graph is large."""
     bytes_per_image = sum(tap.bytes_per_image for tap in taps(inputs.network, "**"))
     return min(inputs.forward_batch, max(GROUP, GRAPH_BYTES // bytes_per_image))
 

@@ -1,7 +1,7 @@
 """The analyses of an anatomy: a network and images in, a labelled dataset of numbers out.
 
-Every number stands beside its interval over images (``_low``, ``_high``) and what it is without
-each group of them (``_without``), of which a report makes the intervals of what it computes.
+Beside every number stand its interval over images (``_low``, ``_high``) and its values without each
+group of them (``_without``), from which a report computes intervals of its own numbers.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import xarray as xr
 
 from seelike.tasks.anatomy.ablation import ablation
 from seelike.tasks.anatomy.attention import attention
-from seelike.tasks.anatomy.context import GRAM, GROUP, AnalysisInput
+from seelike.tasks.anatomy.context import BATCH, GROUP, AnalysisInput
 from seelike.tasks.anatomy.heads import heads
 from seelike.tasks.anatomy.localization import localization
 from seelike.tasks.anatomy.receptive_fields import fields
@@ -40,9 +40,9 @@ class Analysis:
 
 ANALYSES: dict[str, Analysis] = {
     "attention": Analysis(attention),
-    "heads": Analysis(heads, GRAM, version=2),
+    "heads": Analysis(heads, BATCH, version=2),
     "receptive_fields": Analysis(fields, GROUP, reads_taps=True, several_groups=True, version=3),
     "residuals": Analysis(skip_connections),
-    "localization": Analysis(localization, GRAM, reads_taps=True, version=2),
-    "ablation": Analysis(ablation, GRAM, reads_taps=True),
+    "localization": Analysis(localization, BATCH, reads_taps=True, version=2),
+    "ablation": Analysis(ablation, BATCH, reads_taps=True),
 }

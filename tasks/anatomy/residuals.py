@@ -10,9 +10,14 @@ from seelike.tasks.anatomy.context import AnalysisInput, looking_for_parts, meas
 
 
 def skip_connections(inputs: AnalysisInput) -> xr.Dataset:
-    """Norm ratio and cosine of skip and branch over ``sum``: a residual sum and kind of token.
+    """Compute norm ratio and cosine of skip and branch at every residual sum.
 
-    Both on every image as well (``_images``).
+    Returns:
+        A dataset over ``sum``, a residual sum and kind of token: ``ratio`` and ``cosine``, and
+        both on every image, ``_images`` (sum, image).
+
+    Raises:
+        MissingPart: For a network without residual sums.
     """
     with looking_for_parts():
         sums = residuals(inputs.network)

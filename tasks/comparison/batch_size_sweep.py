@@ -32,7 +32,7 @@ REFERENCE = "cka_exact"
 
 @task(task_run_name="sweep", cache_policy=NO_CACHE, **RETRIES)
 def sweep(
-    signed: Sequence[SignaturesResult],
+    results: Sequence[SignaturesResult],
     images: ImageSet,
     *,
     store: str,
@@ -45,7 +45,7 @@ def sweep(
     batches.
 
     Args:
-        signed: Signatures of the models, in the study's order.
+        results: Signatures of the models, in the study's order.
         images: Their image set, for errors.
         store: The store's URL.
         statistics: As of the measures.
@@ -59,7 +59,7 @@ def sweep(
         AnalysisError: For a tap that is constant over the first batches.
     """
     opened = open_store(store)
-    plans = [one.plan for one in signed]
+    plans = [one.plan for one in results]
     exact = measure_name(plans, REFERENCE, statistics=statistics)
     result = xarray_datasets.name(
         {"sweep": BATCHES, "reference": exact}, kind=xarray_datasets.MEASURES
@@ -126,7 +126,7 @@ def _span(
     starts: range,
     present: np.ndarray,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The batches that begin at ``starts``: every tap is read once, cut and signed."""
+    """The batches that begin at ``starts``: every tap is read once, and cut."""
     size, stop = starts.step, starts[-1] + starts.step
     places = [(plan, one, tap) for plan, one in zip(plans, kept, strict=True) for tap in one.taps]
     rows: list[list[tuple[np.ndarray, float]]] = [[] for _ in starts]

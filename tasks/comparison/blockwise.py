@@ -32,7 +32,7 @@ VALUE, LOW, HIGH = "cka", "cka_low", "cka_high"
 
 @task(task_run_name="pairs of all taps", cache_policy=NO_CACHE, **RETRIES)
 def compare_blocks(
-    signed: Sequence[SignaturesResult],
+    results: Sequence[SignaturesResult],
     *,
     store: str,
     skip_degenerate: bool,
@@ -42,7 +42,7 @@ def compare_blocks(
     """Compute CKA of every pair of taps of all models, block by block, except what the store has.
 
     Args:
-        signed: Signatures of the models, in the study's order.
+        results: Signatures of the models, in the study's order.
         store: The store's URL.
         skip_degenerate: Leave out taps that are constant over the images.
         provenance: Attributes: images, models and settings.
@@ -55,7 +55,7 @@ def compare_blocks(
         AnalysisError: For taps that are constant over the images, unless they are skipped, and for
             models that were recorded on different images.
     """
-    plans = [one.plan for one in signed]
+    plans = [one.plan for one in results]
     check_same_images([(plan.name, plan.identity) for plan in plans])
     opened = open_store(store)
     made = create_pairs(opened, plans, skip=skip_degenerate, attributes=provenance)

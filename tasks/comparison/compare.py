@@ -28,7 +28,7 @@ from seelike.tasks.runtime.versions import versions
 
 @task(task_run_name="compare by {name}", cache_policy=NO_CACHE, **RETRIES)
 def compare_measure(
-    signed: Sequence[SignaturesResult],
+    results: Sequence[SignaturesResult],
     images: ImageSet,
     *,
     name: str,
@@ -38,7 +38,7 @@ def compare_measure(
     """Compute one measure of every pair of taps of all models, unless the store has it.
 
     Args:
-        signed: Signatures of the models, in the study's order.
+        results: Signatures of the models, in the study's order.
         images: Their image set.
         name: The measure.
         store: The store's URL.
@@ -52,7 +52,7 @@ def compare_measure(
             models recorded on different images, and for a measure that is defined at no tap.
     """
     opened = open_store(store)
-    plans = [one.plan for one in signed]
+    plans = [one.plan for one in results]
     result = measure_name(plans, name, statistics=statistics)
     if xarray_datasets.exists(opened, result, kind=xarray_datasets.MEASURES):
         return result
@@ -107,7 +107,7 @@ def comparison_name(
 
 @task(task_run_name="join measures", cache_policy=NO_CACHE, **RETRIES)
 def join_measures(
-    signed: Sequence[SignaturesResult],
+    results: Sequence[SignaturesResult],
     *,
     names: dict[str, str],
     swept: str | None,
@@ -119,7 +119,7 @@ def join_measures(
     """Join the measures into one comparison, over one pair of tap axes, unless the store has it.
 
     Args:
-        signed: Signatures of the models, in the study's order.
+        results: Signatures of the models, in the study's order.
         names: The digest of each measure, by name.
         swept: The digest of the sweep over batch sizes; None without one.
         store: The store's URL.
@@ -131,11 +131,11 @@ def join_measures(
         The comparison.
     """
     opened = open_store(store)
-    plans = [one.plan for one in signed]
+    plans = [one.plan for one in results]
     name = comparison_name(plans, list(names), statistics=statistics, sweep=swept is not None)
-    reference = ComparisonResult(store, name, recorded=sum(one.recorded for one in signed))
+    result = ComparisonResult(store, name, recorded=sum(one.recorded for one in results))
     if xarray_datasets.exists(opened, name):
-        return reference
+        return result
     each = {
         m: xarray_datasets.read(opened, n, kind=xarray_datasets.MEASURES) for m, n in names.items()
     }
@@ -184,7 +184,7 @@ def join_measures(
         "versions": versions(),
     }
     xarray_datasets.write(opened, name, dataset)
-    return reference
+    return result
 
 
 def variable(name: str, part: str) -> str:

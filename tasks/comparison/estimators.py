@@ -194,8 +194,8 @@ def deconfounded_measure(measure: ResidualMeasure, models: OpenedModels) -> Vari
         chosen, parts = with_pixels(models.present)
         residual = deconfounded(parts)
     variables = _ratios(residual, images=models.batch_images, rounding=RESIDUAL_ROUNDING)
-    signed = [plan.signatures("cka") for plan in models.plans]
-    _set_to_one(variables, models.same_layers(signed))
+    names = [plan.signatures("cka") for plan in models.plans]
+    _set_to_one(variables, models.same_layers(names))
     test = models.test(variables["value"][1], measure)
     if test is not None:
         batches = permutation_tests.residual_batches(

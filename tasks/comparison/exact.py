@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Exact:
+class ExactResult:
     """CKA (T, T) float64, its ``interval`` (low, high), and under permutations (R, T, T) float32.
 
     No interval with a single batch.
@@ -43,7 +43,7 @@ def exact_cka(
     present: np.ndarray | None = None,
     permutations: int = 0,
     seed: int = 0,
-) -> Exact:
+) -> ExactResult:
     """Compute CKA of all taps of all recordings over all images at once.
 
     Args:
@@ -87,7 +87,7 @@ def exact_cka(
         sums = plan.sums(read, run)
         value, low, high = exact.estimate(sums, estimator=estimator)
         drawn = exact.shuffled(sums, shuffles, estimator=estimator)
-    return Exact(value, None if low is None or high is None else (low, high), drawn)
+    return ExactResult(value, None if low is None or high is None else (low, high), drawn)
 
 
 def layout_of(places: Sequence[tuple[Recording, str]]) -> Layout:

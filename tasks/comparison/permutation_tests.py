@@ -58,7 +58,7 @@ def permutation_tail(
     """Compute the tail of the permutation distribution.
 
     Each of ``workers`` threads, by default as many as there are cores, takes its share of the
-    permutations through all batches: the signatures are read once a worker, and anew for every
+    permutations through all batches: the signatures are read once per worker, and again for every
     2²³ / T² permutations. Memory of a worker: three batches of T taps, 160 MB, and 5 % of the
     permutations in (T, T) float32 matrices, 5 times.
 

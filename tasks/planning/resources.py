@@ -79,13 +79,13 @@ def bytes_left(
     """
     if keep == "sketches":
         return _sketch_bytes_left(plan, store=store, projection=projection)
-    signed = max(
+    share = max(
         _share_missing(store, signatures.KIND, plan.signatures(name)) for name in plan.measures
     )
     recorded = 0.0
     if keep == "activations" and activations_needed(plan, store=store):
         recorded = _share_missing(store, recordings.KIND, plan.recording)
-    return int(plan.activation_bytes * recorded + plan.signature_bytes * signed)
+    return int(plan.activation_bytes * recorded + plan.signature_bytes * share)
 
 
 def _sketch_bytes_left(plan: ModelPlan, *, store: Store, projection: Projection) -> int:

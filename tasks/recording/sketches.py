@@ -74,38 +74,40 @@ def create_sketches(plan: ModelPlan, *, store: Store, projection: Projection) ->
     return SketchSink(kept, projection)
 
 
-def sketch_signatures(signed: Signatures, *, store: Store, projection: Projection) -> SketchSink:
+def sketch_signatures(
+    signatures: Signatures, *, store: Store, projection: Projection
+) -> SketchSink:
     """Sketch complete signatures: the batches that are missing, then their sum."""
-    about: dict[str, Any] = dict(signed.group.attrs)
+    about: dict[str, Any] = dict(signatures.group.attrs)
     kept = sketches.create(
         store,
         sketch_identity(about.pop("identity"), projection),
         taps=about.pop("taps"),
-        bounds=signed.bounds,
+        bounds=signatures.bounds,
         dimension=projection.dimension,
         attributes={key: value for key, value in about.items() if key != "bounds"},
     )
     sink = SketchSink(kept, projection)
     with store.lock(sink.name):
         step = delayed(_sketch, pure=False)
-        compute_on_threads(step(signed, sink, batch) for batch in sink.missing())
+        compute_on_threads(step(signatures, sink, batch) for batch in sink.missing())
     sink.combine(store)
     return sink
 
 
-def _sketch(signed: Signatures, sink: SketchSink, batch: int) -> None:
-    directions, lengths = signed.read(batch)
-    start, stop = signed.bounds[batch]
+def _sketch(signatures: Signatures, sink: SketchSink, batch: int) -> None:
+    directions, lengths = signatures.read(batch)
+    start, stop = signatures.bounds[batch]
     own = remove_padding(directions, images=stop - start, pairs=TRIANGLE)
     sink.write_signatures(batch, own, lengths)
 
 
-@task(task_run_name="sketch {signed.plan.name}", cache_policy=NO_CACHE, **RETRIES)
+@task(task_run_name="sketch {result.plan.name}", cache_policy=NO_CACHE, **RETRIES)
 def sketch_model(
-    signed: SignaturesResult, *, store: str, keep: str, projection: Projection
+    result: SignaturesResult, *, store: str, keep: str, projection: Projection
 ) -> SketchesResult:
     """Complete the sketches of a model that was recorded with ``keep``."""
-    opened, plan = open_store(store), signed.plan
+    opened, plan = open_store(store), result.plan
     sink: SketchSink
     with COMPUTE_SLOTS:
         if keep == "sketches":
@@ -114,4 +116,4 @@ def sketch_model(
         else:
             kept = open_signatures(opened, plan.signatures(MEASURE))
             sink = sketch_signatures(kept, store=opened, projection=projection)
-    return SketchesResult(plan, sink.name, signed.recorded)
+    return SketchesResult(plan, sink.name, result.recorded)

@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from seelike.storage.digest import slug
 from seelike.storage.reports import write
 from seelike.storage.reports.write import Group, Page, Table
-from seelike.tasks.anatomy.context import GRAM, GROUP, LEAST
+from seelike.tasks.anatomy.context import BATCH, GROUP, SMALLEST_BATCH
 from seelike.tasks.reports.anatomy import (
     ablation,
     attention,
@@ -44,10 +44,10 @@ SECTIONS: dict[str, SectionBuilder] = {
 
 # Analyses with intervals over groups of images: a variable, and the images that two groups take.
 LEFT_OUT_IN_GROUPS = {
-    heads.ANALYSIS: ("length", GRAM + LEAST),
+    heads.ANALYSIS: ("length", BATCH + SMALLEST_BATCH),
     receptive_fields.ANALYSIS: ("centre_share", GROUP + 1),
-    localization.ANALYSIS: ("share", GRAM + LEAST),
-    ablation.ANALYSIS: ("cka", GRAM + LEAST),
+    localization.ANALYSIS: ("share", BATCH + SMALLEST_BATCH),
+    ablation.ANALYSIS: ("cka", BATCH + SMALLEST_BATCH),
 }
 
 

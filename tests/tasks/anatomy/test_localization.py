@@ -16,7 +16,7 @@ from seelike.tasks.planning.plans import StudyModel
 
 
 def test_groups_of_batches_have_the_cka_of_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seelike.tasks.anatomy.localization, "GRAM", 8)
+    monkeypatch.setattr(seelike.tasks.anatomy.localization, "BATCH", 8)
     monkeypatch.setattr(seelike.tasks.anatomy.localization, "GROUPS", 2)
     spec = ModelSpec("ViT", zoo="vit", seed=0)
     network, images = load(spec), from_sample(count=30)
