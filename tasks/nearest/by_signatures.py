@@ -51,7 +51,9 @@ def by_signatures(store: Store, name: str, *, count: int, other_models: bool = F
         raise AnalysisError(
             f"{name} lacks {_missing_batches(own)}; run its study again, it continues there"
         )
-    known = comparable(layer, list(model_signatures(store, signatures.KIND)), other_models=other_models)
+    known = comparable(
+        layer, list(model_signatures(store, signatures.KIND)), other_models=other_models
+    )
     opened = {one: open_signatures(store, one.name) for one in known}
     whole = [one for one in known if not opened[one].missing()]
     left_out = [
