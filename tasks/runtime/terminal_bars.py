@@ -1,6 +1,7 @@
 """Progress bars on the terminal: those of all steps that run at once, one below the other."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,7 +27,7 @@ class TerminalBar:
 
     def __init__(self, display: Progress | None, step: str, *, total: int, unit: str, done: int):
         self._display, self._step, self._total, self._unit = display, step, total, unit
-        self._done = done
+        self._done, self._start = done, time.monotonic()
         self._task = TaskID(0)
         if display is not None:
             self._task = display.add_task(step, total=total, completed=done, unit=unit, note="")
@@ -42,7 +43,7 @@ class TerminalBar:
     def close(self) -> None:
         """Replace the bar by a line above those of other steps."""
         if self._display is not None:
-            seconds = self._display.tasks[self._display.task_ids.index(self._task)].elapsed or 0
+            seconds = time.monotonic() - self._start
             self._display.remove_task(self._task)
             self._display.console.print(
                 f"{self._step}: {self._done} of {self._total} {self._unit}, {seconds:.0f} s",
