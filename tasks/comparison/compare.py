@@ -15,8 +15,14 @@ from seelike.analysis.similarity.measures import measure
 from seelike.storage.arrays import xarray_datasets
 from seelike.storage.images import ImageSet
 from seelike.storage.store import open_store
-from seelike.tasks.comparison.estimators import UNDEFINED, OpenedModels, compare_layers
-from seelike.tasks.comparison.taps import check_same_images, left_out_taps, tap_labels, varying_taps
+from seelike.tasks.comparison.estimators import UNDEFINED, compare_layers
+from seelike.tasks.comparison.taps import (
+    OpenedModels,
+    check_same_images,
+    left_out_taps,
+    tap_labels,
+    varying_taps,
+)
 from seelike.tasks.comparison.undefined import spread_over_all_taps
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.planning.settings import Statistics

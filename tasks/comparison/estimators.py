@@ -1,7 +1,5 @@
 """How each kind of measure is computed for all pairs of taps: its value, interval and null."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Any
 
@@ -19,23 +17,13 @@ from seelike.analysis.similarity.measures import (
     deconfounded,
 )
 from seelike.analysis.similarity.measures.deconfounded import RESIDUAL_ROUNDING
-from seelike.analysis.similarity.significance.permutation_tests import PermutationTest
-from seelike.storage.arrays.recordings import Recording, open_recording
-from seelike.storage.arrays.signatures import Signatures, open_signatures
-from seelike.storage.images import ImageSet
-from seelike.storage.store import Store
 from seelike.tasks.comparison import permutation_tests
 from seelike.tasks.comparison.confounder import pixel_signatures
 from seelike.tasks.comparison.exact import exact_cka
 from seelike.tasks.comparison.fits import Fits
 from seelike.tasks.comparison.signature_products import products, shares
-from seelike.tasks.comparison.taps import tap_labels
-from seelike.tasks.comparison.undefined import places_left, undefined_signatures
-from seelike.tasks.planning.plans import ModelPlan
-from seelike.tasks.planning.settings import Statistics
+from seelike.tasks.comparison.taps import SEED, OpenedModels
 
-# Seed of the permutations.
-SEED = 0
 DIMS = ("tap_a", "tap_b")
 # Key beside the variables: the reason, by place, of each tap that they leave out.
 UNDEFINED = "undefined"
@@ -45,92 +33,6 @@ CONFOUNDED = (
 )
 
 Variables = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class OpenedModels:
-    """The models of a study with their signatures, and the taps that vary over the images.
-
-    Attributes:
-        store: The store.
-        plans: The models.
-        images: Their image set.
-        present: Indices of the taps to compare, into all taps of all models, (T,).
-        statistics: Permutations and memory.
-        measure_name: The measure as the study calls it, with its setting: ``cka_rbf:0.2``.
-    """
-
-    store: Store
-    plans: list[ModelPlan]
-    images: ImageSet
-    present: np.ndarray
-    statistics: Statistics
-    measure_name: str
-
-    def signatures(self, name: str) -> list[Signatures]:
-        """Every model's signatures for one measure."""
-        return [open_signatures(self.store, plan.signatures(name)) for plan in self.plans]
-
-    @property
-    def batch_images(self) -> np.ndarray:
-        """How many images each batch has, (batches,)."""
-        return np.array(self.plans[0].batch_images)
-
-    def recordings(self) -> list[Recording]:
-        """Every model's recording."""
-        return [open_recording(self.store, plan.recording) for plan in self.plans]
-
-    def undefined_taps(self, measure: PairMeasure, norms: np.ndarray) -> dict[int, str]:
-        """Find the taps on which a measure is not defined in some batch.
-
-        Args:
-            measure: The measure.
-            norms: Lengths of its signatures, (batches, all taps).
-
-        Returns:
-            The reason by place.
-        """
-        if measure.name == "cka":
-            return {}
-        linear = np.concatenate([one.lengths() for one in self.signatures("cka")]).T
-        return undefined_signatures(
-            norms[:, self.present], linear[:, self.present], measure=measure
-        )
-
-    def same_layers(self, kept: Sequence[str]) -> np.ndarray:
-        """Find taps that are one layer of one network that stands in the study twice.
-
-        Args:
-            kept: The name in the store of each model's signatures or recording: copies of a
-                network have the same.
-
-        Returns:
-            (T, T) bool.
-        """
-        every = [
-            (name, tap) for name, plan in zip(kept, self.plans, strict=True) for tap in plan.taps
-        ]
-        numbers = {layer: number for number, layer in enumerate(dict.fromkeys(every))}
-        own = np.array([numbers[layer] for layer in every])[self.present]
-        return np.asarray(own[:, None] == own)
-
-    def without(self, undefined: Mapping[int, str], measure: Measure) -> "OpenedModels":
-        """Leave out the taps at these places; ``AnalysisError`` where no tap is left."""
-        if not undefined:
-            return self
-        each = tap_labels(self.plans, self.present)
-        names = [f"{m}: {tap}" for m, tap in zip(each["model"], each["tap"], strict=True)]
-        return replace(
-            self, present=self.present[places_left(names, undefined, title=measure.title)]
-        )
-
-    def test(self, observed: np.ndarray, measure: Measure) -> PermutationTest | None:
-        """Return the permutation test of ``observed`` (T, T); None without permutations."""
-        count = self.statistics.shuffles(measure)
-        if not count:
-            return None
-        model = tap_labels(self.plans, self.present)["model"]
-        return PermutationTest(observed, model, count, SEED, symmetric=measure.symmetric)
 
 
 @singledispatch

@@ -20,9 +20,8 @@ from seelike.analysis.similarity.significance.model_tests import ModelTest
 from seelike.storage.arrays import xarray_datasets
 from seelike.storage.arrays.signatures import open_signatures
 from seelike.storage.store import Store
-from seelike.tasks.comparison.estimators import SEED
 from seelike.tasks.comparison.permutation_tests import Batches, permutation_tail, signature_batches
-from seelike.tasks.comparison.taps import tap_labels, varying_taps
+from seelike.tasks.comparison.taps import SEED, tap_labels, varying_taps
 from seelike.tasks.model_map.factors import FACTORS, levels_of
 from seelike.tasks.model_map.layer_similarity import LayerSimilarity, layer_similarity
 from seelike.tasks.planning.plans import ModelPlan
