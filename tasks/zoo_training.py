@@ -187,8 +187,6 @@ def _train(
     opened, recipe = open_store(store), lesson.recipe
     previous = training_states.read(opened, kept)
     state, curve = (None, []) if previous is None else previous
-    if len(curve) == recipe.epochs:
-        return curve
     start = time.perf_counter()
     steps_per_epoch = math.ceil(images_per_epoch / recipe.batch)
     with progress(
