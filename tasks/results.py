@@ -155,7 +155,7 @@ class AnatomyResult(StoredResult):
 
     @property
     def computed(self) -> int:
-        """How many analyses were computed in this run."""
+        """Number of analyses computed in this run."""
         return sum(one.computed for one in self.found)
 
     def url(self, model: str, analysis: str) -> str:
@@ -222,7 +222,7 @@ class MapResult(StoredResult):
 
 @dataclass(frozen=True)
 class ReproductionResult:
-    """All results of a reproduction of the study; what ``reproduce`` returns.
+    """Results of a reproduction of the study; what ``reproduce`` returns.
 
     Attributes:
         store: The store's URL.

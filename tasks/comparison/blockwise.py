@@ -133,7 +133,7 @@ def compute_block(store: str, name: str, block: int, *, known: str | None = None
 def _place(
     rows: range, some: list[int], columns: range, others: list[int]
 ) -> tuple[np.ndarray, ...]:
-    """Where ``some`` x ``others`` lie in the block of ``rows`` and ``columns``."""
+    """Index ``some`` x ``others`` within the block of ``rows`` and ``columns``."""
     return np.ix_([at - rows.start for at in some], [at - columns.start for at in others])
 
 
@@ -209,12 +209,12 @@ class Operand:
 
     @property
     def batches(self) -> int:
-        """How many batches there are."""
+        """Number of batches."""
         return len(self.weights)
 
     @property
     def images(self) -> list[int]:
-        """How many images each batch has."""
+        """Number of images of each batch."""
         return [stop - start for start, stop in self.kept[0][0].bounds]
 
     def read(self, batch: int) -> np.ndarray:

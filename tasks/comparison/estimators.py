@@ -1,4 +1,4 @@
-"""How each kind of measure is computed for all pairs of taps: its value, interval and null."""
+"""Each kind of measure of all pairs of taps: value, interval and permutation test."""
 
 from functools import singledispatch
 from typing import Any

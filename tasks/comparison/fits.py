@@ -94,7 +94,7 @@ class Fits:
         return FitResult(values, drawn, undefined)
 
     def _prepare(self, plan: ModelPlan, kept: Recording, tap: str, batch: int) -> Any:
-        """What the measure needs of the tap, or the reason that it is not defined there."""
+        """Prepare a tap for the measure; return the error where it is not defined there."""
         with in_batch(plan.name, plan.bounds[batch][0]), in_layer(tap):
             try:
                 return self.measure.prepare(kept.read(batch, tap))

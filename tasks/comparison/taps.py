@@ -115,7 +115,7 @@ class OpenedModels:
 
     @property
     def batch_images(self) -> np.ndarray:
-        """How many images each batch has, (batches,)."""
+        """Number of images of each batch, (batches,)."""
         return np.array(self.plans[0].batch_images)
 
     def recordings(self) -> list[Recording]:

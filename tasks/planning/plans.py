@@ -15,7 +15,7 @@ from seelike.storage.arrays.batches import Bounds, block
 
 @dataclass(frozen=True)
 class TrainingOrigin:
-    """How a network was trained, as far as it is known.
+    """The training of a network, as far as it is known.
 
     Attributes:
         data: The data set.
@@ -120,12 +120,12 @@ class ModelPlan:
 
     @property
     def images(self) -> int:
-        """How many images are recorded."""
+        """Number of images recorded."""
         return self.bounds[-1][1]
 
     @property
     def batch_images(self) -> tuple[int, ...]:
-        """How many images each batch has."""
+        """Number of images of each batch."""
         return tuple(stop - start for start, stop in self.bounds)
 
     @property

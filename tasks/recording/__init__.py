@@ -1,1 +1,1 @@
-"""Recording: forward passes, and what is kept of the activations."""
+"""Recording: forward passes, and the sinks that keep activations, signatures or sketches."""

@@ -16,13 +16,19 @@ from seelike.storage.images import ImageSet
 def forward_batches(
     network: Network, images: ImageSet, pieces: Sequence[range]
 ) -> Iterator[Tensor]:
-    """The images of every piece (n, c, h, w), as the network takes them."""
+    """Yield the images of every piece, transformed for the network, (n, c, h, w) float32.
+
+    Args:
+        network: The network.
+        images: The image set.
+        pieces: Ranges of image numbers.
+    """
     prepared = transform(network)
-    return _ahead(lambda i: prepared(images.read(i)), pieces)
+    return _load_ahead(lambda i: prepared(images.read(i)), pieces)
 
 
-def _ahead(load: Callable[[int], Tensor], pieces: Sequence[range]) -> Iterator[Tensor]:
-    """Stacked images of every piece; threads read the next piece while one is in use."""
+def _load_ahead(load: Callable[[int], Tensor], pieces: Sequence[range]) -> Iterator[Tensor]:
+    """Stack the images of every piece; threads read the next piece while one is in use."""
     with ThreadPoolExecutor(max(2, cores())) as pool:
         waiting = deque(pool.map(load, piece) for piece in pieces[:1])
         for following in [*pieces[1:], None]:

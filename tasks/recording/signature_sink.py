@@ -19,7 +19,7 @@ from seelike.tasks.recording.signatures import Vectors, attributes, finish_on_ho
 
 
 class VectorSink(ABC):
-    """Computes the signatures of every batch in the hooks; what is written of them is abstract.
+    """Computes the signatures of every batch in the hooks; a subclass writes them.
 
     With ``missing`` and ``name`` of a subclass it is a ``Sink``.
     """

@@ -1,4 +1,4 @@
-"""What a forward pass hands the activations of each batch to, layer by layer."""
+"""The protocol by which a forward pass hands over the activations of a batch, tap by tap."""
 
 from types import TracebackType
 from typing import Protocol, Self

@@ -1,1 +1,1 @@
-"""How steps run: Dask, threads, cancellation, retries, progress, memory back-off."""
+"""Running steps: Dask, threads, cancellation, retries, progress, memory back-off."""

@@ -1,4 +1,4 @@
-"""How far a step is: a bar on the terminal, and a progress artifact in the Prefect UI."""
+"""Progress of a step: a bar on the terminal, and a progress artifact in the Prefect UI."""
 
 import threading
 import time
