@@ -9,6 +9,7 @@ import torch
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.networks import record, taps, transform
 from seelike.analysis.networks.loading.models import ModelSpec
+from seelike.analysis.networks.recording.device_gram import device_gram
 from seelike.analysis.similarity import NonFinite, signature, unit
 from seelike.analysis.similarity.nearest.sketches import Projection
 from seelike.storage.images import ImageSet, from_sample
@@ -24,6 +25,7 @@ from seelike.tasks.recording.activation_errors import (
 )
 from seelike.tasks.recording.forward_passes import run_passes
 from seelike.tasks.recording.record import Shard, record_missing
+from seelike.tasks.recording.signatures import finish_on_host
 
 COUNT, BATCH = 11, 6
 PROJECTION = Projection(64)
@@ -112,3 +114,15 @@ def test_an_error_gains_layer_model_and_image_on_its_way_out(images: ImageSet) -
         raise AnalysisError("too few")
     with pytest.raises(AnalysisError, match="ViT, layer norm: too few"), in_batch("ViT", 0):
         raise UnfitLayer("norm", "too few")
+
+
+def test_a_gram_left_on_a_device_becomes_the_signature_of_its_activations() -> None:
+    x = torch.randn(7, 30, generator=torch.Generator().manual_seed(0))
+    (direction, length) = finish_on_host("norm", device_gram(x))["cka"]
+    exact_direction, exact_length = unit(signature(x.numpy()))
+    np.testing.assert_allclose(direction, exact_direction, atol=1e-6)
+    assert length == pytest.approx(exact_length, rel=1e-6)
+    x[4, 3] = float("nan")
+    with pytest.raises(NonFinite) as error:
+        finish_on_host("norm", device_gram(x))
+    assert (error.value.row, error.value.tap) == (4, "norm")
