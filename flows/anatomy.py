@@ -3,30 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import cast
 
 from prefect import flow
-from prefect.futures import PrefectFuture
+from prefect.futures import PrefectFutureList
 from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.utilities.annotations import quote
 
-from seelike.analysis.networks.devices import device
 from seelike.flows.errors import StudyError
-from seelike.flows.run.model_failures import ModelFailures
-from seelike.flows.run.study_run import MOST_AT_ONCE, images_of, run_name, subjects_of, survey_all
+from seelike.flows.run.opened_study import open_study
+from seelike.flows.run.study_run import MOST_AT_ONCE, StudyRun, run_name, running
 from seelike.flows.study.study import Study
-from seelike.storage.images import ImageSet
-from seelike.storage.reports.write import check_folder
-from seelike.storage.store import locate, make_store
 from seelike.tasks.anatomy.analyze import analyze_model
 from seelike.tasks.anatomy.registry import ANALYSES
 from seelike.tasks.planning.plans import ModelPlan, StudyModel
 from seelike.tasks.planning.settings import ChosenParts
 from seelike.tasks.reports.anatomy.report import write_anatomy
 from seelike.tasks.results import AnalysisResult, AnatomyResult
-from seelike.tasks.runtime.cancellation import stopping_on_interrupt
-from seelike.tasks.runtime.dask_cluster import workers
-from seelike.tasks.runtime.run_log import run_log
 
 
 @flow(
@@ -61,28 +52,19 @@ def anatomy(study: Study) -> AnatomyResult:
         >>> result = seelike.anatomy(study)  # doctest: +SKIP
         >>> result.open("ViT", "attention")["plain"]  # pixels  # doctest: +SKIP
     """
-    store = locate(study.store)
-    # No reduction is asked of these models, so none may refuse one.
-    study = study.model_copy(update={"store": store.url, "reduction": "flatten"})
     folder = anatomy_folder(study)
-    check_folder(folder)
-    images = images_of(study)
-    failures = ModelFailures()
-    with stopping_on_interrupt(), workers(study.compute.dask) as dask:
-        plans = survey_all(study, images, failures, subjects=_subjects(study))
-        names = ", ".join(plan.name for plan in plans)
-        run_log().info(f"anatomy of {names} on {len(images)} images; store {study.store}")
-        if dask is None:
-            device(study.compute.device)
-        make_store(study.store)
-        found = looked_into(plans, study, images, failures, analyses=study.anatomy, dask=dask)
+    with running(open_study(study.for_anatomy(), report=folder)) as run:
+        plans = run.survey(_networks(study))
+        run.log_start(plans)
+        run.start()
+        found = analyze_models(run, plans, analyses=study.anatomy)
     written = write_anatomy(
-        AnatomyResult(study.store, tuple(found)),
-        images=images.describe(),
+        AnatomyResult(run.store.url, tuple(found)),
+        images=run.images.describe(),
         folder=folder,
-        missing=failures.missing,
+        missing=run.failures.missing,
     )
-    failures.raise_if_any(report=str(written.report))
+    run.failures.raise_if_any(report=str(written.report))
     _check_chosen(written)
     return written
 
@@ -100,54 +82,54 @@ def _check_chosen(written: AnatomyResult) -> None:
 
 
 def anatomy_folder(study: Study) -> str:
-    """Where the report goes: below that of `compare`, which stays as it is."""
+    """Folder of the report: below that of `compare`, which stays as it is."""
     return f"{study.report_folder.rstrip('/')}/anatomy"
 
 
-def _subjects(study: Study) -> list[StudyModel]:
-    """The study's networks; where no analysis reads taps, none has to have those of the study."""
-    subjects = subjects_of(study)
+def _networks(study: Study) -> list[StudyModel]:
+    """The networks; without patterns of layers, which may fit none, where no analysis reads any."""
+    networks = study.networks()
     if any(ANALYSES[name].reads_taps for name in study.anatomy):
-        return subjects
-    return [replace(subject, patterns=None) for subject in subjects]
+        return networks
+    return [replace(network, patterns=None) for network in networks]
 
 
-def looked_into(
-    plans: list[ModelPlan],
-    study: Study,
-    images: ImageSet,
-    failures: ModelFailures,
-    *,
-    analyses: Sequence[str],
-    dask: str | None,
+def analyze_models(
+    run: StudyRun, plans: Sequence[ModelPlan], *, analyses: Sequence[str]
 ) -> list[AnalysisResult]:
-    """All ``analyses`` of all models, those of one model together."""
-    submitted = {
-        plan.name: [_submitted(plan, name, study, images, dask=dask) for name in analyses]
-        for plan in plans
-    }
+    """Run analyses of some models.
 
-    def results(futures: list[PrefectFuture[AnalysisResult]]) -> list[AnalysisResult]:
-        return [future.result() for future in futures]
+    Args:
+        run: The run of the study.
+        plans: The models.
+        analyses: Names of analyses, such as ``attention``.
 
-    done = failures.wait({name: partial(results, each) for name, each in submitted.items()})
-    return [one for plan in failures.remaining(plans) for one in done[plan.name]]
+    Returns:
+        The results of the models that did not fail, those of one model together.
+    """
+    gathered = run.failures.gather(plans, partial(_submit, run, analyses))
+    return [one for results in gathered for one in results]
 
 
-def _submitted(
-    plan: ModelPlan, analysis: str, study: Study, images: ImageSet, *, dask: str | None
-) -> PrefectFuture[AnalysisResult]:
+def _submit(
+    run: StudyRun, analyses: Sequence[str], plan: ModelPlan
+) -> PrefectFutureList[AnalysisResult]:
+    """Submit all analyses of one model."""
+    study = run.study
     tokens = tuple((row, column) for row, column in study.localization_tokens)
-    most = study.receptive_field_images if analysis == "receptive_fields" else len(images)
-    return analyze_model.submit(
-        plan,
-        # Quoted: Prefect would otherwise look through every image of the set for futures.
-        cast(ImageSet, quote(images)),
-        analysis=analysis,
-        count=min(most, len(images)),
-        store=study.store,
-        device=study.compute.device,
-        forward_batch=study.compute.forward_batch or 64,
-        chosen=ChosenParts(study.head_block, tokens),
-        dask=dask,
+    most = {"receptive_fields": study.receptive_field_images}
+    # Prefect's own stub leaves it abstract.
+    return PrefectFutureList(  # type: ignore[abstract]
+        analyze_model.submit(
+            plan,
+            run.quoted_images,
+            analysis=analysis,
+            count=min(most.get(analysis, len(run.images)), len(run.images)),
+            store=run.store.url,
+            device=study.compute.device,
+            forward_batch=study.compute.forward_batch or 64,
+            chosen=ChosenParts(study.head_block, tokens),
+            dask=run.dask,
+        )
+        for analysis in analyses
     )

@@ -1,5 +1,6 @@
-"""The flow that probes a study's models: how well linear classifiers do on what taps hold."""
+"""The flow that probes a study's models: accuracy of linear classifiers on their layers."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -7,30 +8,15 @@ from prefect import flow
 from prefect.futures import PrefectFuture
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from seelike.analysis.networks.devices import device
 from seelike.flows.errors import StudyError
-from seelike.flows.run.model_failures import ModelFailures, results
-from seelike.flows.run.study_run import (
-    MOST_AT_ONCE,
-    images_of,
-    prefect_quote,
-    recorded,
-    run_name,
-    survey_all,
-)
+from seelike.flows.run.opened_study import open_study
+from seelike.flows.run.study_run import MOST_AT_ONCE, StudyRun, run_name, running
 from seelike.flows.study.study import Study
 from seelike.storage.arrays import xarray_datasets
-from seelike.storage.images import ImageSet
-from seelike.storage.reports.write import check_folder
-from seelike.storage.store import Store, locate, make_store
 from seelike.tasks.planning.plans import ModelPlan
-from seelike.tasks.planning.resources import check_space
 from seelike.tasks.probing import ANALYSIS, probe_model, probes_name, split_of
 from seelike.tasks.reports.probing.report import write_probes
 from seelike.tasks.results import AnalysisResult, ProbesResult
-from seelike.tasks.runtime.cancellation import stopping_on_interrupt
-from seelike.tasks.runtime.dask_cluster import workers
-from seelike.tasks.runtime.run_log import run_log
 
 
 @flow(
@@ -72,80 +58,70 @@ def probe(study: Study) -> ProbesResult:
             f"probes read activations, which keep: {study.keep} does not keep; set keep: "
             "activations, or leave it out"
         )
-    store = locate(study.store)
-    # Probes reduce what is recorded themselves.
-    study = study.model_copy(update={"store": store.url, "reduction": "flatten"})
     folder = probe_folder(study)
-    check_folder(folder)
-    images = images_of(study)
-    split_of(images, study.probing)
-    failures = ModelFailures()
-    with stopping_on_interrupt(), workers(study.compute.dask) as dask:
-        plans = survey_all(study, images, failures)
-        names = ", ".join(plan.name for plan in plans)
-        run_log().info(f"probes of {names} on {len(images)} images; store {study.store}")
-        if dask is None:
-            device(study.compute.device)
-        found = probed(plans, study, images, failures, dask=dask)
+    opened = open_study(study.for_probes(), report=folder)
+    split_of(opened.images, study.probing)
+    with running(opened) as run:
+        plans = run.survey()
+        run.log_start(plans)
+        found = probe_models(run, plans)
     written = write_probes(
-        ProbesResult(study.store, tuple(found)),
-        images=images.describe(),
+        ProbesResult(run.store.url, tuple(found)),
+        images=run.images.describe(),
         folder=folder,
-        missing=failures.missing,
+        missing=run.failures.missing,
     )
-    failures.raise_if_any(report=str(written.report))
+    run.failures.raise_if_any(report=str(written.report))
     return written
 
 
 def probe_folder(study: Study) -> str:
-    """Where the report goes: below that of `compare`, which stays as it is."""
+    """Folder of the report: below that of `compare`, which stays as it is."""
     return f"{study.report_folder.rstrip('/')}/probe"
 
 
-def probed(
-    plans: list[ModelPlan],
-    study: Study,
-    images: ImageSet,
-    failures: ModelFailures,
-    *,
-    dask: str | None,
-) -> list[AnalysisResult]:
-    """Record and probe every model; each is probed while the next ones are recorded.
+def probe_models(run: StudyRun, plans: Sequence[ModelPlan]) -> list[AnalysisResult]:
+    """Record and probe some models; each is probed while the next ones are recorded.
 
-    What is in the store is not done again. Raises ``StorageError`` where recordings do not fit.
+    Args:
+        run: The run of the study, as seen ``for_probes``.
+        plans: The models. Those whose probes are in the store are not recorded.
+
+    Returns:
+        The probes of the models that did not fail.
+
+    Raises:
+        StorageError: Recordings do not fit into the store.
     """
-    store = locate(study.store)
-    left = _left(plans, study, images, store)
-    check_space(left, store=store, keep="activations")
-    make_store(study.store)
-    # Probes read activations, whatever other flows of the study keep.
-    study = study.model_copy(update={"keep": "activations"})
-    shards = {plan.name: recorded(plan, study, images, dask=dask) for plan in left}
-
-    def probing(plan: ModelPlan) -> PrefectFuture[AnalysisResult]:
-        return probe_model.submit(
-            plan,
-            prefect_quote(images),
-            design=study.probing,
-            store=study.store,
-            memory=int(study.compute.memory * 1e9),
-            # Waited for here, so that a fault of a recording is what fails the branch.
-            recorded=[future.result() for future in shards.get(plan.name, [])],
-            dask=dask,
-        )
-
-    submitted = failures.wait({plan.name: partial(probing, plan) for plan in plans})
-    going = {plan.name: submitted[plan.name] for plan in failures.remaining(plans)}
-    done = failures.wait({name: results(future) for name, future in going.items()})
-    return [done[plan.name] for plan in failures.remaining(plans)]
+    missing = _without_probes(run, plans)
+    run.check_space(missing)
+    run.start()
+    recordings = {plan.name: run.record(plan) for plan in missing}
+    return run.failures.gather(plans, partial(_submit, run, recordings))
 
 
-def _left(plans: list[ModelPlan], study: Study, images: ImageSet, store: Store) -> list[ModelPlan]:
-    """Those whose probes are not in the store: their recordings are needed, signed or not."""
+def _without_probes(run: StudyRun, plans: Sequence[ModelPlan]) -> list[ModelPlan]:
+    """The models without probes in the store: their recordings are needed, signed or not."""
+    design = run.study.probing
     return [
         replace(plan, reads_activations=True)
         for plan in plans
         if not xarray_datasets.exists(
-            store, probes_name(plan, images, study.probing), kind=ANALYSIS
+            run.store, probes_name(plan, run.images, design), kind=ANALYSIS
         )
     ]
+
+
+def _submit(
+    run: StudyRun, recordings: Mapping[str, list[PrefectFuture[int]]], plan: ModelPlan
+) -> PrefectFuture[AnalysisResult]:
+    return probe_model.submit(
+        plan,
+        run.quoted_images,
+        design=run.study.probing,
+        store=run.store.url,
+        memory=run.study.compute.memory_bytes,
+        # Waited for here, so that the model fails with the exception of its recording.
+        recorded=[future.result() for future in recordings.get(plan.name, [])],
+        dask=run.dask,
+    )

@@ -1,7 +1,7 @@
 """The flow that runs every experiment of the paper on a study's models, into one report."""
 
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -9,25 +9,14 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from seelike.analysis.claims.requirements import AvailableModels
 from seelike.analysis.claims.roles import fractions, pooling, role_assignments
 from seelike.analysis.errors import AnalysisError
-from seelike.analysis.networks.devices import device
-from seelike.flows.anatomy import looked_into
-from seelike.flows.compare import compared
-from seelike.flows.probe import probed
-from seelike.flows.run.model_failures import ModelFailures
-from seelike.flows.run.study_run import (
-    MOST_AT_ONCE,
-    check_comparable,
-    images_of,
-    run_name,
-    survey_all,
-)
+from seelike.flows.anatomy import analyze_models
+from seelike.flows.compare import compare_models
+from seelike.flows.probe import probe_models
+from seelike.flows.run.opened_study import OpenedStudy, check_comparable, images_of, open_study
+from seelike.flows.run.study_run import MOST_AT_ONCE, StudyRun, run_name, running
 from seelike.flows.study.settings import Images
 from seelike.flows.study.study import Study
-from seelike.storage.images import ImageSet
-from seelike.storage.reports.write import check_folder
-from seelike.storage.store import locate, make_store
-from seelike.tasks.planning.plans import ModelPlan
-from seelike.tasks.planning.resources import check_space
+from seelike.tasks.planning.plans import ModelPlan, StudyModel
 from seelike.tasks.probing import split_of
 from seelike.tasks.reports.elements.selection import available_of
 from seelike.tasks.reports.reproduction.report import write_reproduction
@@ -38,9 +27,6 @@ from seelike.tasks.results import (
     ProbesResult,
     ReproductionResult,
 )
-from seelike.tasks.runtime.cancellation import stopping_on_interrupt
-from seelike.tasks.runtime.dask_cluster import workers
-from seelike.tasks.runtime.run_log import run_log
 
 
 @flow(
@@ -75,169 +61,151 @@ def reproduce(study: Study) -> ReproductionResult:
         >>> result = seelike.reproduce(study)  # doctest: +SKIP
         >>> result.report  # doctest: +SKIP
     """
-    check_comparable(study)
-    store = locate(study.store)
-    study = study.model_copy(update={"store": store.url, "reduction": "flatten"})
-    check_folder(study.report_folder)
-    images = images_of(study)
-    # Opened now: what is wrong with them is said before anything is computed.
-    probed_on, unprobed = _probed_on(study, images)
-    transferred_to = _on(study, study.reproduction.transfer)
-    failures = ModelFailures()
-    with stopping_on_interrupt(), workers(study.compute.dask) as dask:
-        plans = survey_all(study, images, failures)
-        run_log().info(f"reproducing on {len(images)} images; store {study.store}")
-        check_space(plans, store=store, keep=study.keep)
-        if dask is None:
-            device(study.compute.device)
-        make_store(study.store)
-        comparison = compared(plans, study, images, failures, dask=dask)
-        plans = failures.remaining(plans)
-        available = available_of(
-            plans,
-            labels=probed_on is not None,
-            second=transferred_to is not None,
-        )
-        fine = _fine(study, available, images, failures, dask=dask)
-        found = _inside(plans, available, study, images, failures, dask=dask)
-        families = list(
-            dict.fromkeys(name for cast in role_assignments(available) for name in cast)
-        )
-        among = [*families, *fractions(available, "vit"), *pooling(available)]
-        probe = partial(_probes, store=study.store, failures=failures, dask=dask)
-        probes = probe(probed_on, among)
-        transfer = probe(transferred_to, families)
+    check_comparable(study.keep)
+    opened = open_study(study.for_reproduction(), report=study.report_folder)
+    # Opened now, so that images that cannot be probed on end the run before it computes anything.
+    probe_images, unprobed = _probe_images(opened, study.reproduction.probes)
+    transfer_images = _other_images(opened, study.reproduction.transfer)
+    with running(opened) as run:
+        plans = run.survey()
+        run.log_start(plans)
+        run.check_space(plans)
+        run.start()
+        comparison = compare_models(run, plans)
+        plans = run.failures.remaining(plans)
+        labels, second = probe_images is not None, transfer_images is not None
+        available = available_of(plans, labels=labels, second=second)
+        within_blocks = _compare_within_blocks(run, available)
+        found = _analyze(run, plans, available)
+        families = _families(available)
+        probed = [*families, *fractions(available, "vit"), *pooling(available)]
+        probes = _probe(run, probe_images, probed)
+        transfer = _probe(run, transfer_images, families)
     written = write_reproduction(
         ReproductionResult(
-            study.store,
+            run.store.url,
             available,
             comparison,
-            fine,
-            AnatomyResult(study.store, tuple(found)),
+            within_blocks,
+            AnatomyResult(run.store.url, tuple(found)),
             probes,
             transfer,
             unprobed,
         ),
         folder=study.report_folder,
-        missing=failures.missing,
+        missing=run.failures.missing,
     )
-    failures.raise_if_any(report=str(written.report))
+    run.failures.raise_if_any(report=str(written.report))
     return written
 
 
-def _fine(
-    study: Study,
-    available: AvailableModels,
-    images: ImageSet,
-    failures: ModelFailures,
-    *,
-    dask: str | None,
-) -> ComparisonResult | None:
-    """The taps of the paper, inside the blocks too, of each family's first model and all ViTs."""
-    each = role_assignments(available)
-    vits = (name for cast in each for name in cast if available.models[name]["family"] == "vit")
-    lead = [*next(iter(each), []), *vits]
-    models = [
-        model.model_copy(update={"taps": None})
-        for model in study.models
-        if model.name in lead and model.name not in failures.failed
-    ]
-    if not models:
-        return None
-    own = study.model_copy(
-        update={"models": models, "taps": "paper", "similarity": ["cka"], "sweep": False}
-    )
-    plans = survey_all(own, images, failures)
-    return compared(plans, own, images, failures, dask=dask)
+def _families(available: AvailableModels) -> list[str]:
+    """The models that play a role of the paper, each once."""
+    roles = role_assignments(available)
+    return list(dict.fromkeys(name for assigned in roles for name in assigned))
 
 
-def _inside(
-    plans: list[ModelPlan],
-    available: AvailableModels,
-    study: Study,
-    images: ImageSet,
-    failures: ModelFailures,
-    *,
-    dask: str | None,
+def _compare_within_blocks(run: StudyRun, available: AvailableModels) -> ComparisonResult | None:
+    """Compare the paper's layers, inside of blocks too, of each family's first model and all ViTs.
+
+    None where these models failed.
+    """
+    roles = role_assignments(available)
+    vits = [name for name in _families(available) if available.models[name]["family"] == "vit"]
+    own = replace(run, study=run.study.within_blocks())
+    networks = _networks(own, [*next(iter(roles), []), *vits])
+    return compare_models(own, own.survey(networks)) if networks else None
+
+
+def _networks(run: StudyRun, names: Iterable[str]) -> list[StudyModel]:
+    """The networks of models that did not fail, and their untrained baselines."""
+    chosen = set(names) - run.failures.failed.keys()
+    return [one for one in run.study.networks() if chosen & {one.name, one.baseline_of}]
+
+
+def _analyze(
+    run: StudyRun, plans: Sequence[ModelPlan], available: AvailableModels
 ) -> list[AnalysisResult]:
-    """What the paper looks for inside the models, each analysis of those that it is about."""
+    """Run each analysis of the paper on the models that its claims are about."""
     found: list[AnalysisResult] = []
-    for analysis, models in _looked_for(available).items():
-        chosen = _these(plans, models)
-        look = partial(looked_into, study=study, images=images, failures=failures, dask=dask)
+    for analysis, names in _analyzed_models(available).items():
+        models = set(names) - run.failures.failed.keys()
+        chosen = [
+            plan
+            for plan in plans
+            if models & {plan.name, plan.subject.baseline_of}
+            and plan.name not in run.failures.failed
+        ]
         try:
-            found += look(chosen, analyses=[analysis]) if chosen else []
+            found += analyze_models(run, chosen, analyses=[analysis]) if chosen else []
         except Exception as error:
-            # Where every model failed in this analysis the others and the report go on.
-            if error not in failures.failed.values():
-                raise
-        plans = [plan for plan in plans if plan.name not in failures.failed]
+            _raise_unless_failed(run, error)
     return found
 
 
-def _looked_for(available: AvailableModels) -> dict[str, list[str]]:
+def _raise_unless_failed(run: StudyRun, error: Exception) -> None:
+    """Where every model of one experiment failed, the others and the report continue."""
+    if error not in run.failures.failed.values():
+        raise error
+
+
+def _analyzed_models(available: AvailableModels) -> dict[str, list[str]]:
     """The models that each analysis is about."""
-    on_families = list(dict.fromkeys(name for cast in role_assignments(available) for name in cast))
+    families = _families(available)
     return {
-        "attention": [*on_families, *fractions(available, "vit")],
-        "heads": [one for one in on_families if available.models[one]["family"] != "mixer"],
-        "receptive_fields": on_families,
-        "residuals": on_families,
-        "localization": [*on_families, *pooling(available)],
+        "attention": [*families, *fractions(available, "vit")],
+        "heads": [one for one in families if available.models[one]["family"] != "mixer"],
+        "receptive_fields": families,
+        "residuals": families,
+        "localization": [*families, *pooling(available)],
     }
 
 
-def _these(plans: Iterable[ModelPlan], models: Iterable[str]) -> list[ModelPlan]:
-    """The plans of ``models`` and of their untrained twins."""
-    names = set(models)
-    return [plan for plan in plans if names & {plan.name, plan.subject.baseline_of}]
+def _probe_images(opened: OpenedStudy, asked: Images | None) -> tuple[OpenedStudy | None, str]:
+    """The study on the images for its probes.
 
+    Args:
+        opened: The study.
+        asked: Images for the probes, if they are not those of the study.
 
-# A study cut to an image set of its own, and that set.
-On = tuple[Study, ImageSet]
+    Returns:
+        The study on these images and no reason; or, where the study's own images are unfit for
+        probes, None and the reason.
 
-
-def _on(study: Study, asked: Images | None) -> On | None:
-    """``study`` on the image set ``asked`` for; errors where layers can't be probed on it."""
-    if asked is None:
-        return None
-    own = study.model_copy(
-        update={"images": asked, "similarity": ["cka"], "sweep": False, "keep": "activations"}
-    )
-    images = images_of(own)
-    split_of(images, own.probing)
-    return own, images
-
-
-def _probed_on(study: Study, images: ImageSet) -> tuple[On | None, str]:
-    """What layers are probed on; of the study's own images, none where they are unfit, and why."""
-    if study.reproduction.probes is not None:
-        return _on(study, study.reproduction.probes), ""
+    Raises:
+        AnalysisError: The images ``asked`` for are unfit.
+    """
+    if asked is not None:
+        return _other_images(opened, asked), ""
+    own = replace(opened, study=opened.study.for_probes())
     try:
-        split_of(images, study.probing)
+        split_of(own.images, own.study.probing)
     except AnalysisError as error:
         return None, str(error)
-    return (study, images), ""
+    return own, ""
 
 
-def _probes(
-    on: On | None, models: list[str], *, store: str, failures: ModelFailures, dask: str | None
-) -> ProbesResult | None:
-    """The probes of ``models`` that did not fail, on their image set; None where there are none."""
-    if on is None:
+def _other_images(opened: OpenedStudy, asked: Images | None) -> OpenedStudy | None:
+    """The study on other images, for probes; ``AnalysisError`` where these are unfit for them."""
+    if asked is None:
         return None
-    study, images = on
-    names = set(models) - failures.failed.keys()
-    chosen = [model for model in study.models if model.name in names]
-    if not chosen:
+    study = opened.study.for_probes(asked)
+    images = images_of(study)
+    split_of(images, study.probing)
+    return replace(opened, study=study, images=images)
+
+
+def _probe(run: StudyRun, opened: OpenedStudy | None, models: Iterable[str]) -> ProbesResult | None:
+    """Probe some models on images of their own; None without images, or where all failed."""
+    if opened is None:
         return None
-    own = study.model_copy(update={"models": chosen})
+    own = replace(run, study=opened.study, images=opened.images)
+    networks = _networks(own, models)
+    if not networks:
+        return None
     try:
-        plans = survey_all(own, images, failures)
-        found = probed(plans, own, images, failures, dask=dask)
+        found = probe_models(own, own.survey(networks))
     except Exception as error:
-        # Where every model failed here the rest of the report goes on.
-        if error not in failures.failed.values():
-            raise
+        _raise_unless_failed(run, error)
         return None
-    return ProbesResult(store, tuple(found))
+    return ProbesResult(run.store.url, tuple(found))

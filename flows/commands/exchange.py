@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from seelike.flows.errors import StudyError
-from seelike.flows.run.study_run import images_of, subjects_of, surveyed
+from seelike.flows.run.opened_study import images_of, open_study
 from seelike.flows.study.study import Study
 from seelike.storage.arrays import sketches
 from seelike.storage.catalogue import model_signatures
@@ -13,9 +13,6 @@ from seelike.storage.exchange.volume import ExchangeVolume, complete_volume
 from seelike.storage.store import Store, make_store, open_store
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.planning.resources import format_bytes
-
-# Settings of a study that signatures depend on, beside images and models.
-SAME = ("batch", "reduction")
 
 
 def export(study: Study, path: Path) -> str:
@@ -31,22 +28,22 @@ def export(study: Study, path: Path) -> str:
     Raises:
         StudyError: The store holds nothing complete of a model.
     """
-    images, store = images_of(study), open_store(study.store)
+    opened, store = open_study(study), open_store(study.store)
     # Models that are one network, as untrained baselines of two may be, go once.
     volumes: dict[tuple[str, str], ExchangeVolume] = {}
-    for subject in subjects_of(study):
-        found = list(_volumes(surveyed(subject, study, images), store))
+    for network in study.networks():
+        found = list(_volumes(opened.plan(network), store))
         if not found:
             raise StudyError(
-                f"{subject.name} has no complete signatures or sketches in {store.url}; run "
+                f"{network.name} has no complete signatures or sketches in {store.url}; run "
                 "`seelike compare` or `seelike sketch` with this study first"
             )
         volumes |= {(one.kind, one.name): one for one in found}
     sent = list(volumes.values())
-    transfer.write_volumes(store, sent, images, path)
+    transfer.write_volumes(store, sent, opened.images, path)
     lines = [f"{one.kind} of {one.attributes['model']}, {len(one.taps)} layers" for one in sent]
-    summary = f"{path}, {format_bytes(path.stat().st_size)}, SHA-256 {archive.sha256(path)}"
-    return "\n".join([*lines, summary])
+    size = format_bytes(path.stat().st_size)
+    return "\n".join([*lines, f"{path}, {size}, SHA-256 {archive.sha256(path)}"])
 
 
 def receive(study: Study, path: Path) -> str:
@@ -69,13 +66,13 @@ def receive(study: Study, path: Path) -> str:
     with archive.opened(path) as opened:
         volumes = transfer.read_volumes(opened, images)
         for one in volumes:
-            _check_same(one, study)
+            _check_same(one, batch=study.batch, reduction=study.reduction)
         store = make_store(study.store)
         transfer.check_space(store, opened)
         new = {one.name: transfer.store_volume(store, one, opened) for one in volumes}
     return "\n".join(
         f"{one.attributes['model']}: {one.kind} of {len(one.taps)} layers "
-        f"{'taken in' if new[one.name] else 'were there already'}"
+        f"{'imported' if new[one.name] else 'in the store already'}"
         for one in volumes
     )
 
@@ -93,11 +90,11 @@ def _volumes(plan: ModelPlan, store: Store) -> Iterator[ExchangeVolume]:
                 yield found
 
 
-def _check_same(one: ExchangeVolume, study: Study) -> None:
-    asked = study.model_dump(include=set(SAME))
-    for key in SAME:
-        if one.identity[key] != asked[key]:
+def _check_same(one: ExchangeVolume, **settings: int | str) -> None:
+    """Raise ``StudyError`` where signatures depend on other ``settings`` than those of a study."""
+    for key, value in settings.items():
+        if one.identity[key] != value:
             raise StudyError(
                 f"{one.attributes['model']} was recorded with {key}: {one.identity[key]}, the "
-                f"study has {asked[key]}; nothing was changed: set {key} as they did to compare"
+                f"study has {value}; nothing was changed: set {key} as they did to compare"
             )

@@ -9,13 +9,14 @@ from seelike.analysis.networks.loading.models import ModelSpec
 from seelike.analysis.networks.recording.reduction import reduced_shape
 from seelike.analysis.networks.speed import IMAGES, multiplications_per_second, seconds_per_image
 from seelike.flows.commands.text import format_duration, format_table
-from seelike.flows.run.study_run import images_of, subjects_of, surveyed
+from seelike.flows.run.opened_study import OpenedStudy, open_study
 from seelike.flows.study.study import Study
-from seelike.storage.images import ImageSet
-from seelike.storage.store import Store, locate
+from seelike.storage.store import Store
 from seelike.tasks.planning.plans import ModelPlan, StudyModel
 from seelike.tasks.planning.resources import bytes_left, fits, format_bytes
 from seelike.tasks.planning.survey import chosen_taps, network_of
+
+HEADER = ("model", "layers", "images", "activations", "signatures", "still to write", "time")
 
 
 def plan(study: Study) -> str:
@@ -28,69 +29,71 @@ def plan(study: Study) -> str:
         StudyError, AnalysisError, StorageError: As the flow itself would, except for missing
             space and pretrained weights that are not here yet: the text says what is missing.
     """
-    images = images_of(study)
-    store = locate(study.store)
-    rows = [("model", "layers", "images", "activations", "signatures", "still to write", "time")]
+    opened = open_study(study)
+    rows: list[tuple[str, ...]] = [HEADER]
     needed = passes = 0
     seconds = 0.0
     rates: dict[str, float] = {}
     products = multiplications_per_second()
     absent = []
-    for subject in subjects_of(study):
-        known, one = _surveyed(subject, study, images)
-        if known is not subject:
+    for network in study.networks():
+        known, one = _planned(opened, network)
+        if known is not network:
             absent.append(one.name)
-        left = bytes_left(one, store=store, keep=study.keep, projection=study.sketch)
+        left = bytes_left(one, store=opened.store, keep=study.keep, projection=study.sketch)
         lasts = _seconds(one, known, rates, products=products) if left else 0.0
         needed += left
         passes += left > 0
         seconds += lasts
-        rows.append(
-            (
-                one.name,
-                str(len(one.taps)),
-                str(one.images),
-                format_bytes(one.activation_bytes) if study.keep == "activations" else "not kept",
-                "not kept" if study.keep == "sketches" else format_bytes(one.signature_bytes),
-                format_bytes(left),
-                format_duration(lasts),
-            )
-        )
+        rows.append(_row(one, keep=study.keep, left=left, seconds=lasts))
     weights = f"; not here yet: the weights of {', '.join(absent)}" if absent else ""
     return (
         f"{format_table(rows)}\ntime: {IMAGES} images through each architecture, and a product of "
         f"matrices, timed here just now ({products / 1e9:.0f} billion multiply-adds per second); "
         f"without reading images and writing{weights}\n"
-        f"{passes} passes over {len(images)} images, about {format_duration(seconds)}, "
-        f"{format_bytes(needed)} to write, {_room(needed, store)}"
+        f"{passes} passes over {len(opened.images)} images, about {format_duration(seconds)}, "
+        f"{format_bytes(needed)} to write, {_space(needed, opened.store)}"
     )
 
 
-def _surveyed(subject: StudyModel, study: Study, images: ImageSet) -> tuple[StudyModel, ModelPlan]:
-    """The plan of a subject; as if untrained where its pretrained weights can't be had."""
+def _row(plan: ModelPlan, *, keep: str, left: int, seconds: float) -> tuple[str, ...]:
+    """The cells of one model."""
+    return (
+        plan.name,
+        str(len(plan.taps)),
+        str(plan.images),
+        format_bytes(plan.activation_bytes) if keep == "activations" else "not kept",
+        "not kept" if keep == "sketches" else format_bytes(plan.signature_bytes),
+        format_bytes(left),
+        format_duration(seconds),
+    )
+
+
+def _planned(opened: OpenedStudy, network: StudyModel) -> tuple[StudyModel, ModelPlan]:
+    """The plan of a network; as if untrained where its pretrained weights cannot be had."""
     try:
-        return subject, surveyed(subject, study, images)
+        return network, opened.plan(network)
     except AnalysisError:
-        if not subject.spec.pretrained:
+        if not network.spec.pretrained:
             raise
-        without = replace(subject, spec=replace(subject.spec, pretrained=False))
-        return without, surveyed(without, study, images)
+        without = replace(network, spec=replace(network.spec, pretrained=False))
+        return without, opened.plan(without)
 
 
 def _seconds(
-    plan: ModelPlan, subject: StudyModel, rates: dict[str, float], *, products: float
+    plan: ModelPlan, network: StudyModel, rates: dict[str, float], *, products: float
 ) -> float:
-    """Seconds of ``plan``'s forward passes and Grams; ``rates`` keeps what was timed by kind."""
+    """Seconds of the forward passes and Grams; ``rates`` keeps the times of each architecture."""
     kind = json.dumps([plan.facts["architecture"], plan.facts["arguments"], plan.facts["input"]])
     if kind not in rates:
-        rates[kind] = seconds_per_image(network_of(subject))
+        rates[kind] = seconds_per_image(network_of(network))
     # A Gram is symmetric: half of its products are made.
     features = sum(math.prod(tap.shape) for tap in plan.taps)
     grams = sum((stop - start) ** 2 for start, stop in plan.bounds) / 2 * features
     return plan.images * rates[kind] + grams / products
 
 
-def _room(needed: int, store: Store) -> str:
+def _space(needed: int, store: Store) -> str:
     """Whether ``needed`` bytes go into ``store``."""
     free = store.free_bytes()
     if free is None:

@@ -1,10 +1,10 @@
 """Per-model failures: the other models continue; failures are reported at the end."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Protocol, TypeVar
 
-from prefect.futures import PrefectFuture
 
 from seelike.analysis.networks.loading.models import baseline_name
 from seelike.flows.errors import MISTAKES, Incomplete
@@ -12,75 +12,105 @@ from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.runtime.run_log import run_log
 
 T = TypeVar("T")
+R = TypeVar("R", covariant=True)
+
+
+class Pending(Protocol[R]):
+    """A submitted step, such as a Prefect future or a list of them."""
+
+    def result(self) -> R:
+        """Wait for the step; raise its own exception where it failed."""
+        ...
 
 
 class ModelFailures:
-    """The models of one run that failed, and why: ``failed`` by name, in the order of failing."""
+    """The models of one run that failed: ``failed`` has their exceptions, in order of failing."""
 
     def __init__(self) -> None:
         self.failed: dict[str, Exception] = {}
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
-    def wait(self, futures: Mapping[str, Callable[[], T]]) -> dict[str, T]:
-        """What is got for every model, by name, without those that fail on the way.
+    def gather(
+        self, plans: Sequence[ModelPlan], submit: Callable[[ModelPlan], Pending[T]]
+    ) -> list[T]:
+        """Submit one step per model, and wait for all of them.
 
-        Raises the first failure where nothing is left to go on with.
+        Args:
+            plans: The models.
+            submit: Submits the step of a model; it may wait for an earlier step of the same model,
+                whose exception is then the model's failure.
+
+        Returns:
+            The results of the models that did not fail, in the order of ``plans``.
+
+        Raises:
+            Exception: The first failure, where every model failed.
+        """
+        submitted = self.wait({plan.name: partial(submit, plan) for plan in plans})
+        left = self.remaining(plans)
+        done = self.wait({plan.name: submitted[plan.name].result for plan in left})
+        return [done[plan.name] for plan in self.remaining(left)]
+
+    def wait(self, steps: Mapping[str, Callable[[], T]]) -> dict[str, T]:
+        """Call one function per model, by the model's name; leave out the models that fail.
+
+        Raises the first failure where no model is left.
         """
         done = {}
-        for name, result in futures.items():
+        for name, step in steps.items():
             try:
-                done[name] = result()
+                done[name] = step()
             except Exception as error:
                 self.fail(name, error)
         if not done:
-            raise next(iter(self.failed.values()))
+            self.raise_first()
         return done
 
     def fail(self, name: str, error: Exception) -> None:
-        """Enter that the branch of model ``name`` ended with ``error``.
+        """Enter that model ``name`` failed with ``error``.
 
-        The untrained twin of a model that failed is left out with it, without a word of its own.
+        The untrained baseline of a model that failed is left out with it, without an entry.
         """
         if name in map(baseline_name, self.failed):
             return
         self.failed[name] = error
 
     def remaining(self, plans: Iterable[ModelPlan]) -> list[ModelPlan]:
-        """Those of ``plans`` that have not failed, and whose model has not either.
+        """The plans of models that did not fail, nor the model of which they are the baseline.
 
-        Raises the first failure where none are left.
+        Raises the first failure where no model is left.
         """
         left = [
             plan for plan in plans if not {plan.name, plan.subject.baseline_of} & self.failed.keys()
         ]
         if not left:
-            raise next(iter(self.failed.values()))
+            self.raise_first()
         self.log_new()
         return left
 
     def log_new(self) -> None:
-        """Tell the failures that were not told yet: the others take long, perhaps."""
-        for name in self.failed.keys() - self._told:
-            line = f"model {name!r} failed, the others go on: {explained(self.failed[name])}"
+        """Log the failures that were not logged yet, at once: the other models may take long."""
+        for name in self.failed.keys() - self._logged:
+            line = f"model {name!r} failed, the others continue: {explained(self.failed[name])}"
             run_log().error(line)
             print(f"seelike: {line}", file=sys.stderr)
-        self._told = set(self.failed)
+        self._logged = set(self.failed)
 
     @property
     def missing(self) -> dict[str, str]:
-        """Why each failed model is missing, for the report."""
+        """The reason why each failed model is missing, for the report."""
         return {name: explained(error) for name, error in self.failed.items()}
 
+    def raise_first(self) -> None:
+        """Raise the first failure, if there is one."""
+        for error in self.failed.values():
+            raise error
+
     def raise_if_any(self, *, report: str) -> None:
-        """Raise ``Incomplete`` where a branch failed; the ``report`` shows the others."""
+        """Raise ``Incomplete`` where a model failed; the ``report`` shows the others."""
         if self.failed:
             mistakes = all(isinstance(error, MISTAKES) for error in self.failed.values())
             raise Incomplete(self.missing, report=report, mistakes=mistakes)
-
-
-def results(future: PrefectFuture[T]) -> Callable[[], T]:
-    """How to get the result of ``future``: its own exception is raised where it failed."""
-    return lambda: future.result()
 
 
 def explained(error: Exception) -> str:

@@ -8,7 +8,7 @@ from seelike.analysis.networks.loading.models import ModelSpec
 from seelike.analysis.networks.training import Recipe
 from seelike.flows.study.settings import Part
 from seelike.storage.digest import label
-from seelike.tasks.planning.plans import TrainingOrigin
+from seelike.tasks.planning.plans import StudyModel, TrainingOrigin
 
 
 class About(Part):
@@ -96,11 +96,21 @@ class Model(Part):
             )
         return self
 
+    def network(self, taps: str | list[str]) -> StudyModel:
+        """The network to survey, with its own layers, or else ``taps`` of the study."""
+        patterns = self.taps if self.taps is not None else taps
+        return StudyModel(
+            spec=self.spec(),
+            patterns=(patterns,) if isinstance(patterns, str) else tuple(patterns),
+            trained=bool(self.pretrained or self.checkpoint or self.zoo),
+            origin=self.origin,
+        )
+
     def spec(self) -> ModelSpec:
         """The network and its weights, as ``seelike.analysis.networks.load`` takes them."""
         return ModelSpec(**self.model_dump(exclude={"taps", "about", "training"}))
 
     @property
     def origin(self) -> TrainingOrigin:
-        """Its training data and start, as tasks take them."""
+        """Training data and start of the model, as tasks take them."""
         return TrainingOrigin(**self.about.model_dump())

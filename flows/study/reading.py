@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from seelike.flows.errors import StudyError
 from seelike.flows.study.model import Model
-from seelike.flows.study.study import Study, read_yaml
+from seelike.flows.study.study import Study
+from seelike.flows.study.study_file import read_yaml
 from seelike.storage.errors import suggest
 
 

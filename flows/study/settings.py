@@ -1,7 +1,7 @@
 """Parts of a study other than its models: images, computing, training, map, reproduction."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -13,6 +13,14 @@ class Part(BaseModel):
     """Base of all parts of a study: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def changed(self, **keys: Any) -> Self:
+        """This part with other values of some keys, validated as a whole.
+
+        Raises ``ValidationError`` for a wrong value, and where keys contradict each other.
+        """
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        return type(self).model_validate(given | keys)
 
 
 # A place on a grid: [row, column], each from 0 at the top left.
@@ -57,6 +65,11 @@ class Compute(Part):
         description="Dask workers for recording and signatures: `local` (processes on this "
         "machine), or the address of a scheduler, tcp://HOST:PORT; threads if left out",
     )
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of memory that an exact measure may use."""
+        return int(self.memory * 1e9)
 
     @field_validator("dask")
     @classmethod

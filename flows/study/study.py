@@ -3,22 +3,21 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
-from seelike.analysis.networks.loading.models import baseline_name
+from seelike.analysis.networks.loading.models import baseline_name, untrained
 from seelike.analysis.probing import Probing
 from seelike.analysis.similarity.measures import measure
 from seelike.analysis.similarity.nearest.sketches import DEFAULT_PROJECTION, Projection
-from seelike.analysis.similarity.significance.permutation_tests import FEWEST, LEVEL
-from seelike.flows.errors import StudyError
+from seelike.flows.study.measures import Analyses, Measures, Permutations
 from seelike.flows.study.model import Model
 from seelike.flows.study.model_patterns import Expanded
 from seelike.flows.study.settings import Compute, Images, Map, Part, Place, Reproduction, Training
+from seelike.flows.study.study_file import read_yaml
 from seelike.storage.digest import label
 from seelike.storage.errors import suggest
-from seelike.tasks.anatomy.registry import ANALYSES
-from seelike.tasks.planning.settings import Statistics
+from seelike.tasks.planning.plans import StudyModel
+from seelike.tasks.planning.settings import MapDesign, Statistics
 
 
 class Study(Part):
@@ -54,7 +53,7 @@ class Study(Part):
     )
     sketch: Projection = Field(DEFAULT_PROJECTION, description="dimension and seed of the sketches")
     batch: int = Field(256, ge=4, description="images per batch for HSIC (statistical batch)")
-    similarity: list[str] = Field(
+    similarity: Measures = Field(
         ["cka"],
         description="measures: cka (always computed), cka_exact, cka_biased, cka_rbf (or "
         "cka_rbf:WIDTH), cka_deconfounded, rsa, mutual_knn, procrustes, svcca, pwcca, predictivity",
@@ -63,16 +62,16 @@ class Study(Part):
         False,
         description="show how CKA depends on the number of images and the batch; adds cka_exact",
     )
-    permutations: int = Field(
+    permutations: Permutations = Field(
         200, ge=0, description="permutations of the images for p values; 0 leaves them out"
     )
-    fit_permutations: int = Field(
+    fit_permutations: Permutations = Field(
         20,
         ge=0,
         description="permutations for measures that fit one layer to another (procrustes, svcca; "
         "twice as many for pwcca, predictivity); each costs twice as much as the measure itself",
     )
-    anatomy: list[str] = Field(
+    anatomy: Analyses = Field(
         ["attention", "heads", "receptive_fields", "residuals", "localization"],
         min_length=1,
         description="analyses of `seelike anatomy`: attention, heads, receptive_fields, residuals, "
@@ -114,34 +113,8 @@ class Study(Part):
     @model_validator(mode="before")
     @classmethod
     def _from_file(cls, value: Any) -> Any:
-        """A path stands for the file's content, so that flows take either."""
+        """Read a path, so that flows take a study or its file."""
         return read_yaml(Path(value)) if isinstance(value, str | Path) else value
-
-    @field_validator("similarity")
-    @classmethod
-    def _known_measures(cls, value: list[str]) -> list[str]:
-        for name in value:
-            measure(name)
-        return list(dict.fromkeys(["cka", *value]))
-
-    @field_validator("permutations", "fit_permutations")
-    @classmethod
-    def _enough(cls, value: int) -> int:
-        # Two draws each.
-        if 0 < value < FEWEST // 2:
-            raise ValueError(
-                f"{value} permutations, expected 0 or at least {FEWEST // 2}: with fewer no p "
-                f"value can be as low as {LEVEL:g}"
-            )
-        return value
-
-    @field_validator("anatomy")
-    @classmethod
-    def _known_analyses(cls, value: list[str]) -> list[str]:
-        for name in value:
-            if name not in ANALYSES:
-                raise ValueError(f"unknown analysis {name!r}; {suggest(name, ANALYSES)}")
-        return list(dict.fromkeys(value))
 
     @model_validator(mode="after")
     def _activations_for_measures(self) -> "Study":
@@ -179,6 +152,51 @@ class Study(Part):
                 )
         return self
 
+    def at(self, store: str) -> "Study":
+        """This study with its store at another URL."""
+        return self.changed(store=store)
+
+    def for_anatomy(self) -> "Study":
+        """This study without a reduction: networks that lack what one needs are analysed too."""
+        return self.changed(reduction="flatten")
+
+    def for_probes(self, images: Images | None = None) -> "Study":
+        """This study, on other ``images`` if given, with all activations kept and no measures.
+
+        Probes reduce activations themselves.
+        """
+        return self.changed(
+            images=images or self.images,
+            reduction="flatten",
+            keep="activations",
+            similarity=["cka"],
+            sweep=False,
+        )
+
+    def for_map(self) -> "Study":
+        """This study with CKA as its only measure."""
+        return self.changed(similarity=["cka"], sweep=False)
+
+    def for_reproduction(self) -> "Study":
+        """This study without a reduction, as in the paper."""
+        return self.changed(reduction="flatten")
+
+    def within_blocks(self) -> "Study":
+        """This study with the paper's layers, those inside of blocks too, compared by CKA."""
+        models = [
+            model.changed(taps=None) if model.taps is not None else model for model in self.models
+        ]
+        return self.changed(models=models, taps="paper", similarity=["cka"], sweep=False)
+
+    def networks(self) -> list[StudyModel]:
+        """The networks in the study's order, then the untrained baseline of every trained one."""
+        networks = [model.network(self.taps) for model in self.models]
+        trained = [one for one in networks if one.trained] if self.baseline else []
+        return networks + [
+            StudyModel(untrained(one.spec), one.patterns, trained=False, baseline_of=one.name)
+            for one in trained
+        ]
+
     @property
     def forward_batch(self) -> int:
         """Images per forward pass: as set, or as suits `keep`."""
@@ -197,26 +215,21 @@ class Study(Part):
             skip_degenerate=self.skip_degenerate,
             permutations=self.permutations,
             fit_permutations=self.fit_permutations,
-            memory=int(self.compute.memory * 1e9),
+            memory=self.compute.memory_bytes,
+        )
+
+    @property
+    def map_design(self) -> MapDesign:
+        """Window, method and permutations of the map, as tasks take them."""
+        return MapDesign(
+            window=self.map.window,
+            method=self.map.method,
+            permutations=self.permutations,
+            skip_degenerate=self.skip_degenerate,
+            memory=self.compute.memory_bytes,
         )
 
     @property
     def report_folder(self) -> str:
         """The folder or bucket's URL of the report."""
         return self.report or f"reports/{self.name}"
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The keys of a study file; ``StudyError`` where it cannot be read or has none."""
-    try:
-        content = yaml.safe_load(path.read_text())
-    except FileNotFoundError as error:
-        raise StudyError(f"study file {path} does not exist") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise StudyError(f"study file {path} cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        where = " ".join(str(error).split())
-        raise StudyError(f"study file {path} is not valid YAML: {where}") from error
-    if not isinstance(content, dict):
-        raise StudyError(f"study file {path} holds no keys; see studies/ for examples")
-    return content

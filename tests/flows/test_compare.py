@@ -168,7 +168,7 @@ def test_cca_leaves_out_the_layers_where_it_is_not_defined(tmp_path: Path) -> No
 
 KILLED = """
 import os, signal, sys, time
-from seelike.flows.run.study_run import images_of, subjects_of, surveyed
+from seelike.flows.run.opened_study import open_study
 from seelike.flows.study.study import Study
 from seelike.storage.arrays.recordings import Recording
 from seelike.tasks.runtime import cancellation
@@ -187,9 +187,9 @@ def killed(self, batch, tap, values):
 if sys.argv[2] == "kill":
     Recording.write_tap = killed
 make_store(study.store)
-images = images_of(study)
-plan = surveyed(subjects_of(study)[0], study, images)
-print(record_shard.fn(plan, images, store=study.store, keep="activations", number=0,
+opened = open_study(study)
+plan = opened.plan(study.networks()[0])
+print(record_shard.fn(plan, opened.images, store=study.store, keep="activations", number=0,
                       shard=range(4), device="cpu", forward_batch=16))
 """
 

@@ -73,7 +73,7 @@ def test_the_study_runs_end_to_end(folder: Path, server: None) -> None:  # noqa:
     whole = read_study(STUDY, settings=settings(folder))
     chosen = [model for model in whole.models if model.name in SMALLER]
     assert len(chosen) == len(SMALLER)
-    found = reproduce(whole.model_copy(update={"models": chosen}))
+    found = reproduce(whole.changed(models=chosen))
     assert found.comparison.recorded == len(SMALLER) * IMAGES // BATCH
     page = html.unescape(re.sub(r"<[^>]*>", " ", (folder / "report" / "index.html").read_text()))
     for claim in CLAIMS:

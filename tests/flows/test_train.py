@@ -292,7 +292,7 @@ def test_fine_tuning_begins_with_the_weights_of_its_start_and_one_that_fails_fai
     assert main(["train", str(file)]) == 2
     told = capsys.readouterr().err
     reason = "a fraction of 0.001 leaves no image of class 't-shirt', of which Fashion-MNIST has"
-    assert f"model 'none of a class' failed, the others go on: {reason}" in told
+    assert f"model 'none of a class' failed, the others continue: {reason}" in told
     assert "'after that': it starts from 'none of a class', which failed" in told
 
     output = tmp_path / "checkpoints"

@@ -99,7 +99,7 @@ def test_a_bucket_gives_what_a_folder_gives(
 
 KILLED = """
 import os, signal, sys
-from seelike.flows.run.study_run import images_of, subjects_of, surveyed
+from seelike.flows.run.opened_study import open_study
 from seelike.flows.study.study import Study
 from seelike.storage.places.bucket import Bucket
 from seelike.storage.store import make_store
@@ -119,9 +119,9 @@ if how == "killed":
 for file in files:
     study = Study.model_validate(file)
     make_store(study.store)
-    images = images_of(study)
-    plan = surveyed(subjects_of(study)[0], study, images)
-    print(record_shard.fn(plan, images, store=study.store, keep="activations", number=0,
+    opened = open_study(study)
+    plan = opened.plan(study.networks()[0])
+    print(record_shard.fn(plan, opened.images, store=study.store, keep="activations", number=0,
                           shard=range(4), device="cpu", forward_batch=16))
 """
 

@@ -19,7 +19,7 @@ from seelike.analysis.networks.loading.models import ModelSpec, load
 from seelike.analysis.similarity.nearest.sketches import Projection
 from seelike.flows.commands.exchange import export, receive
 from seelike.flows.errors import StudyError
-from seelike.flows.run.study_run import images_of, subjects_of, surveyed
+from seelike.flows.run.opened_study import images_of, open_study
 from seelike.flows.study.study import Study
 from seelike.storage.arrays import xarray_datasets
 from seelike.storage.digest import digest
@@ -30,7 +30,6 @@ from seelike.storage.store import Store, make_store
 from seelike.tasks.comparison.compare import compare_measure
 from seelike.tasks.nearest.by_signatures import by_signatures
 from seelike.tasks.nearest.by_sketches import by_sketches
-from seelike.tasks.planning.plans import StudyModel
 from seelike.tasks.planning.settings import Statistics
 from seelike.tasks.recording.record import record_shard
 from seelike.tasks.recording.sketches import sketch_model
@@ -54,14 +53,11 @@ def study(store: Path | str, **changed: Any) -> Study:
 
 def recorded(asked: Study) -> Store:
     """The store of a study, with signatures and sketches of its only model."""
-    store, images, model = make_store(asked.store), images_of(asked), asked.models[0]
-    subject = StudyModel(
-        ModelSpec(model.name, zoo=model.zoo), tuple(model.taps or ()), trained=True
-    )
-    plan = surveyed(subject, asked, images)
+    store, opened = make_store(asked.store), open_study(asked)
+    plan = opened.plan(asked.networks()[0])
     record_shard.fn(
         plan,
-        images,
+        opened.images,
         store=store.url,
         keep="signatures",
         number=0,
@@ -97,13 +93,13 @@ def test_what_was_exported_comes_in_byte_for_byte_once(theirs: Path, tmp_path: P
     asked = study(tmp_path / "mine")
     told = receive(asked, theirs / "out.zip")
     assert told.splitlines() == [
-        "theirs: signatures of 2 layers taken in",
-        "theirs: sketches of 2 layers taken in",
+        "theirs: signatures of 2 layers imported",
+        "theirs: sketches of 2 layers imported",
     ]
     whole = files(theirs / "store")
     assert files(tmp_path / "mine") == whole
     assert len(whole) > 10
-    assert receive(asked, theirs / "out.zip").count("were there already") == 2
+    assert receive(asked, theirs / "out.zip").count("in the store already") == 2
     assert files(tmp_path / "mine") == whole
 
 
@@ -132,12 +128,12 @@ def test_their_layers_are_compared_with_ones_own(theirs: Path, tmp_path: Path) -
     recorded(mine)
     receive(mine, theirs / "out.zip")
     both = study(tmp_path / "mine", models=[own, {"name": "friends", "imported": "theirs"}])
-    images = images_of(both)
-    plans = [surveyed(subject, both, images) for subject in subjects_of(both)]
+    opened = open_study(both)
+    plans = [opened.plan(network) for network in both.networks()]
     assert [plan.subject.trained for plan in plans] == [True, True]
     name = compare_measure.fn(
         [SignaturesResult(plan, 0) for plan in plans],
-        images,
+        opened.images,
         name="cka",
         store=both.store,
         statistics=Statistics(permutations=0),
@@ -167,9 +163,9 @@ def test_an_imported_model_that_is_not_all_there_is_refused(
     theirs: Path, name: str, changed: dict[str, Any], why: str
 ) -> None:
     asked = study(theirs / "store", models=[{"name": "friends", "imported": name}], **changed)
-    (subject,) = subjects_of(asked)
+    (network,) = asked.networks()
     with pytest.raises(AnalysisError, match=why):
-        surveyed(subject, asked, images_of(asked))
+        open_study(asked).plan(network)
 
 
 def test_an_imported_model_is_as_it_is_and_is_not_run() -> None:
@@ -200,7 +196,7 @@ def test_a_batch_that_an_earlier_import_did_not_reach_is_taken_in(
     receive(asked, theirs / "out.zip")
     mark = next((tmp_path / "mine" / "signatures").glob("*/digest/c/1/0"))
     mark.unlink()
-    assert "signatures of 2 layers taken in" in receive(asked, theirs / "out.zip")
+    assert "signatures of 2 layers imported" in receive(asked, theirs / "out.zip")
     assert files(tmp_path / "mine") == files(theirs / "store")
 
 

@@ -99,7 +99,7 @@ def test_sketches_go_to_another_group(study: Path, tmp_path: Path, capsys: Captu
     assert main(["import", str(study), archive, "--set", f"store={mine}"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["sketches of one, 9 layers", "sketches of two, 9 layers"]
-    assert said[3:] == [f"{model}: sketches of 9 layers taken in" for model in ("one", "two")]
+    assert said[3:] == [f"{model}: sketches of 9 layers imported" for model in ("one", "two")]
     asked = ["nearest", "two:blocks.1", "--store", str(mine), "--sketches", "--dimension", "1024"]
     assert main(asked) == 0
     other = ["import", str(study), archive, "--set", "images.seed=3"]
@@ -123,7 +123,7 @@ def test_models_that_are_one_network_go_once_and_arrive(tmp_path: Path, capsys: 
     archive = str(tmp_path / "ours.zip")
     assert main(["export", str(study), archive]) == 0
     assert main(["import", str(other), archive]) == 0
-    lines = [line for line in capsys.readouterr().out.splitlines() if "taken in" in line]
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.endswith("imported")]
     assert len(lines) == 3
     kept = [
         sorted(p.name for p in (tmp_path / at / "sketches").iterdir()) for at in ("store", "other")
