@@ -38,7 +38,7 @@ def anatomy(study: Study) -> AnatomyResult:
         A reference with ``.open(model, analysis)`` (an xarray Dataset) and ``.report``.
 
     Raises:
-        StudyError: A block or token that the study chose is beyond every model.
+        StudyError: A block or token that the study chose is in no model.
         StorageError: The store cannot be used, or what is to be written does not fit.
         Incomplete: Some models failed. The others are complete, in the store and the report.
 
@@ -70,15 +70,17 @@ def anatomy(study: Study) -> AnatomyResult:
 
 
 def _check_chosen(written: AnatomyResult) -> None:
-    """``StudyError`` where a block or token of the study is beyond all models that have such.
+    """Raise ``StudyError`` where a block or token that the study chose is in no model.
 
-    One that some models have is told of the others in the report, as a part that they lack.
+    One that some models have is reported as a missing part of the others.
     """
     for analysis in dict.fromkeys(one.analysis for one in written.found):
         found = [one for one in written.found if one.analysis == analysis]
-        beyond = [one.missing_part for one in found if one.out_of_range]
-        if beyond and all(one.out_of_range or one.missing_part for one in found):
-            raise StudyError(f"{analysis}: {beyond[0]}; the others are in {written.report}")
+        out_of_range = [one.missing_part for one in found if one.out_of_range]
+        if out_of_range and all(one.out_of_range or one.missing_part for one in found):
+            raise StudyError(
+                f"{analysis}: {out_of_range[0]}; the other analyses are in {written.report}"
+            )
 
 
 def anatomy_folder(study: Study) -> str:

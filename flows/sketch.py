@@ -20,10 +20,21 @@ from seelike.tasks.results import SignaturesResult, SketchesResult
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_AT_ONCE),  # type: ignore[arg-type]
 )
 def sketch(study: Study) -> list[SketchesResult]:
-    """Record every model of ``study`` and sketch its signatures, with what ``keep`` says beside.
+    """Record every model of a study, sketch its signatures, and keep what ``keep`` says.
 
-    What is in the store already is not computed again. A model that can't be loaded or recorded
-    fails alone: the others are sketched, and then ``Incomplete`` is raised.
+    What is in the store already is not computed again. A model that cannot be loaded or recorded
+    fails alone; the others are sketched.
+
+    Args:
+        study: A ``Study``, a dictionary of its keys, or the path of a study file.
+
+    Returns:
+        A reference per model.
+
+    Raises:
+        StudyError: The study contradicts itself; the message names the key and the remedy.
+        StorageError: The store cannot be used, or what is to be written does not fit.
+        Incomplete: Some models failed. The sketches of the others are complete.
     """
     with running(open_study(study)) as run:
         plans = run.survey()

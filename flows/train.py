@@ -13,7 +13,7 @@ from seelike.flows.run.study_run import run_name
 from seelike.flows.study.model import Model
 from seelike.flows.study.study import Study
 from seelike.storage.errors import suggest
-from seelike.storage.networks import zoo as shelf
+from seelike.storage.networks import zoo
 from seelike.storage.reports.write import check_folder
 from seelike.storage.store import make_store
 from seelike.tasks.reports.training.report import write_training
@@ -77,12 +77,20 @@ def train(study: Study) -> TrainingResult:
 
 
 def training_folder(study: Study) -> str:
-    """Where the report goes: below that of `compare`, which stays as it is."""
+    """Folder of the report: below that of `compare`, which stays as it is."""
     return f"{study.report_folder.rstrip('/')}/training"
 
 
 def check_models(models: list[Model], output: Path) -> None:
-    """Raise ``StudyError`` for a network that can't be built, and a start it can't begin from."""
+    """Check that networks can be trained, before any is.
+
+    Args:
+        models: The networks, in the order of training.
+        output: Folder for their checkpoints; it may have some of an earlier run.
+
+    Raises:
+        StudyError: A network is not a family of the zoo, or cannot start from the weights named.
+    """
     for place, model in enumerate(models):
         if model.zoo not in FAMILIES:
             raise StudyError(
@@ -100,7 +108,7 @@ def check_models(models: list[Model], output: Path) -> None:
 
 
 def _family(start: str, before: list[Model], after: list[Model], output: Path, *, of: str) -> str:
-    """The family of the network called ``start``: trained before, or kept, or shipped."""
+    """The family of the network ``start``: trained before, in ``output``, or shipped."""
     families = {model.name: str(model.zoo) for model in before}
     if start in families:
         return families[start]
@@ -108,10 +116,10 @@ def _family(start: str, before: list[Model], after: list[Model], output: Path, *
         raise StudyError(
             f"model {of!r} starts from {start!r}, which the study trains no earlier; put it before"
         )
-    for folder in (output, shelf.SHIPPED):
-        if start in shelf.members(folder):
-            return str(shelf.card(start, folder)["family"])
-    known = [*families, *shelf.members(output), *shelf.members()]
+    for folder in (output, zoo.SHIPPED):
+        if start in zoo.members(folder):
+            return str(zoo.card(start, folder)["family"])
+    known = [*families, *zoo.members(output), *zoo.members()]
     raise StudyError(
         f"model {of!r} starts from {start!r}, which is neither trained before it nor in "
         f"{output} nor in the zoo; {suggest(start, known)}"
@@ -134,7 +142,7 @@ def _trained(model: Model, study: Study, failures: ModelFailures) -> Path:
 
 
 def _lesson(model: Model, recipe: Recipe) -> Lesson:
-    """What ``model`` is to learn, by the study's recipe or one of its own."""
+    """Family, data and recipe of a training: the model's own recipe, or else the study's."""
     own = model.training
     return Lesson(
         family=str(model.zoo),

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 import typer.main
 
-from seelike.flows.cli import other_verbs, study_verbs
+from seelike.flows.cli import other_verbs, store_verbs, study_verbs
 from seelike.flows.errors import MISTAKES, Incomplete
 
 # The terminal shows progress bars and one line for a mistake; Prefect's own log, tracebacks
@@ -33,7 +33,8 @@ app = typer.Typer(
 )
 app.add_typer(study_verbs.verbs)
 app.add_typer(other_verbs.verbs)
-app.add_typer(other_verbs.store, name="store")
+app.add_typer(store_verbs.verbs)
+app.add_typer(store_verbs.store, name="store")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,13 +68,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Incomplete as error:
         return _fail(str(error), status=2 if error.mistakes else 1)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("interrupted; the same command goes on where it stopped", status=130)
+        return _fail("interrupted; run the same command again to continue", status=130)
     except OSError as error:
         return _fail(str(error), status=1)
 
 
 def parse(words: Sequence[str]) -> typer.Context:
-    """Read the command that ``words`` are, without running it.
+    """Parse the words of a command, without running it.
 
     Groups are left by name, one after the other: a group that parsed its words itself would load
     pydantic, even where they end in ``-h``.
@@ -82,7 +83,7 @@ def parse(words: Sequence[str]) -> typer.Context:
         The context to invoke; ``params`` has the arguments by the names of the verb's function.
 
     Raises:
-        TyperException: The words are no command.
+        TyperException: There is no such command, or its arguments are wrong.
         typer.Exit: Help was asked for, and printed.
     """
     found: Any = typer.main.get_command(app)
@@ -101,7 +102,7 @@ def _fail(message: str, *, status: int) -> int:
 
 
 def _usage(error: typer.TyperException) -> str:
-    """One line for a command that cannot be read, with where its help is."""
+    """Word a wrong command in one line, with the command that shows its help."""
     message = " ".join(error.format_message().split()).rstrip(".")
     end = "" if message.endswith("?") else ";"
     context = getattr(error, "ctx", None)

@@ -25,7 +25,7 @@ def read(
     skip_degenerate: bool = False,
     sweep: bool = False,
 ) -> "Study":
-    """The study of a file, with ``--set`` and the flags put on top."""
+    """Read a study file, and apply ``--set`` and the flags to it."""
     from seelike.flows.study.reading import read_study
 
     flags = {"skip_bad_images": skip_bad_images, "skip_degenerate": skip_degenerate, "sweep": sweep}

@@ -24,7 +24,7 @@ def nearest(
     """Find the layers of a store most similar to one layer, by CKA on the same images.
 
     Args:
-        layer: MODEL:TAP, such as ``vit:blocks.3``.
+        layer: MODEL:LAYER, such as ``vit:blocks.3``.
         store: A folder, or a bucket's URL.
         count: How many layers to find.
         way: ``signatures``, exact CKA with intervals over batches; ``sketches``, estimates with

@@ -46,7 +46,7 @@ def plan(study: Study) -> str:
         passes += left > 0
         seconds += lasts
         rows.append(_row(one, keep=study.keep, left=left, seconds=lasts))
-    weights = f"; not here yet: the weights of {', '.join(absent)}" if absent else ""
+    weights = f"; weights still to download: {', '.join(absent)}" if absent else ""
     return (
         f"{format_table(rows)}\ntime: {IMAGES} images through each architecture, and a product of "
         f"matrices, timed here just now ({products / 1e9:.0f} billion multiply-adds per second); "

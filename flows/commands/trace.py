@@ -1,4 +1,4 @@
-"""Where a figure of a report comes from: the chain back to models and images, told in lines."""
+"""Lineage of a report's figure, back to models and images, as lines of text."""
 
 from seelike.flows.errors import StudyError
 from seelike.storage.errors import suggest
@@ -9,11 +9,18 @@ from seelike.storage.store import open_store
 
 
 def trace(folder: str, figure: str) -> str:
-    """What ``figure`` of the report in ``folder``, or in one below it, was drawn from.
+    """List what a figure was drawn from.
 
-    A line a thing, those that it was made from indented below it, with where each is in the
-    store now. Raises ``StudyError`` where there is no report, and for a figure that none has,
-    with the nearest; ``StorageError`` for reports and stores of another format version.
+    Args:
+        folder: Folder or bucket's URL of a report; reports below it are searched as well.
+        figure: Name of the figure, such as ``within``.
+
+    Returns:
+        A line per entry of the store, with its place there now; its own inputs are indented below.
+
+    Raises:
+        StudyError: There is no report, or no report has the figure.
+        StorageError: A report or its store has another format version.
     """
     place = open_place(folder)
     below = [name for name in place.names("") if place.exists(f"{name}/{write.TRACES}")]
@@ -34,7 +41,7 @@ def trace(folder: str, figure: str) -> str:
         if figure in known["figures"]:
             lines.append(f"figure {figure} of {each}")
             origins = [from_record(record) for record in known["figures"][figure]]
-            # Origins are read from the store that the report was drawn from.
+            # Inputs are looked up in the store that the report was drawn from.
             store = open_store(known["store"]) if origins else None
             lines += [
                 line

@@ -1,4 +1,4 @@
-"""One's own study on a Prefect server: run on demand, or on a schedule."""
+"""Deploy a study to a Prefect server, to run on demand or on a schedule."""
 
 import asyncio
 from pathlib import Path
@@ -17,23 +17,33 @@ from seelike.flows.errors import StudyError
 from seelike.flows.run.telemetry import OFF
 from seelike.flows.study.study import Study
 
-# The tag and the heartbeats are what automations.yaml goes by.
+# automations.yaml relies on the tags and the heartbeats.
 TAGS = ["seelike", "compare"]
 ENVIRONMENT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30", **OFF}
 
 
 def deploy(study: Study, *, cron: str | None, pool: str, queue: str | None) -> str:
-    """Deploy ``compare`` of ``study`` to the server of PREFECT_API_URL; the deployment's name.
+    """Deploy ``compare`` of a study to the Prefect server at PREFECT_API_URL.
 
-    Its runs start in this folder, at the times of ``cron`` (UTC) or on demand. A deployment of
-    the same name is replaced. Raises ``StudyError`` where there is no server, no work pool
-    ``pool``, or for what is no cron line.
+    Runs start in the current folder. A deployment of the same name is replaced.
+
+    Args:
+        study: The study.
+        cron: When to run, in UTC, as a cron line; on demand only if None.
+        pool: Name of the work pool.
+        queue: Name of a work queue of the pool; the pool's own if None.
+
+    Returns:
+        The name of the deployment.
+
+    Raises:
+        StudyError: No server answers, it has no such work pool, or ``cron`` is not a cron line.
     """
     address = PREFECT_API_URL.value()
     if not address:
         raise StudyError(
-            "no Prefect server is named; set PREFECT_API_URL, for `seelike serve` to "
-            "http://127.0.0.1:4200/api"
+            "PREFECT_API_URL is not set; set it to the API of a Prefect server, for "
+            "`seelike serve` to http://127.0.0.1:4200/api"
         )
     _check_cron(cron)
     try:
@@ -52,7 +62,9 @@ def _check_cron(cron: str | None) -> None:
     try:
         CronSchedule(cron=cron or "0 0 * * *")
     except ValidationError as error:
-        raise StudyError(f"--cron {cron!r} is no cron line; write one like '0 2 * * *'") from error
+        raise StudyError(
+            f"--cron {cron!r} is not a cron line; write one like '0 2 * * *'"
+        ) from error
 
 
 async def _deploy(study: Study, *, cron: str | None, pool: str, queue: str | None) -> UUID:

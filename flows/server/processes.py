@@ -1,4 +1,4 @@
-"""Processes that end with the block that started them, and take theirs with them."""
+"""Child processes that end with their context, and with them all processes they started."""
 
 import os
 import signal
@@ -11,12 +11,12 @@ from types import FrameType
 import psutil
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# How long a worker's run, and a process of ours, may take to end when asked; then it is killed.
+# Seconds until a run of the worker, or a process of ours, is killed after it was asked to end.
 RUN_SECONDS, END_SECONDS = 15, 40
 
 
 @contextmanager
-def until_told_to_end() -> Iterator[None]:
+def until_interrupted() -> Iterator[None]:
     """End the block on Ctrl-C, on SIGTERM, and when the terminal is closed."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
@@ -35,7 +35,7 @@ def until_told_to_end() -> Iterator[None]:
 def running(
     command: list[str], environment: dict[str, str], *, log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in a session of its own: Ctrl-C reaches it through us, in the right order."""
+    """Run a process in a session of its own, so that we pass Ctrl-C on, in the right order."""
     with log.open("ab") as out:
         process = subprocess.Popen(
             command,
@@ -53,11 +53,11 @@ def running(
 
 @contextmanager
 def ending_children(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """After the block end what ``process`` started, each child with its process group."""
+    """End the children of a process after the block, each with its process group."""
     try:
         yield
     finally:
-        # Of one that ended by itself the children are no longer known; its successor needs signals.
+        # The children of a process that ended by itself are unknown; its successor needs signals.
         if process.poll() is None:
             _ignore_signals()
         with suppress(psutil.NoSuchProcess):
@@ -70,7 +70,7 @@ def ending_children(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End ``process`` and all that it started: asked first, killed after ``END_SECONDS``."""
+    """Ask a process and all that it started to end; kill them after ``END_SECONDS``."""
     if process.poll() is not None:
         return
     _ignore_signals()
@@ -89,6 +89,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _ignore_signals() -> None:
-    """From here on: a second Ctrl-C would leave half of it behind."""
+    """Ignore signals from here on: a second Ctrl-C would leave processes behind."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

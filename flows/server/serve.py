@@ -16,17 +16,15 @@ from filelock import FileLock, Timeout
 from prefect.settings import PREFECT_HOME
 
 from seelike.flows.errors import StudyError
-from seelike.flows.server.processes import ending_children, running, until_told_to_end
+from seelike.flows.server.deployments import Deployments, find_deployments
+from seelike.flows.server.processes import ending_children, running, until_interrupted
 from seelike.flows.server.work_pool import POOL, ensure_automations, ensure_pool
 
 HOST = "127.0.0.1"
-# They come with the package; in the repository they are links to the files at its root.
-PACKAGED = Path(__file__).with_name("deployment.yaml")
-AUTOMATIONS = Path(__file__).with_name("automations.yaml")
 # Runs at once: one that trains and one that compares; each takes every core it gets.
 RUNS = 2
 START_SECONDS = 120
-# A worker that ends this soon would end again.
+# A worker that ends within so many seconds would end again.
 WORKER_SECONDS = 5
 # `seelike` keeps these off its terminal; the log files are where they belong.
 _TERMINAL = (
@@ -35,47 +33,11 @@ _TERMINAL = (
 )
 
 
-@dataclass(frozen=True)
-class Deployments:
-    """What to deploy: a file of deployments, and the folder in which their runs start."""
-
-    file: Path
-    folder: Path
-
-    @property
-    def automations(self) -> Path:
-        """The file of automations beside it."""
-        return self.file.parent / AUTOMATIONS.name
-
-
-def find_deployments(named: Path | None) -> Deployments:
-    """Find the file of deployments to serve.
-
-    Args:
-        named: The file; if left out, ``deployment.yaml`` of the current folder, or else the one
-            that comes with seelike.
-
-    Returns:
-        The file, and its own folder; for the one that comes with seelike the current folder.
-
-    Raises:
-        StudyError: ``named`` does not exist.
-    """
-    own = named or Path(PACKAGED.name)
-    if own.is_file():
-        return Deployments(own.absolute(), own.absolute().parent)
-    if named is not None:
-        raise StudyError(
-            f"--deployments {named} does not exist; name another file, or leave the option out to "
-            "serve the deployments that come with seelike"
-        )
-    return Deployments(PACKAGED, Path.cwd())
-
-
 def serve(*, port: int, deployments: Path | None = None) -> None:
     """Serve deployments by Prefect until Ctrl-C or SIGTERM, then end all that was started.
 
-    The server's data stay in PREFECT_HOME. If seelike is served at ``port`` already, print where.
+    The server's data stay in PREFECT_HOME. Where seelike is served at ``port`` already, print its
+    address.
 
     Args:
         port: The port of the Prefect server.
@@ -93,10 +55,10 @@ def serve(*, port: int, deployments: Path | None = None) -> None:
     _check_free(port)
     service.logs.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(service.logs / "lock", timeout=0), until_told_to_end():
+        with FileLock(service.logs / "lock", timeout=0), until_interrupted():
             _serve(service, found)
     except Timeout:
-        print(f"another `seelike serve` is starting or ending: {service.url}")
+        print(f"another `seelike serve` is starting or ending at {service.url}; try again")
 
 
 @dataclass(frozen=True)
@@ -144,14 +106,14 @@ def _serve(service: Service, deployments: Deployments) -> None:
                 if not restart:
                     deploy(service, deployments)
                     say(f"serving {deployments.file}: {service.url}")
-                    say("Ctrl-C ends it, and the runs that are going on")
+                    say("Ctrl-C ends the server, the worker and all runs")
                 status = _until_ended(service, server, worker)
-            say(f"the worker ended with status {status}, another one starts; what ran goes on")
+            say(f"the worker ended with status {status}; a new one starts, its runs continue")
 
 
 @contextmanager
 def _worker(service: Service) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker, which ends after its runs, while it and the server can say how they ended."""
+    """Run a worker. Its runs end before it and the server, so that their states are recorded."""
     work = service.command("worker", "start", "--pool", POOL, "--limit", str(RUNS))
     with (
         running(work, service.environment(), log=service.log("worker")) as worker,
@@ -163,7 +125,7 @@ def _worker(service: Service) -> Iterator[subprocess.Popen[bytes]]:
 def _until_ended(
     service: Service, server: subprocess.Popen[bytes], worker: subprocess.Popen[bytes]
 ) -> int:
-    """Wait until ``worker`` ends by itself: its status.
+    """Wait until the worker ends by itself, and return its status.
 
     Raises ``ChildProcessError`` where the server ends, or the worker soon after its start.
     """
@@ -177,7 +139,7 @@ def _until_ended(
 
 
 def say(line: str) -> None:
-    """Print at once, also where nobody sits at a terminal."""
+    """Print a line at once, also where the output is not a terminal."""
     print(line, flush=True)
 
 
@@ -235,7 +197,7 @@ def _check_alive(service: Service, name: str, process: subprocess.Popen[bytes]) 
 
 
 def deploy(service: Service, deployments: Deployments) -> None:
-    """Deploy all of ``deployments``: Prefect lets runs start in the folder it is called in."""
+    """Deploy a file of deployments. Called in their folder, which is where Prefect starts runs."""
     with service.log("deploy").open("wb") as log:
         done = subprocess.run(
             service.command("deploy", "--all", "--prefect-file", str(deployments.file)),
@@ -248,5 +210,5 @@ def deploy(service: Service, deployments: Deployments) -> None:
         )
     if done.returncode:
         raise StudyError(
-            f"{deployments.file} cannot be deployed: mend what {service.log('deploy')} says"
+            f"{deployments.file} cannot be deployed; correct what {service.log('deploy')} reports"
         )

@@ -1,4 +1,4 @@
-"""What a Prefect server needs before it can run studies: a work pool, and a watch over silence."""
+"""The work pool and the automations that a Prefect server needs to run studies."""
 
 from pathlib import Path
 

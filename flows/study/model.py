@@ -14,7 +14,7 @@ from seelike.tasks.planning.plans import StudyModel, TrainingOrigin
 class About(Part):
     """How a model of your own was trained; networks of the zoo have cards that say it."""
 
-    data: str | None = Field(None, description="name of its training data, such as ImageNet-21k")
+    data: str | None = Field(None, description="name of the training data, such as ImageNet-21k")
     fraction: float | None = Field(
         None, gt=0, le=1, description="fraction of the training images that were used"
     )
@@ -24,7 +24,7 @@ class About(Part):
     seed: int | None = Field(None, ge=0, description="seed of its training")
 
 
-class Own(Part):
+class ModelTraining(Part):
     """Training of one network by `seelike train`, where it differs from the others."""
 
     data: Literal["fashion-mnist", "digits"] = Field(
@@ -46,19 +46,19 @@ class Own(Part):
 class Model(Part):
     """One network: a timm architecture, one of the reference zoo, or an imported one."""
 
-    name: str = Field(description="its label in figures and tables")
+    name: str = Field(description="label in figures and tables")
     timm: str | None = Field(None, description="a timm model name, such as vit_small_patch16_224")
     zoo: str | None = Field(None, description="a network of the reference zoo, such as vit")
     imported: str | None = Field(
         None,
-        description="a model whose signatures were imported from another group, by their name or "
-        "the beginning of its digest; it is compared, not run",
+        description="imported model, by its name at the other group or the first characters of "
+        "its digest; it is compared, not run",
     )
     pretrained: bool = Field(
         False, description="whether to load timm's pretrained weights, downloaded once"
     )
     checkpoint: str | None = Field(
-        None, description="file of weights: .safetensors, or a PyTorch state dict"
+        None, description="file of weights: .safetensors or a PyTorch state dict"
     )
     seed: int | None = Field(
         None, ge=0, description="seed of the initial weights, where none are loaded"
@@ -72,7 +72,7 @@ class Model(Part):
         None, description="layers of this model, in place of those of the study"
     )
     about: About = Field(About(), description="how it was trained")
-    training: Own = Field(Own(), description="used by `seelike train` only")
+    training: ModelTraining = Field(ModelTraining(), description="used by `seelike train` only")
 
     @model_validator(mode="after")
     def _one_source(self) -> "Model":

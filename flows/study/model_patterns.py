@@ -17,8 +17,8 @@ from seelike.storage.networks.zoo import members
 NAME = "{name}"
 
 
-class Several(Part):
-    """Several networks by one pattern: an entry of `models` whose name has `*`, `?` or `[`."""
+class ModelPattern(Part):
+    """Several networks by one pattern: a `timm` or `zoo` name with `*`, `?` or `[`."""
 
     timm: str | None = Field(
         None, description="pattern over timm's model names, such as vit_*_224*"
@@ -33,7 +33,7 @@ class Several(Part):
     limit: int | None = Field(
         None, ge=1, description="number of networks to take, in timm's order; required above 100"
     )
-    name: str = Field(NAME, description="label of each; {name} stands for the network's own name")
+    name: str = Field(NAME, description="label of each network; {name} stands for its own name")
     seed: int | None = Field(None, ge=0, description="as for a single model")
     arguments: dict[str, Any] = Field({}, description="as for a single model")
     taps: str | list[str] | None = Field(None, description="as for a single model")
@@ -70,8 +70,8 @@ class Several(Part):
         return chosen[: self.limit]
 
 
-def expanded(value: Any) -> Any:
-    """A list of models in which every pattern is replaced by the networks it matches."""
+def expand_patterns(value: Any) -> Any:
+    """Replace every pattern in a list of models by the networks that it matches."""
     if not isinstance(value, list):
         return value
     return [model for entry in value for model in _models(entry)]
@@ -83,36 +83,36 @@ def _models(entry: Any) -> list[Any]:
     ):
         return [entry]
     try:
-        return list(Several.model_validate(entry).models())
+        return list(ModelPattern.model_validate(entry).models())
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))
-        known = ", ".join(Several.model_fields)
+        known = ", ".join(ModelPattern.model_fields)
         raise ValueError(
             f"{entry.get('timm') or entry.get('zoo')!r}, {key}: {first['msg']}; a pattern takes "
             f"{known}"
         ) from error
 
 
-class Expanded:
+class ExpandPatterns:
     """Annotation of a list of models that expands its patterns before validation."""
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         """Expand, then validate as models."""
-        return core_schema.no_info_before_validator_function(expanded, handler(source))
+        return core_schema.no_info_before_validator_function(expand_patterns, handler(source))
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         """The schema for forms and the Prefect server: the keys of a model and of a pattern.
 
-        One schema of both: of two alternatives the server would not say what is wrong where.
+        One schema has both, since the server locates no mistake in one of two alternatives.
         """
         made = handler(schema)
         one = handler.resolve_ref_schema(made["items"])
-        pattern = handler.resolve_ref_schema(handler(Several.__pydantic_core_schema__))
+        pattern = handler.resolve_ref_schema(handler(ModelPattern.__pydantic_core_schema__))
         one["properties"] = {**pattern["properties"], **one["properties"]}
         one["required"] = [key for key in one.get("required", ()) if key != "name"]
         return made

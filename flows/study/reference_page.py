@@ -8,7 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from seelike.flows.study.model_patterns import Several
+from seelike.flows.study.model_patterns import ModelPattern
 from seelike.flows.study.study import Study
 
 HEAD = """# The study file
@@ -40,7 +40,7 @@ def _tables(place: str, part: type, seen: dict[type, str]) -> Iterator[str]:
         yield f"| `{name}` | {words} | {_kind(annotation)} | {default} |"
         below += [(f"{place}.{name}".lstrip("."), one) for one in _parts(annotation)]
     if part is Study:
-        below.append(("models by a pattern", Several))
+        below.append(("models by a pattern", ModelPattern))
     yield ""
     for key, one in below:
         yield from _tables(key, one, seen)
@@ -50,13 +50,13 @@ def _keys(part: Any) -> Iterator[tuple[str, Any, str, str]]:
     """Yield name, annotation, description and default of every key."""
     if issubclass(part, BaseModel):
         for name, field in part.model_fields.items():
-            yield name, field.annotation, field.description or "", _left(field.default)
+            yield name, field.annotation, field.description or "", _default(field.default)
     else:
         kinds = get_type_hints(part)
         for one in fields(part):
             made = one.default if one.default_factory is MISSING else one.default_factory()
             words = str(one.metadata.get("description", ""))
-            yield one.name, kinds[one.name], words, _left(made)
+            yield one.name, kinds[one.name], words, _default(made)
 
 
 def _parts(annotation: Any) -> Iterator[type]:
@@ -88,7 +88,7 @@ def _kind(annotation: Any) -> str:
     return known.get(annotation, "keys")
 
 
-def _left(value: Any) -> str:
+def _default(value: Any) -> str:
     """Format the default of a key."""
     if value is None:
         return ""

@@ -1,4 +1,4 @@
-"""Parts of a study other than its models: images, computing, training, map, reproduction."""
+"""Settings of a study by part: images, compute, training, map, reproduction."""
 
 import re
 from typing import Annotated, Any, Literal, Self
@@ -23,8 +23,8 @@ class Part(BaseModel):
         return type(self).model_validate(given | keys)
 
 
-# A place on a grid: [row, column], each from 0 at the top left.
-Place = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
+# A cell of a grid: [row, column], each from 0 at the top left.
+GridCell = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
 
 
 class Images(Part):
@@ -86,9 +86,7 @@ class Training(Part):
         Recipe(), description="epochs, batch and rates, the same for all networks"
     )
     output: str = Field("checkpoints", description="folder for checkpoints and their cards")
-    downloads: str = Field(
-        "downloads", description="folder for Fashion-MNIST where it is downloaded"
-    )
+    downloads: str = Field("downloads", description="folder into which Fashion-MNIST is downloaded")
 
 
 class Map(Part):
@@ -103,7 +101,7 @@ class Map(Part):
         0.25,
         ge=0,
         le=1,
-        description="largest difference in depth (0 to 1) of two layers that are matched",
+        description="largest difference in depth (0 to 1) between two layers that are matched",
     )
 
 
@@ -114,5 +112,5 @@ class Reproduction(Part):
         None, description="images for the probes; those of the study if left out"
     )
     transfer: Images | None = Field(
-        None, description="a second image set with labels, for probes of transfer"
+        None, description="second image set with labels, for transfer probes"
     )

@@ -11,8 +11,16 @@ from seelike.analysis.similarity.measures import measure
 from seelike.analysis.similarity.nearest.sketches import DEFAULT_PROJECTION, Projection
 from seelike.flows.study.measures import Analyses, Measures, Permutations
 from seelike.flows.study.model import Model
-from seelike.flows.study.model_patterns import Expanded
-from seelike.flows.study.settings import Compute, Images, Map, Part, Place, Reproduction, Training
+from seelike.flows.study.model_patterns import ExpandPatterns
+from seelike.flows.study.settings import (
+    Compute,
+    GridCell,
+    Images,
+    Map,
+    Part,
+    Reproduction,
+    Training,
+)
 from seelike.flows.study.study_file import read_yaml
 from seelike.storage.digest import label
 from seelike.storage.errors import suggest
@@ -35,7 +43,7 @@ class Study(Part):
         description="where recordings and results are stored: a folder, or s3://, gs://, az://",
     )
     images: Images = Field(Images(), description="the images that all models see")
-    models: Annotated[list[Model], Expanded()] = Field(
+    models: Annotated[list[Model], ExpandPatterns()] = Field(
         min_length=1, description="the networks: one entry per network, or one pattern for several"
     )
     taps: str | list[str] = Field(
@@ -60,7 +68,8 @@ class Study(Part):
     )
     sweep: bool = Field(
         False,
-        description="show how CKA depends on the number of images and the batch; adds cka_exact",
+        description="show how CKA depends on the number of images and the batch size; adds "
+        "cka_exact",
     )
     permutations: Permutations = Field(
         200, ge=0, description="permutations of the images for p values; 0 leaves them out"
@@ -80,14 +89,16 @@ class Study(Part):
     head_block: int = Field(
         0, ge=0, description="index (from 0) of the block whose heads are compared with a ResNet"
     )
-    localization_tokens: list[Place] = Field(
+    localization_tokens: list[GridCell] = Field(
         [],
-        description="tokens of the last layer to draw, [row, column]; a few if left out",
+        description="tokens of the last layer to draw, each as [row, column]; some spread over the "
+        "grid if left out",
     )
     receptive_field_images: int = Field(
         32,
         ge=4,
-        description="images over which receptive fields are averaged: the first of the set",
+        description="number of images, the first of the set, over which receptive fields are "
+        "averaged",
     )
     reproduction: Reproduction = Field(
         Reproduction(), description="used by `seelike reproduce` only"

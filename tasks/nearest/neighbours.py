@@ -91,7 +91,7 @@ def find_layer(store: Store, name: str, *kinds: str) -> Layer:
         )
     model, separator, tap = name.partition(":")
     if not separator or not tap:
-        raise AnalysisError(f"{name!r} names no layer, expected MODEL:TAP, such as vit:blocks.3")
+        raise AnalysisError(f"{name!r} names no layer, expected MODEL:LAYER, such as vit:blocks.3")
     meant = find_models(known, model)
     if not meant:
         offer = suggest(model, [one.model for one in known])

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -109,23 +110,21 @@ def test_two_workers_give_what_threads_give_even_if_one_is_killed_in_the_middle(
         worker(address, tmp_path),
         worker(address, tmp_path) as doomed,
     ):
-        killed = []
-        submit = dask_cluster._awaited
-
-        def kill_in_the_middle(*arguments: Any) -> Any:
-            if not killed:
-                killed.append(doomed.pid)
-                until(lambda: any((tmp_path / "other").glob("recordings/*/digest/c/*/0")))
-                os.kill(doomed.pid, signal.SIGKILL)
-            return submit(*arguments)
-
-        monkeypatch.setattr(dask_cluster, "_awaited", kill_in_the_middle)
-        asked = study(tmp_path, compute={"dask": address}, store=str(tmp_path / "other"))
-        survived = compare(asked)
+        other = tmp_path / "other"
+        killer = Thread(target=kill_after_first_batch, args=(doomed, other))
+        killer.start()
+        survived = compare(study(tmp_path, compute={"dask": address}, store=str(other)))
+        killer.join()
         assert doomed.poll() is not None
     np.testing.assert_array_equal(survived.open()["cka"], spread.open()["cka"])
-    store = open_store(str(tmp_path / "other"))
+    store = open_store(str(other))
     assert all(not open_recording(store, n).missing() for n in store.names("recordings"))
+
+
+def kill_after_first_batch(doomed: subprocess.Popen[bytes], store: Path) -> None:
+    """Kill a worker as soon as one batch of any recording in a store is complete."""
+    until(lambda: any(store.glob("recordings/*/digest/c/*/0")))
+    os.kill(doomed.pid, signal.SIGKILL)
 
 
 def until(true: Any, *, seconds: float = 60) -> None:

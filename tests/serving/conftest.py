@@ -1,4 +1,4 @@
-"""A `seelike serve` as a person starts it: server, deployments and worker of this repository."""
+"""A `seelike serve` as a person starts it: server, deployments and worker that come with it."""
 
 import os
 import signal
@@ -73,12 +73,12 @@ def command(*arguments: object) -> list[str]:
 
 
 @contextmanager
-def serving(home: Path, *, folder: Path = ROOT) -> Iterator[Served]:
-    """`seelike serve` in ``folder``, from its last line on; ended by SIGTERM."""
+def serving(home: Path, *, folder: Path | None = None) -> Iterator[Served]:
+    """`seelike serve` in ``folder`` (``home`` if left out), once it serves; ended by SIGTERM."""
     port = free_port()
     process = subprocess.Popen(
         command("serve", "--port", port),
-        cwd=folder,
+        cwd=folder or home,
         env=environment(home),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -112,7 +112,7 @@ def seelike(served: Served) -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command(*arguments),
-            cwd=ROOT,
+            cwd=served.home,
             env=environment(served.home) | variables,
             capture_output=True,
             text=True,

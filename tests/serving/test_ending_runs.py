@@ -128,7 +128,7 @@ def test_a_killed_worker_is_replaced_and_the_next_run_is_served(
         for process in (worker, *processes(served)):
             process.send_signal(signal.SIGKILL)
         line = served.process.stdout.readline()
-        assert line.startswith("the worker ended with status -9, another one starts")
+        assert line.startswith("the worker ended with status -9; a new one starts")
         small = {**study(tmp_path, count=64), "taps": "blocks", "name": "next"}
         following = served.run("compare/zoo", {"study": small})
         ended = served.wait(following, lambda r: r.state.is_final())

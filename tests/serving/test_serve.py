@@ -184,7 +184,8 @@ def test_a_run_says_what_it_does_without_the_libraries_noise(served: Any, small:
         "prefect.flow_runs.worker",
     }
     assert (
-        "study Small study: ViT, ResNet on 64 images; store " + str(index.parent.parent / "store")
+        "compare of study Small study: ViT, ResNet on 64 images; store "
+        + str(index.parent.parent / "store")
         in messages
     )
     assert "ViT: 2 of 2 batches are missing" in messages
@@ -220,7 +221,7 @@ def test_an_own_study_is_deployed_by_one_command(
     nobody = "http://127.0.0.1:9/api"
     for arguments, api, words in (
         ((), None, "set PREFECT_API_URL"),
-        (("--cron", "soon"), nobody, "--cron 'soon' is no cron line"),
+        (("--cron", "soon"), nobody, "--cron 'soon' is not a cron line"),
         (("--pool", "none"), f"{served.url}/api", "work pool 'none' is not on"),
         ((), nobody, f"no Prefect server answers at PREFECT_API_URL {nobody}"),
     ):

@@ -624,7 +624,7 @@ def test_an_interruption_and_a_fault_have_a_status_of_their_own(
 ) -> None:
     study = write_study(tmp_path)
     for error, status, line in (
-        (KeyboardInterrupt(), 130, "interrupted; the same command goes on where it stopped"),
+        (KeyboardInterrupt(), 130, "interrupted; run the same command again to continue"),
         (OSError(28, "No space left on device"), 1, "[Errno 28] No space left on device"),
     ):
         monkeypatch.setattr("seelike.flows.compare.compare", mock.Mock(side_effect=error))

@@ -12,7 +12,13 @@ from prefect.settings import PREFECT_API_URL
 from prefect.testing.utilities import prefect_test_harness
 
 from seelike.flows.errors import StudyError
-from seelike.flows.server.serve import AUTOMATIONS, PACKAGED, Deployments, Service, find_deployments
+from seelike.flows.server.deployments import (
+    AUTOMATIONS,
+    PACKAGED,
+    Deployments,
+    find_deployments,
+)
+from seelike.flows.server.serve import Service
 from seelike.flows.server.serve import deploy as deploy_all
 from seelike.flows.server.work_pool import ensure_pool
 

@@ -195,7 +195,7 @@ def test_without_faiss_one_line_says_so(store: Store, monkeypatch: pytest.Monkey
     [
         ("vut:blocks.2", "model 'vut' is not in .*nearest: 'vit'"),
         ("vit:blcks.2", "tap 'blcks.2' of vit is not in .*nearest: 'blocks.2'"),
-        ("vit", "'vit' names no layer, expected MODEL:TAP"),
+        ("vit", "'vit' names no layer, expected MODEL:LAYER"),
         ("mixer:blocks.1", "means several layers .* name one as DIGEST:TAP"),
     ],
 )
