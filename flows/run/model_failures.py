@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
 
-
 from seelike.analysis.networks.loading.models import baseline_name
 from seelike.flows.errors import MISTAKES, Incomplete
 from seelike.tasks.planning.plans import ModelPlan
