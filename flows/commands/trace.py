@@ -3,8 +3,8 @@
 from seelike.flows.errors import StudyError
 from seelike.storage.errors import suggest
 from seelike.storage.places.place import open_place
-from seelike.storage.reports import write
 from seelike.storage.reports.origins import format_lineage, from_record
+from seelike.storage.reports.read import TRACES, traces
 from seelike.storage.store import open_store
 
 
@@ -23,10 +23,10 @@ def trace(folder: str, figure: str) -> str:
         StorageError: A report or its store has another format version.
     """
     place = open_place(folder)
-    below = [name for name in place.names("") if place.exists(f"{name}/{write.TRACES}")]
+    below = [name for name in place.names("") if place.exists(f"{name}/{TRACES}")]
     found = {}
     for each in (folder, *(f"{folder.rstrip('/')}/{name}" for name in sorted(below))):
-        known = write.traces(each)
+        known = traces(each)
         if known is not None:
             found[each] = known
     if not found:

@@ -1,9 +1,7 @@
 """Write a report into a folder: one HTML page, and its figures and CSV files beside it."""
 
-import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from seelike.storage.errors import StorageError
 from seelike.storage.places.place import Place, as_json, open_place
@@ -22,6 +20,17 @@ from seelike.storage.reports.page import (
     Page,
     Section,
     Table,
+)
+from seelike.storage.reports.read import (
+    ARTIFACTS,
+    FORMAT,
+    INDEX,
+    NAME,
+    TRACES,
+    allowed,
+    files_of,
+    index_of,
+    sha256,
 )
 
 __all__ = [
@@ -42,18 +51,14 @@ __all__ = [
     "write",
 ]
 
-INDEX = "index.html"
-# Lineage of every figure, for programs: `seelike report --trace` reads it.
-TRACES = "provenance.json"
-# A change of how traces are written changes this number.
-FORMAT = 1
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PNG_HEAD = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 # List of a page's files, from which the next report removes those that it lacks.
 _FILES = re.compile(r'<meta name="seelike-report" content="([a-z0-9./ -]*)">')
 
 
-def write(folder: str, page: Page, *, store: str = "") -> str:
+def write(
+    folder: str, page: Page, *, store: str = "", drawn_from: str = "", artifacts: bytes = b""
+) -> str:
     """Write ``page`` as index.html, with figures/*.png, figures/*.svg and data/*.csv beside it.
 
     Everything is rendered before anything is written; each file is written whole or not at all,
@@ -63,6 +68,8 @@ def write(folder: str, page: Page, *, store: str = "") -> str:
         folder: A path or a bucket's URL.
         page: The report.
         store: URL of the store that the figures' lineage refers to, for provenance.json.
+        drawn_from: Digest of all that the page depends on, for ``unchanged``.
+        artifacts: What the Prefect UI shows of it, for artifacts.json; no such file if empty.
 
     Returns:
         Path or URL of index.html.
@@ -73,13 +80,23 @@ def write(folder: str, page: Page, *, store: str = "") -> str:
     """
     place = open_place(folder)
     former = _former_files(place)
-    files = dict(_files(page, store))
-    rendered = html(page, files)
+    files = dict(_files(page))
+    if artifacts:
+        files[ARTIFACTS] = artifacts
+    rendered = html(page, files | {TRACES: b""}).encode()
+    traces = {
+        "format": FORMAT,
+        "store": store,
+        "figures": {one.name: list(map(as_record, one.origins)) for one in page.figures},
+        "drawn_from": drawn_from,
+        "files": {name: sha256(content) for name, content in (*files.items(), (INDEX, rendered))},
+    }
+    files[TRACES] = as_json(traces | {"sha256": sha256(as_json(traces))})
     place.write_all(files.items())
-    place.write(INDEX, rendered.encode())
+    place.write(INDEX, rendered)
     for name in former - set(files):
         place.remove(name)
-    return f"{folder.rstrip('/')}/{INDEX}"
+    return index_of(folder)
 
 
 def check_folder(folder: str) -> None:
@@ -89,14 +106,14 @@ def check_folder(folder: str) -> None:
     _former_files(place)
 
 
-def _files(page: Page, store: str) -> Iterator[tuple[str, bytes]]:
+def _files(page: Page) -> Iterator[tuple[str, bytes]]:
     """Path and content of every file beside the page, after all names were checked."""
     for kind, names in (
         ("figure", [figure.name for figure in page.figures]),
         ("data", [csv.name for csv in page.data]),
     ):
         for name in names:
-            if not _NAME.fullmatch(name):
+            if not NAME.fullmatch(name):
                 raise StorageError(
                     f"{kind} name {name!r} cannot name a file; "
                     "use lower-case letters, digits and single dashes"
@@ -112,37 +129,6 @@ def _files(page: Page, store: str) -> Iterator[tuple[str, bytes]]:
         yield f"figures/{figure.name}.svg", figure.svg
     for csv in page.data:
         yield f"data/{csv.name}.csv", csv.text.encode()
-    traced = {figure.name: list(map(as_record, figure.origins)) for figure in page.figures}
-    yield TRACES, as_json({"format": FORMAT, "store": store, "figures": traced})
-
-
-def traces(folder: str) -> Mapping[str, Any] | None:
-    """Lineage of the figures of the report in ``folder``.
-
-    Returns:
-        ``store``, its URL, and ``figures``, records of ``as_record`` by figure; None without a
-        report.
-
-    Raises:
-        StorageError: Another format version, or a damaged file.
-    """
-    place = open_place(folder)
-    content = place.read(TRACES)
-    if content is None:
-        return None
-    try:
-        found: dict[str, Any] = json.loads(content)
-        version = found["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise StorageError(
-            f"{place.url}/{TRACES} is damaged; draw the report again: `seelike report STUDY`"
-        ) from error
-    if version != FORMAT:
-        raise StorageError(
-            f"report {place.url} has format {version}, this seelike writes format {FORMAT}; "
-            "draw it again: `seelike report STUDY`"
-        )
-    return found
 
 
 def _former_files(place: Place) -> set[str]:
@@ -151,12 +137,11 @@ def _former_files(place: Place) -> set[str]:
     if page is None:
         return set()
     listed = _FILES.search(page.decode(errors="replace"))
+    if listed is None and (damaged := files_of(place)):
+        return damaged - {INDEX}
     if listed is None:
         raise StorageError(
             f"{place.url}/{INDEX} exists and is no seelike report; "
             "name another folder or move it away"
         )
-    wanted = re.compile(
-        rf"(figures/{_NAME.pattern}\.(png|svg)|data/{_NAME.pattern}\.csv|{re.escape(TRACES)})"
-    )
-    return {name for name in listed[1].split() if wanted.fullmatch(name)}
+    return {name for name in listed[1].split() if name != INDEX and allowed(name)}

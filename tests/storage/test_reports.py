@@ -15,6 +15,7 @@ from seelike.storage.errors import StorageError
 from seelike.storage.places.folder import Folder
 from seelike.storage.reports import write as reports
 from seelike.storage.reports.origins import from_record
+from seelike.storage.reports.read import traces
 from seelike.storage.reports.write import (
     Case,
     Check,
@@ -316,11 +317,11 @@ def test_what_a_figure_was_drawn_from_stands_beside_it_and_is_kept_for_programs(
     text = read(folder / "index.html").text
     assert "Lineage of figure 1" in text
     assert "comparisons abc model of ViT w8 image set f00d source: sample" in text
-    kept = reports.traces(str(folder))
+    kept = traces(str(folder))
     assert kept is not None
     assert kept["store"] == "/data/store"
     assert [from_record(one) for one in kept["figures"]["all-pairs"]] == [chain]
-    assert reports.traces(str(tmp_path / "other")) is None
+    assert traces(str(tmp_path / "other")) is None
 
 
 @pytest.mark.parametrize(
@@ -334,7 +335,7 @@ def test_what_a_figure_was_drawn_from_stands_beside_it_and_is_kept_for_programs(
 def test_traces_of_another_format_are_told_in_one_line(tmp_path, content, message):
     (tmp_path / "provenance.json").write_text(content)
     with pytest.raises(StorageError, match=message):
-        reports.traces(str(tmp_path))
+        traces(str(tmp_path))
 
 
 def test_numbers_too_long_to_embed_stay_beside_the_page(tmp_path):

@@ -9,7 +9,6 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from seelike.storage.digest import slug
-from seelike.storage.reports import write
 from seelike.storage.reports.write import Group, Page, Table
 from seelike.tasks.anatomy.context import BATCH, GROUP, SMALLEST_BATCH
 from seelike.tasks.reports.anatomy import (
@@ -21,6 +20,7 @@ from seelike.tasks.reports.anatomy import (
     residuals,
 )
 from seelike.tasks.reports.anatomy.section import SectionBuilder
+from seelike.tasks.reports.elements.keeping import contents, keep_or_draw
 from seelike.tasks.reports.elements.lineage import from_analysis, with_lineage
 from seelike.tasks.reports.elements.model_results import AnalysisResults, load_results
 from seelike.tasks.reports.elements.page import (
@@ -59,7 +59,7 @@ def write_anatomy(
     folder: str,
     missing: Mapping[str, str] = NO_FAILURES,
 ) -> AnatomyResult:
-    """Draw the report of an anatomy and write it.
+    """Draw the report of an anatomy and write it, unless the same report is there.
 
     Args:
         reference: The anatomy in a store.
@@ -70,8 +70,13 @@ def write_anatomy(
     Returns:
         The same anatomy with the path of its report.
     """
-    page = page_of(reference, images=images, missing=missing)
-    return replace(reference, report=write.write(folder, page, store=reference.store))
+    index = keep_or_draw(
+        folder,
+        lambda: page_of(reference, images=images, missing=missing),
+        of={"anatomy": contents(reference), "images": images, "missing": dict(missing)},
+        store=reference.store,
+    )
+    return replace(reference, report=index)
 
 
 def page_of(

@@ -8,11 +8,11 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from seelike.analysis.claims.experiments.comparison import cases
-from seelike.storage.reports import write
 from seelike.storage.reports.write import Group, Page, Section
 from seelike.tasks.reports.comparison import across, within
 from seelike.tasks.reports.comparison.comparison_view import ComparisonView
 from seelike.tasks.reports.comparison.sections import optional_sections
+from seelike.tasks.reports.elements.keeping import contents, keep_or_draw
 from seelike.tasks.reports.elements.lineage import Origins, from_comparison, with_lineage
 from seelike.tasks.reports.elements.page import (
     NO_FAILURES,
@@ -22,11 +22,9 @@ from seelike.tasks.reports.elements.page import (
     layer_warnings,
     report_page,
 )
-from seelike.tasks.reports.elements.prefect_artifacts import show_report
 from seelike.tasks.reports.elements.wording import join_names, names_or_count
 from seelike.tasks.results import ComparisonResult
 from seelike.tasks.runtime.retries import RETRIES
-from seelike.tasks.runtime.run_log import run_log
 
 # Candidates for the figure of the first screen, the best first.
 FIRST = ("all-pairs", "trained-and-untrained")
@@ -36,7 +34,7 @@ FIRST = ("all-pairs", "trained-and-untrained")
 def write_report(
     comparison: ComparisonResult, *, folder: str, missing: Mapping[str, str] = NO_FAILURES
 ) -> ComparisonResult:
-    """Draw the report of ``comparison`` and write it.
+    """Draw the report of ``comparison`` and write it, unless the same report is there.
 
     Args:
         comparison: A comparison in a store.
@@ -46,11 +44,19 @@ def write_report(
     Returns:
         The same comparison with the path of its report.
     """
-    view = ComparisonView(comparison.open().load())
-    made = page(view, name=comparison.name, origins=from_comparison(comparison), missing=missing)
-    index = write.write(folder, made, store=comparison.store)
-    show_report(made, study=view.dataset.attrs["study"], report=index)
-    run_log().info(f"report: {index}")
+    dataset = comparison.open()
+    index = keep_or_draw(
+        folder,
+        lambda: page(
+            ComparisonView(dataset.load()),
+            name=comparison.name,
+            origins=from_comparison(comparison),
+            missing=missing,
+        ),
+        of={"comparison": contents(comparison), "missing": dict(missing)},
+        store=comparison.store,
+        study=dataset.attrs["study"],
+    )
     return replace(comparison, report=index)
 
 

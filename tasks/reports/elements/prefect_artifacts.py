@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.context import TaskRunContext
 
 from seelike.storage.digest import slug
+from seelike.storage.places.place import as_json
 from seelike.storage.reports.write import EstimateLike, Figure, Page, Table
 from seelike.tasks.reports.elements.tables import ends
 from seelike.tasks.runtime.run_log import run_log
@@ -23,43 +25,49 @@ PICTURE_BYTES = 150_000
 Row = dict[str, Any]
 
 
-def show_report(page: Page, *, study: str, report: Path | str) -> None:
-    """Write artifacts of the task run: claims, numbers, and a summary with a figure.
-
-    Outside of a task run nothing is written. An error is logged as a warning: the report itself
-    is written by then.
+def artifacts(page: Page, *, study: str, report: str) -> bytes:
+    """Build the artifacts of a report: claims, numbers, and a summary with a figure.
 
     Args:
         page: The report.
         study: Name of the study, part of the artifacts' keys.
         report: Path or URL of the report.
+
+    Returns:
+        JSON for ``publish``: they are kept beside the report, for runs that find it unchanged.
     """
-    if TaskRunContext.get() is None:
-        return
-    try:
-        _write(page, study=study, report=report)
-    except Exception as error:
-        run_log().warning(f"the artifacts of the report were not written: {error}")
-
-
-def _write(page: Page, *, study: str, report: Path | str) -> None:
     name = slug(study)
+    made: list[Row] = []
     claims = list(claim_rows(page))
     if claims:
-        create_table_artifact(
-            claims,
-            key=f"claims-{name}",
-            description=f"Claims of the paper on the networks of {study}.",
-        )
+        about = f"Claims of the paper on the networks of {study}."
+        made.append({"key": f"claims-{name}", "description": about, "table": claims})
     # The first table of a report has the numbers within every model.
     tables = [table for section in page.sections for table in section.tables]
     for table in tables[:1]:
-        create_table_artifact(
-            list(table_rows(table)), key=f"numbers-{name}", description=table.caption
-        )
-    create_markdown_artifact(
-        summary(page, report=report), key=f"report-{name}", description=page.title
-    )
+        rows = list(table_rows(table))
+        made.append({"key": f"numbers-{name}", "description": table.caption, "table": rows})
+    text = summary(page, report=report)
+    made.append({"key": f"report-{name}", "description": page.title, "markdown": text})
+    return as_json(made)
+
+
+def publish(content: bytes) -> None:
+    """Show ``content``, of ``artifacts``, in the Prefect UI beside the task run.
+
+    Outside of a task run nothing is shown. An error is logged as a warning: the report itself
+    is written by then.
+    """
+    if TaskRunContext.get() is None or not content:
+        return
+    try:
+        for one in json.loads(content):
+            if "table" in one:
+                create_table_artifact(**one)
+            else:
+                create_markdown_artifact(**one)
+    except Exception as error:
+        run_log().warning(f"the artifacts of the report were not written: {error}")
 
 
 def claim_rows(page: Page) -> Iterator[Row]:

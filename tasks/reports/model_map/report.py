@@ -6,8 +6,8 @@ from dataclasses import replace
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from seelike.storage.reports import write
 from seelike.storage.reports.write import Page
+from seelike.tasks.reports.elements.keeping import contents, keep_or_draw
 from seelike.tasks.reports.elements.lineage import from_map, with_lineage
 from seelike.tasks.reports.elements.page import (
     NO_FAILURES,
@@ -21,7 +21,6 @@ from seelike.tasks.reports.elements.wording import names_or_count
 from seelike.tasks.reports.model_map import factors, layers, models
 from seelike.tasks.results import MapResult
 from seelike.tasks.runtime.retries import RETRIES
-from seelike.tasks.runtime.run_log import run_log
 
 # In reading order.
 SECTIONS = (models.section, factors.section, layers.section)
@@ -33,7 +32,7 @@ FIRST = ("layer-map", "models-aligned")
 def write_map(
     reference: MapResult, *, folder: str, missing: Mapping[str, str] = NO_FAILURES
 ) -> MapResult:
-    """Draw the report of a map and write it.
+    """Draw the report of a map and write it, unless the same report is there.
 
     Args:
         reference: A map in a store.
@@ -43,8 +42,12 @@ def write_map(
     Returns:
         The same map with the path of its report.
     """
-    index = write.write(folder, page_of(reference, missing=missing), store=reference.store)
-    run_log().info(f"report: {index}")
+    index = keep_or_draw(
+        folder,
+        lambda: page_of(reference, missing=missing),
+        of={"map": contents(reference), "missing": dict(missing)},
+        store=reference.store,
+    )
     return replace(reference, report=index)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from seelike.storage.reports import write
 from seelike.storage.reports.write import Group, Page
 from seelike.tasks.probing import ANALYSIS, PARTS
+from seelike.tasks.reports.elements.keeping import contents, keep_or_draw
 from seelike.tasks.reports.elements.lineage import from_analysis, with_lineage
 from seelike.tasks.reports.elements.model_results import AnalysisResults, load_results
 from seelike.tasks.reports.elements.page import (
@@ -38,7 +38,7 @@ def write_probes(
     folder: str,
     missing: Mapping[str, str] = NO_FAILURES,
 ) -> ProbesResult:
-    """Draw the report of probes and write it.
+    """Draw the report of probes and write it, unless the same report is there.
 
     Args:
         reference: Probes in a store.
@@ -49,8 +49,13 @@ def write_probes(
     Returns:
         The same probes with the path of their report.
     """
-    page = page_of(reference, images=images, missing=missing)
-    return replace(reference, report=write.write(folder, page, store=reference.store))
+    index = keep_or_draw(
+        folder,
+        lambda: page_of(reference, images=images, missing=missing),
+        of={"probes": contents(reference), "images": images, "missing": dict(missing)},
+        store=reference.store,
+    )
+    return replace(reference, report=index)
 
 
 def page_of(

@@ -8,21 +8,19 @@ from prefect.cache_policies import NO_CACHE
 
 from seelike.analysis.claims import CLAIMS, tally
 from seelike.analysis.claims.relations import Relations
-from seelike.storage.reports import write
 from seelike.storage.reports.write import Page
 from seelike.tasks.reports.comparison.comparison_view import ComparisonView
 from seelike.tasks.reports.comparison.report import FIRST, provenance
+from seelike.tasks.reports.elements.keeping import contents, keep_or_draw
 from seelike.tasks.reports.elements.page import (
     NO_FAILURES,
     failure_warnings,
     pick_first_figure,
     verdict_notes,
 )
-from seelike.tasks.reports.elements.prefect_artifacts import show_report
 from seelike.tasks.reports.reproduction.experiments import experiments
 from seelike.tasks.results import ReproductionResult
 from seelike.tasks.runtime.retries import RETRIES
-from seelike.tasks.runtime.run_log import run_log
 
 
 @task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIES)
@@ -32,7 +30,7 @@ def write_reproduction(
     folder: str,
     missing: Mapping[str, str] = NO_FAILURES,
 ) -> ReproductionResult:
-    """Draw the report of a reproduction and write it.
+    """Draw the report of a reproduction and write it, unless the same report is there.
 
     Args:
         found: Comparison, anatomy and probes of the study.
@@ -42,12 +40,20 @@ def write_reproduction(
     Returns:
         The same reproduction with the path of its report.
     """
-    view = ComparisonView(found.comparison.open().load())
-    made = page(found, view, missing=missing)
-    index = write.write(folder, made, store=found.store)
-    study = str(view.dataset.attrs["study"])
-    show_report(made, study=f"{study} reproduced", report=index)
-    run_log().info(f"report: {index}")
+    dataset = found.comparison.open()
+    parts = (found.comparison, found.fine, found.anatomy, found.probes, found.transfer)
+    index = keep_or_draw(
+        folder,
+        lambda: page(found, ComparisonView(dataset.load()), missing=missing),
+        of={
+            "parts": [part and contents(part) for part in parts],
+            "models": dict(found.available.models),
+            "unprobed": found.unprobed,
+            "missing": dict(missing),
+        },
+        store=found.store,
+        study=f"{dataset.attrs['study']} reproduced",
+    )
     return replace(found, report=index)
 
 

@@ -7,15 +7,14 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from seelike.storage.networks import zoo as shelf
-from seelike.storage.reports import write
 from seelike.storage.reports.write import Cell, Csv, EstimateLike, Group, Page, Section, Table
+from seelike.tasks.reports.elements.keeping import keep_or_draw
 from seelike.tasks.reports.elements.page import (
     NO_FAILURES,
     failure_warnings,
     report_page,
     versions_group,
 )
-from seelike.tasks.reports.elements.prefect_artifacts import show_report
 from seelike.tasks.reports.elements.tables import csv_file, ends
 from seelike.tasks.reports.elements.wording import count
 from seelike.tasks.reports.training.figures import (
@@ -29,7 +28,6 @@ from seelike.tasks.reports.training.figures import (
 )
 from seelike.tasks.results import TrainingResult
 from seelike.tasks.runtime.retries import RETRIES
-from seelike.tasks.runtime.run_log import run_log
 
 
 @task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIES)
@@ -41,7 +39,7 @@ def write_training(
     study: str,
     missing: Mapping[str, str] = NO_FAILURES,
 ) -> TrainingResult:
-    """Draw the report of a training and write it.
+    """Draw the report of a training and write it, unless the same report is there.
 
     Args:
         names: Trained networks.
@@ -50,10 +48,13 @@ def write_training(
         study: Name of the study.
         missing: Networks of the study that failed, and why.
     """
-    made = page([shelf.card(name, output) for name in names], missing=missing)
-    index = write.write(folder, made)
-    show_report(made, study=f"{study} training", report=index)
-    run_log().info(f"report: {index}")
+    cards = [shelf.card(name, output) for name in names]
+    index = keep_or_draw(
+        folder,
+        lambda: page(cards, missing=missing),
+        of={"cards": cards, "missing": dict(missing)},
+        study=f"{study} training",
+    )
     return TrainingResult(tuple(output / f"{name}.safetensors" for name in names), index)
 
 

@@ -23,8 +23,9 @@ from seelike.storage.reports.write import (
 )
 from seelike.tasks.reports.elements.prefect_artifacts import (
     PICTURE_BYTES,
+    artifacts,
     claim_rows,
-    show_report,
+    publish,
     shrink_png,
     summary,
     table_rows,
@@ -144,7 +145,7 @@ def test_outside_of_a_run_nothing_is_asked_of_any_server(caplog: pytest.LogCaptu
         with progress("record ViT shard 0", total=10, unit="images") as shown:
             shown.advance(5)
             moved.append(shown.advance(5))
-        show_report(PAGE, study="study", report="/report/index.html")
+        publish(artifacts(PAGE, study="study", report="/report/index.html"))
         run_log().info("said to nobody")
     assert moved == [None]
     assert not [record for record in caplog.records if record.levelname != "INFO"]
