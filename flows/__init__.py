@@ -1,4 +1,4 @@
-"""What a person runs: one flow per question, the study that asks it, and the command line."""
+"""Entry points: one flow per question, the study file, and the command line."""
 
 from seelike.old_names import refuse
 

@@ -144,7 +144,7 @@ def _analyze(
 
 
 def _raise_unless_failed(run: StudyRun, error: Exception) -> None:
-    """Where every model of one experiment failed, the others and the report continue."""
+    """Let the other experiments continue where every model of one has failed."""
     if error not in run.failures.failed.values():
         raise error
 

@@ -1,1 +1,1 @@
-"""What all flows share: an opened study, failures of single models, errors."""
+"""Parts of all flows: an opened study, failures of single models, errors."""

@@ -80,7 +80,7 @@ class StudyRun(OpenedStudy):
         check_space(plans, store=self.store, keep=keep, projection=projection)
 
     def start(self) -> None:
-        """Check the device of this machine, then make the store: the first thing written."""
+        """Check the device of this machine, then make the store, the first write of a run."""
         if self.dask is None:
             device(self.study.compute.device)
         make_store(self.store.url)

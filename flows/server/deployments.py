@@ -12,7 +12,7 @@ AUTOMATIONS = Path(__file__).with_name("automations.yaml")
 
 @dataclass(frozen=True)
 class Deployments:
-    """What to deploy: a file of deployments, and the folder in which their runs start."""
+    """Deployments to make: their file, and the folder in which their runs start."""
 
     file: Path
     folder: Path

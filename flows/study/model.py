@@ -12,7 +12,7 @@ from seelike.tasks.planning.plans import StudyModel, TrainingOrigin
 
 
 class About(Part):
-    """How a model of your own was trained; networks of the zoo have cards that say it."""
+    """Training of your own model; the cards of zoo networks state theirs."""
 
     data: str | None = Field(None, description="name of the training data, such as ImageNet-21k")
     fraction: float | None = Field(

@@ -24,13 +24,13 @@ def reference() -> str:
     return "\n".join([HEAD, *_tables("", Study, {})]) + "\n"
 
 
-def _tables(place: str, part: type, seen: dict[type, str]) -> Iterator[str]:
-    """A table of the keys of ``part``, then one of each part below it that was not ``seen``."""
+def _tables(place: str, part: type, known: dict[type, str]) -> Iterator[str]:
+    """A table of the keys of ``part``, then of each part below it that is not ``known``."""
     yield f"## {place or 'Top level'}\n"
-    if part in seen:
-        yield f"The keys of [{seen[part]}](#{seen[part].replace('.', '')}).\n"
+    if part in known:
+        yield f"The keys of [{known[part]}](#{known[part].replace('.', '')}).\n"
         return
-    seen[part] = place
+    known[part] = place
     first = (part.__doc__ or "").split("\n\n")[0]
     yield f"{' '.join(first.split())}\n"
     yield "| key | meaning | type | default |"
@@ -43,7 +43,7 @@ def _tables(place: str, part: type, seen: dict[type, str]) -> Iterator[str]:
         below.append(("models by a pattern", ModelPattern))
     yield ""
     for key, one in below:
-        yield from _tables(key, one, seen)
+        yield from _tables(key, one, known)
 
 
 def _keys(part: Any) -> Iterator[tuple[str, Any, str, str]]:
