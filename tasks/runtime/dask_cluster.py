@@ -25,6 +25,8 @@ T = TypeVar("T")
 LOCAL = "local"
 # Seconds that a scheduler, and its first worker, may take to answer.
 PATIENCE = 10
+# The same for a step, whose scheduler has answered before and may be busy.
+STEP_PATIENCE = 60
 # Cores of a worker process of a local cluster: beyond, one network gains little from more.
 WORKER_CORES = 8
 
@@ -137,7 +139,7 @@ def run(address: str | None, what: str, step: Callable[..., T], *arguments: Any,
     """
     if address is None:
         return step(*arguments, **named)
-    with _connected(address) as client:
+    with _connected(address, patience=STEP_PATIENCE) as client:
         device = str(named.get("device", "cpu"))
         if device == "auto":
             device = named["device"] = "cuda" if has_gpus(client) else "cpu"
@@ -175,7 +177,7 @@ def run_all(address: str | None, what: str, steps: Sequence[Callable[[], T]]) ->
     """
     if address is None:
         return list(compute_on_threads(delayed(step, pure=False)() for step in steps))
-    with _connected(address) as client:
+    with _connected(address, patience=STEP_PATIENCE) as client:
         futures: list[Future[T]] = [
             client.submit(
                 _serve, client.id, step, (), {}, pure=False, key=f"{what}-{n}-{client.id}"
@@ -220,15 +222,16 @@ def _importable() -> bool:
 
 
 @contextmanager
-def _connected(address: str) -> Iterator[Client]:
+def _connected(address: str, *, patience: float | None = None) -> Iterator[Client]:
     """Connect to the scheduler at ``address``; each step has its own connection."""
+    seconds = PATIENCE if patience is None else patience
     try:
         client = Client(  # type: ignore[no-untyped-call]
-            address, set_as_default=False, timeout=PATIENCE, name="seelike"
+            address, set_as_default=False, timeout=seconds, name="seelike"
         )
     except (OSError, ValueError) as error:
         raise ClusterError(
-            f"no Dask scheduler answers at {address} within {PATIENCE} s; start one with "
+            f"no Dask scheduler answers at {address} within {seconds} s; start one with "
             "`dask scheduler`, or set compute.dask: local"
         ) from error
     with client:
