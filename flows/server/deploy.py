@@ -42,8 +42,8 @@ def deploy(study: Study, *, cron: str | None, pool: str, queue: str | None) -> s
     address = PREFECT_API_URL.value()
     if not address:
         raise StudyError(
-            "PREFECT_API_URL is not set; set it to the API of a Prefect server, for "
-            "`seelike serve` to http://127.0.0.1:4200/api"
+            "no address of a Prefect server; set PREFECT_API_URL, for `seelike serve` to "
+            "http://127.0.0.1:4200/api"
         )
     _check_cron(cron)
     try:
