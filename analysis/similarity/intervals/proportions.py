@@ -1,7 +1,6 @@
 """Shares of correctly classified images, and differences of two shares, with intervals."""
 
 import numpy as np
-from scipy.stats import binomtest
 
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.intervals.estimate import Estimate
@@ -12,6 +11,9 @@ def share(correct: int, total: int) -> Estimate:
 
     Raises ``AnalysisError`` unless 0 <= correct <= total and total > 0.
     """
+    # scipy.stats takes a second to import: only where an interval is computed.
+    from scipy.stats import binomtest
+
     if not 0 <= correct <= total or not total:
         raise AnalysisError(
             f"{correct} correct of {total}, expected 0 <= correct <= total, total > 0"

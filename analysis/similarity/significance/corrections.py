@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import false_discovery_control
 
 from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.gram import Array
@@ -27,6 +26,9 @@ def benjamini_hochberg(p: npt.ArrayLike) -> Array:
     Raises:
         AnalysisError: A p value is outside [0, 1].
     """
+    # scipy.stats takes a second to import: only where p values are adjusted.
+    from scipy.stats import false_discovery_control
+
     values = np.asarray(p, np.float64)
     if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
         raise AnalysisError(f"p values {values.shape}, expected (m,) between 0 and 1")

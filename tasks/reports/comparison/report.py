@@ -1,33 +1,17 @@
-"""The report of a comparison: sections, warnings and provenance on one page."""
+"""The task that writes the report of a comparison."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
-import xarray as xr
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from seelike.analysis.claims.experiments.comparison import cases
-from seelike.storage.reports.write import Group, Page, Section
-from seelike.tasks.reports.comparison import across, within
-from seelike.tasks.reports.comparison.comparison_view import ComparisonView
-from seelike.tasks.reports.comparison.sections import optional_sections
+from seelike.storage.reports.page import Page
 from seelike.tasks.reports.elements.keeping import contents, keep_or_draw
-from seelike.tasks.reports.elements.lineage import Origins, from_comparison, with_lineage
-from seelike.tasks.reports.elements.page import (
-    NO_FAILURES,
-    comparison_provenance,
-    failure_warnings,
-    image_warnings,
-    layer_warnings,
-    report_page,
-)
-from seelike.tasks.reports.elements.wording import join_names, names_or_count
+from seelike.tasks.reports.elements.page import NO_FAILURES
 from seelike.tasks.results import ComparisonResult
 from seelike.tasks.runtime.retries import RETRIES
-
-# Candidates for the figure of the first screen, the best first.
-FIRST = ("all-pairs", "trained-and-untrained")
 
 
 @task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIES)
@@ -47,12 +31,7 @@ def write_report(
     dataset = comparison.open()
     index = keep_or_draw(
         folder,
-        lambda: page(
-            ComparisonView(dataset.load()),
-            name=comparison.name,
-            origins=from_comparison(comparison),
-            missing=missing,
-        ),
+        partial(_draw, comparison, missing),
         of={"comparison": contents(comparison), "missing": dict(missing)},
         store=comparison.store,
         study=dataset.attrs["study"],
@@ -60,84 +39,15 @@ def write_report(
     return replace(comparison, report=index)
 
 
-def page(
-    view: ComparisonView,
-    *,
-    name: str,
-    origins: Origins,
-    missing: Mapping[str, str] = NO_FAILURES,
-) -> Page:
-    """Build the report of a comparison.
+def _draw(comparison: ComparisonResult, missing: Mapping[str, str]) -> Page:
+    # Drawing loads matplotlib and Bokeh: a report that is kept needs neither.
+    from seelike.tasks.reports.comparison.comparison_view import ComparisonView
+    from seelike.tasks.reports.comparison.page import build_page
+    from seelike.tasks.reports.elements.lineage import from_comparison
 
-    Args:
-        view: The comparison.
-        name: Its digest.
-        origins: Lineage of its figures.
-        missing: Models of the study that failed, and why.
-    """
-    dataset = view.dataset
-    images = dataset.attrs["images"]
-    return report_page(
-        f"How alike are the layers of {names_or_count(view.models)}?",
-        [
-            f"CKA between all pairs of {dataset.sizes['tap_a']} layers on {images['count']} images "
-            f"({images['source']}), every model on the same images in the same order."
-        ],
-        [with_lineage(section, origins) for section in _sections(view)],
-        first=FIRST,
-        provenance=provenance(dataset, name=name),
-        warnings=(
-            *failure_warnings(missing),
-            *image_warnings(images),
-            *layer_warnings(dataset.attrs),
-            *_interval_warnings(dataset),
-            *view.relations.doubtful_seeds(),
-        ),
-        notes=_notes(view.models, view.shown.models),
-    )
-
-
-def _sections(view: ComparisonView) -> Iterable[Section]:
-    found = cases(view.measured)
-    yield within.section(view, [one for one in found if one.claim.experiment == "E1"])
-    between = across.section(view, [one for one in found if one.claim.experiment != "E1"])
-    yield from () if between is None else (between,)
-    yield from optional_sections(view)
-
-
-def _notes(models: Sequence[str], shown: Sequence[str]) -> Iterator[str]:
-    if len(shown) < len(models):
-        yield (
-            "The figures within and across models and the sections beyond chance and by other "
-            f"measures show {len(shown)} of {len(models)} networks, one per architecture: "
-            f"{join_names(shown)}. The CSV file cka has all pairs of layers of all networks."
-        )
-
-
-def _interval_warnings(dataset: xr.Dataset) -> Iterator[str]:
-    """Reason why a comparison has no intervals, and the remedy."""
-    if "cka_low" in dataset:
-        return
-    sizes = dataset["batch_images"].values.tolist() if "batch_images" in dataset else [0]
-    if len(sizes) == 1:
-        yield (
-            "There are no intervals and no verdicts: all images are in one batch, and intervals "
-            "need two or more. Take more images, or a smaller batch."
-        )
-    else:
-        yield (
-            f"There are no intervals and no verdicts: the batches have {', '.join(map(str, sizes))}"
-            " images, so unequal that one decides. Choose images.count as a multiple of batch."
-        )
-
-
-def provenance(dataset: xr.Dataset, *, name: str) -> Iterator[Group]:
-    """Images, models, settings and versions of the comparison of digest ``name``."""
-    return comparison_provenance(
-        dataset.attrs,
-        entries={"comparison": name},
-        further={
-            "interval": dataset.attrs["interval"],
-            "seconds to compare": f"{dataset.attrs['seconds']:.1f}",
-        },
+    return build_page(
+        ComparisonView(comparison.open().load()),
+        name=comparison.name,
+        origins=from_comparison(comparison),
+        missing=missing,
     )

@@ -1,31 +1,17 @@
-"""The report of a map: whole models, factors that explain their similarity, and all layers."""
+"""The task that writes the report of a map."""
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from seelike.storage.reports.write import Page
+from seelike.storage.reports.page import Page
 from seelike.tasks.reports.elements.keeping import contents, keep_or_draw
-from seelike.tasks.reports.elements.lineage import from_map, with_lineage
-from seelike.tasks.reports.elements.page import (
-    NO_FAILURES,
-    comparison_provenance,
-    failure_warnings,
-    image_warnings,
-    layer_warnings,
-    report_page,
-)
-from seelike.tasks.reports.elements.wording import names_or_count
-from seelike.tasks.reports.model_map import factors, layers, models
+from seelike.tasks.reports.elements.page import NO_FAILURES
 from seelike.tasks.results import MapResult
 from seelike.tasks.runtime.retries import RETRIES
-
-# In reading order.
-SECTIONS = (models.section, factors.section, layers.section)
-# Candidates for the figure of the first screen, the best first.
-FIRST = ("layer-map", "models-aligned")
 
 
 @task(task_run_name="report {folder}", cache_policy=NO_CACHE, **RETRIES)
@@ -44,40 +30,15 @@ def write_map(
     """
     index = keep_or_draw(
         folder,
-        lambda: page_of(reference, missing=missing),
+        partial(_draw, reference, missing),
         of={"map": contents(reference), "missing": dict(missing)},
         store=reference.store,
     )
     return replace(reference, report=index)
 
 
-def page_of(reference: MapResult, *, missing: Mapping[str, str] = NO_FAILURES) -> Page:
-    """Build the report of a map; parameters as for ``write_map``."""
-    mapped = reference.open().load()
-    known = mapped.attrs
-    origins = from_map(reference)
-    owners = zip(mapped["model"].values, mapped["baseline_of"].values, strict=True)
-    own = [str(name) for name, owner in owners if not owner]
-    images = known["images"]
-    sections = [with_lineage(build(mapped), origins) for build in SECTIONS]
-    return report_page(
-        f"How alike are {names_or_count(own)} as a whole?",
-        (
-            *sections[0].paragraphs[:1],
-            f"CKA of all pairs of {mapped.sizes['tap']} layers of {mapped.sizes['model']} models "
-            f"on {images['count']} images ({images['source']}), summarised to similarities of "
-            "models and to a map.",
-        ),
-        sections,
-        first=FIRST,
-        provenance=comparison_provenance(
-            known,
-            entries={"all pairs of layers": known["pairs"]},
-            further={
-                "depth window of best matches": f"{known['window']:g}",
-                "map": known["method"],
-                "seconds to map": f"{known['seconds']:.1f}",
-            },
-        ),
-        warnings=(*failure_warnings(missing), *image_warnings(images), *layer_warnings(known)),
-    )
+def _draw(reference: MapResult, missing: Mapping[str, str]) -> Page:
+    # Drawing loads matplotlib and Bokeh: a report that is kept needs neither.
+    from seelike.tasks.reports.model_map.page import build_page
+
+    return build_page(reference, missing=missing)

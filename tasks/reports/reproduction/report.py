@@ -1,24 +1,15 @@
-"""The report of a reproduction: the verdict on every claim, then a section per experiment."""
+"""The task that writes the report of a reproduction."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from seelike.analysis.claims import CLAIMS, tally
-from seelike.analysis.claims.relations import Relations
-from seelike.storage.reports.write import Page
-from seelike.tasks.reports.comparison.comparison_view import ComparisonView
-from seelike.tasks.reports.comparison.report import FIRST, provenance
+from seelike.storage.reports.page import Page
 from seelike.tasks.reports.elements.keeping import contents, keep_or_draw
-from seelike.tasks.reports.elements.page import (
-    NO_FAILURES,
-    failure_warnings,
-    pick_first_figure,
-    verdict_notes,
-)
-from seelike.tasks.reports.reproduction.experiments import experiments
+from seelike.tasks.reports.elements.page import NO_FAILURES
 from seelike.tasks.results import ReproductionResult
 from seelike.tasks.runtime.retries import RETRIES
 
@@ -44,7 +35,7 @@ def write_reproduction(
     parts = (found.comparison, found.fine, found.anatomy, found.probes, found.transfer)
     index = keep_or_draw(
         folder,
-        lambda: page(found, ComparisonView(dataset.load()), missing=missing),
+        partial(_draw, found, missing),
         of={
             "parts": [part and contents(part) for part in parts],
             "models": dict(found.available.models),
@@ -57,37 +48,10 @@ def write_reproduction(
     return replace(found, report=index)
 
 
-def page(
-    found: ReproductionResult,
-    view: ComparisonView,
-    *,
-    missing: Mapping[str, str] = NO_FAILURES,
-) -> Page:
-    """Build the report of a reproduction whose comparison is ``view``."""
-    sections = experiments(found, view)
-    verdicts = [check.verdict for section in sections for check in section.checks]
-    images = view.dataset.attrs["images"]
-    first, others = pick_first_figure(sections, FIRST)
-    return Page(
-        title="Do vision transformers see like convolutional neural networks?",
-        lead=(
-            f"The experiments of Raghu et al. (2021) on {len(found.available.models)} networks and "
-            f"{images['count']} images ({images['source']}).",
-            f"{len(CLAIMS)} claims of the paper, tested {len(verdicts)} times on these networks: "
-            f"{tally(verdicts)}.",
-        ),
-        first=first,
-        sections=others,
-        provenance=tuple(provenance(view.dataset, name=found.comparison.name)),
-        warnings=tuple(_warnings(found, missing)),
-        notes=tuple(verdict_notes(verdicts)),
-    )
+def _draw(found: ReproductionResult, missing: Mapping[str, str]) -> Page:
+    # Drawing loads matplotlib and Bokeh: a report that is kept needs neither.
+    from seelike.tasks.reports.comparison.comparison_view import ComparisonView
+    from seelike.tasks.reports.reproduction.page import build_page
 
-
-def _warnings(found: ReproductionResult, missing: Mapping[str, str]) -> Iterator[str]:
-    yield from failure_warnings(missing)
-    if found.unprobed:
-        yield f"No layers were probed: {found.unprobed}."
-    yield from Relations(found.available.models).doubtful_seeds()
-    if not any(facts["trained"] for facts in found.available.models.values()):
-        yield "No model of the study is trained: the verdicts are about untrained networks."
+    view = ComparisonView(found.comparison.open().load())
+    return build_page(found, view, missing=missing)

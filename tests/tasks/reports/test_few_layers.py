@@ -9,7 +9,7 @@ import xarray as xr
 
 from seelike.storage.reports.write import Page
 from seelike.tasks.reports.comparison.comparison_view import ComparisonView
-from seelike.tasks.reports.comparison.report import page
+from seelike.tasks.reports.comparison.page import build_page
 
 from .made_up import chain, compared, facts, towards
 
@@ -31,7 +31,7 @@ def made() -> Page:
             ),
         }
     )
-    return page(ComparisonView(cut(whole)), name="0" * 64, origins=lambda _: ())
+    return build_page(ComparisonView(cut(whole)), name="0" * 64, origins=lambda _: ())
 
 
 def cut(whole: xr.Dataset) -> xr.Dataset:

@@ -9,7 +9,7 @@ from seelike.analysis.claims.evidence import Case
 from seelike.storage.reports.write import Page
 from seelike.tasks.reports.comparison.across import MOST_PAIRS, MostSimilar, pairs_with_figures
 from seelike.tasks.reports.comparison.comparison_view import ComparisonView
-from seelike.tasks.reports.comparison.report import page
+from seelike.tasks.reports.comparison.page import build_page
 
 from .made_up import chain, compared, facts
 
@@ -43,7 +43,7 @@ def test_of_many_pairs_the_claims_and_the_extremes_are_drawn():
 def many() -> Page:
     """A report of nine architectures."""
     models = {f"M{i}": (facts(family=f"family{i}", correct=None), chain(i)) for i in range(9)}
-    return page(ComparisonView(compared(models)), name="0" * 64, origins=lambda _: ())
+    return build_page(ComparisonView(compared(models)), name="0" * 64, origins=lambda _: ())
 
 
 def test_a_report_of_nine_models_draws_six_pairs_and_offers_all_in_the_explorer(many):

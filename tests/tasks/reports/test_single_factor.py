@@ -14,7 +14,7 @@ from seelike.analysis.errors import AnalysisError
 from seelike.analysis.similarity.intervals.proportions import difference, share
 from seelike.storage.reports.write import Case, Check, Numbers, Section
 from seelike.tasks.reports.comparison.comparison_view import ComparisonView
-from seelike.tasks.reports.comparison.report import page
+from seelike.tasks.reports.comparison.page import build_page
 from seelike.tasks.reports.comparison.sections import SINGLE_FACTOR
 from seelike.tasks.reports.comparison.single_factor.skip_free_models import sides
 
@@ -166,7 +166,7 @@ def test_of_many_networks_pairs_are_shown_of_the_first_of_each_architecture(
     dataset: xr.Dataset,
 ) -> None:
     # This comparison was made up: no store knows the lineage of its figures.
-    made = page(ComparisonView(dataset), name="0" * 64, origins=lambda _: ())
+    made = build_page(ComparisonView(dataset), name="0" * 64, origins=lambda _: ())
     assert made.title == "How alike are the layers of 8 networks?"
     note = made.notes[-1]
     assert "2 of 8 networks, one per architecture: full and resnet." in note
