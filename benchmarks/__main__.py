@@ -6,6 +6,7 @@ import sys
 import time
 from datetime import UTC, datetime
 
+from benchmarks.commands import waiting
 from benchmarks.comparing import blocks, nearest, pairs_of_models, pairwise
 from benchmarks.coverage import coverage
 from benchmarks.harness import report
@@ -31,6 +32,7 @@ ITEMS = (
     nearest.ITEM,
     significance.ITEM,
     coverage.ITEM,
+    waiting.ITEM,
 )
 
 

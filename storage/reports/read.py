@@ -25,18 +25,20 @@ def index_of(folder: str) -> str:
     return f"{folder.rstrip('/')}/{INDEX}"
 
 
-def unchanged(folder: str, drawn_from: str) -> bool:
+def unchanged(folder: str, drawn_from: str, *, store: str = "") -> bool:
     """Whether ``folder`` has the report drawn from the same, every file as it was written.
 
     Args:
         folder: A path or a bucket's URL.
         drawn_from: Digest of all that a page depends on, as given to ``write``.
+        store: URL of the store, as given to ``write``.
     """
     place = open_place(folder)
     try:
         found = json.loads(place.read(TRACES) or b"{}")
-        whole = found.pop("sha256") == sha256(as_json(found))
-        files: dict[str, str] = found["files"] if found["drawn_from"] == drawn_from else {}
+        whole = found["sha256"] == traces_digest(found)
+        same = (found["drawn_from"], found["store"]) == (drawn_from, store)
+        files: dict[str, str] = found["files"] if same else {}
     except (ValueError, KeyError, TypeError, AttributeError):
         return False
     return bool(drawn_from and whole and files) and all(
@@ -86,6 +88,11 @@ def traces(folder: str) -> Mapping[str, Any] | None:
             "draw it again: `seelike report STUDY`"
         )
     return found
+
+
+def traces_digest(traces: Mapping[str, Any]) -> str:
+    """Digest of the content of provenance.json but the store's place: a moved report is whole."""
+    return sha256(as_json({k: v for k, v in traces.items() if k not in ("store", "sha256")}))
 
 
 def sha256(content: bytes) -> str:

@@ -31,6 +31,7 @@ from seelike.storage.reports.read import (
     files_of,
     index_of,
     sha256,
+    traces_digest,
 )
 
 __all__ = [
@@ -91,7 +92,7 @@ def write(
         "drawn_from": drawn_from,
         "files": {name: sha256(content) for name, content in (*files.items(), (INDEX, rendered))},
     }
-    files[TRACES] = as_json(traces | {"sha256": sha256(as_json(traces))})
+    files[TRACES] = as_json(traces | {"sha256": traces_digest(traces)})
     place.write_all(files.items())
     place.write(INDEX, rendered)
     for name in former - set(files):

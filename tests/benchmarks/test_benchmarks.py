@@ -36,6 +36,7 @@ def results() -> Iterator[dict[str, Result]]:
     gc.unfreeze()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: item.name)
 def test_an_item_keeps_plain_numbers_and_says_them(item: Item, results: dict[str, Result]) -> None:
     result = json.loads(json.dumps(results[item.name], allow_nan=False))
@@ -47,6 +48,7 @@ def test_an_item_keeps_plain_numbers_and_says_them(item: Item, results: dict[str
         assert len(figure(panels).axes) == len(panels)
 
 
+@pytest.mark.slow
 def test_every_goal_is_judged(results: dict[str, Result]) -> None:
     counts = {name: len(item.goals(results[name])) for name, item in BY_NAME.items()}
     assert counts == {
@@ -68,6 +70,7 @@ def test_every_goal_is_judged(results: dict[str, Result]) -> None:
     }
 
 
+@pytest.mark.slow
 def test_overhead_compares_the_same_taps_at_a_bound_below_every_way(
     results: dict[str, Result],
 ) -> None:
@@ -86,6 +89,7 @@ def test_the_bound_is_the_smaller_way_of_every_shape() -> None:
     assert 0 < found["seconds"] <= min(found["syrk"], found["half_gemm"])
 
 
+@pytest.mark.slow
 def test_seelike_stays_with_float64_where_float32_loses_it(results: dict[str, Result]) -> None:
     errors = results["accuracy"]["errors"]
     assert set(errors) == set(hostile.INPUTS)
@@ -167,6 +171,7 @@ def test_a_process_apart_answers_or_tells_why_not() -> None:
         apart.apart(markdown.size, count="many")
 
 
+@pytest.mark.slow
 def test_the_report_has_every_item_and_no_path(
     results: dict[str, Result], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

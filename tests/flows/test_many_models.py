@@ -25,6 +25,7 @@ PATTERNS = (
 )
 
 
+@pytest.mark.slow
 def test_all_zoo_networks_and_twenty_of_timm_are_mapped_and_one_that_fails_is_named(
     tmp_path: Path,
 ) -> None:

@@ -14,7 +14,7 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 import seelike.tasks.recording.forward_passes
-import seelike.tasks.reports.probing.report
+import seelike.tasks.reports.probing.page
 from seelike.analysis.probing import FULL
 from seelike.flows.cli.main import main
 from seelike.flows.probe import probe
@@ -139,7 +139,7 @@ def test_what_is_there_is_neither_recorded_nor_probed_again(
 
     monkeypatch.setattr(seelike.tasks.recording.forward_passes, "forward_batches", refuse)
     monkeypatch.setattr(
-        seelike.tasks.reports.probing.report, "SECTIONS", ()
+        seelike.tasks.reports.probing.page, "SECTIONS", ()
     )  # Drawing takes longest.
     store = open_store(str(folder / "store"))
     before = finished.open("ViT").load()

@@ -39,16 +39,16 @@ def keep_or_draw(
     Returns:
         Path or URL of the page.
     """
-    drawn_from = digest({"of": of, "store": store, "study": study, "by": _drawn_by()})
+    drawn_from = digest({"of": of, "study": study, "by": _drawn_by()})
     index = index_of(folder)
-    if unchanged(folder, drawn_from):
+    if unchanged(folder, drawn_from, store=store):
         run_log().info(f"report unchanged: {index}")
-        publish(artifacts_of(folder))
+        publish(artifacts_of(folder), report=index)
         return index
     page = draw()
-    shown = artifacts(page, study=study, report=index) if study else b""
+    shown = artifacts(page, study=study) if study else b""
     write(folder, page, store=store, drawn_from=drawn_from, artifacts=shown)
-    publish(shown)
+    publish(shown, report=index)
     run_log().info(f"report: {index}")
     return index
 

@@ -25,13 +25,12 @@ PICTURE_BYTES = 150_000
 Row = dict[str, Any]
 
 
-def artifacts(page: Page, *, study: str, report: str) -> bytes:
+def artifacts(page: Page, *, study: str) -> bytes:
     """Build the artifacts of a report: claims, numbers, and a summary with a figure.
 
     Args:
         page: The report.
         study: Name of the study, part of the artifacts' keys.
-        report: Path or URL of the report.
 
     Returns:
         JSON for ``publish``: they are kept beside the report, for runs that find it unchanged.
@@ -47,16 +46,20 @@ def artifacts(page: Page, *, study: str, report: str) -> bytes:
     for table in tables[:1]:
         rows = list(table_rows(table))
         made.append({"key": f"numbers-{name}", "description": table.caption, "table": rows})
-    text = summary(page, report=report)
+    text = summary(page)
     made.append({"key": f"report-{name}", "description": page.title, "markdown": text})
     return as_json(made)
 
 
-def publish(content: bytes) -> None:
+def publish(content: bytes, *, report: str) -> None:
     """Show ``content``, of ``artifacts``, in the Prefect UI beside the task run.
 
     Outside of a task run nothing is shown. An error is logged as a warning: the report itself
     is written by then.
+
+    Args:
+        content: The artifacts.
+        report: Path or URL of the report, named in the summary.
     """
     if TaskRunContext.get() is None or not content:
         return
@@ -65,6 +68,7 @@ def publish(content: bytes) -> None:
             if "table" in one:
                 create_table_artifact(**one)
             else:
+                one["markdown"] += f"\n\nThe whole report: {place_of(report)}"
                 create_markdown_artifact(**one)
     except Exception as error:
         run_log().warning(f"the artifacts of the report were not written: {error}")
@@ -120,11 +124,11 @@ def _plain(number: Any) -> float | None:
     return round(float(number), 4)
 
 
-def summary(page: Page, *, report: Path | str) -> str:
-    """Markdown with the lead, the warnings, the first figure, and the place of the report."""
+def summary(page: Page) -> str:
+    """Markdown with the lead, the warnings and the first figure."""
     lines = [_escaped(line) for line in (*page.lead, *page.warnings)]
     lines += [_picture(figure) for figure in page.figures[:1]]
-    return "\n\n".join([*lines, f"The whole report: {_place(str(report))}"])
+    return "\n\n".join(lines)
 
 
 def _escaped(text: str) -> str:
@@ -137,7 +141,7 @@ def _picture(figure: Figure) -> str:
     return f"![{_escaped(figure.alt)}](data:image/png;base64,{content})"
 
 
-def _place(report: str) -> str:
+def place_of(report: str) -> str:
     """A link for a web address; otherwise the path, because the Prefect UI opens no files."""
     if report.startswith(("http://", "https://")):
         return f"[{report}]({report})"

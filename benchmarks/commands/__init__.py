@@ -1,0 +1,1 @@
+"""Benchmarks of commands as people run them."""
