@@ -13,7 +13,6 @@ hypothesis.settings.register_profile("seelike", deadline=None)
 hypothesis.settings.load_profile("seelike")
 
 TESTS = Path(__file__).parent
-SERVING = "serving"
 # Folders and files whose tests run flows, servers, browsers or processes of their own.
 INTEGRATION = (
     *("benchmarks", "documents", "flows", "objects", "pages", "serving"),
@@ -21,20 +20,11 @@ INTEGRATION = (
 )
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark integration tests, which `make test-fast` leaves out; group what shares a fixture.
-
-    A group runs in one process: the tests of a file, and all that share one `seelike serve`.
-    These are the longest group and come first, so that no process waits for it at the end.
-    """
-    items.sort(key=lambda item: SERVING not in item.path.relative_to(TESTS).parts)
+    """Mark integration tests, which `make test-fast` leaves out."""
     for item in items:
-        place = item.path.relative_to(TESTS)
-        if place.parts[0] in INTEGRATION:
+        if item.path.relative_to(TESTS).parts[0] in INTEGRATION:
             item.add_marker("integration")
-        group = SERVING if place.parts[0] == SERVING else str(place)
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
