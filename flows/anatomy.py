@@ -17,7 +17,8 @@ from seelike.tasks.anatomy.registry import ANALYSES
 from seelike.tasks.planning.plans import ModelPlan, StudyModel
 from seelike.tasks.planning.settings import ChosenParts
 from seelike.tasks.reports.anatomy.report import write_anatomy
-from seelike.tasks.results import AnalysisResult, AnatomyResult
+from seelike.tasks.results import AnatomyResult
+from seelike.tasks.step_results import AnalysisResult
 
 
 @flow(

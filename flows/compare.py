@@ -15,7 +15,8 @@ from seelike.tasks.comparison.compare import compare_measure, comparison_name, j
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.planning.resources import check_memory
 from seelike.tasks.reports.comparison.report import write_report
-from seelike.tasks.results import ComparisonResult, SignaturesResult
+from seelike.tasks.results import ComparisonResult
+from seelike.tasks.step_results import SignaturesResult
 
 
 @flow(

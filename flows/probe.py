@@ -16,7 +16,8 @@ from seelike.storage.arrays import xarray_datasets
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.probing import ANALYSIS, probe_model, probes_name, split_of
 from seelike.tasks.reports.probing.report import write_probes
-from seelike.tasks.results import AnalysisResult, ProbesResult
+from seelike.tasks.results import ProbesResult
+from seelike.tasks.step_results import AnalysisResult
 
 
 @flow(

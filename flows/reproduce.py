@@ -20,13 +20,8 @@ from seelike.tasks.planning.plans import ModelPlan, StudyModel
 from seelike.tasks.probing import split_of
 from seelike.tasks.reports.elements.selection import available_of
 from seelike.tasks.reports.reproduction.report import write_reproduction
-from seelike.tasks.results import (
-    AnalysisResult,
-    AnatomyResult,
-    ComparisonResult,
-    ProbesResult,
-    ReproductionResult,
-)
+from seelike.tasks.results import AnatomyResult, ComparisonResult, ProbesResult, ReproductionResult
+from seelike.tasks.step_results import AnalysisResult
 
 
 @flow(

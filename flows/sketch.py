@@ -11,7 +11,7 @@ from seelike.flows.run.study_run import MOST_AT_ONCE, StudyRun, run_name, runnin
 from seelike.flows.study.study import Study
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.recording.sketches import sketch_model
-from seelike.tasks.results import SignaturesResult, SketchesResult
+from seelike.tasks.step_results import SignaturesResult, SketchesResult
 
 
 @flow(

@@ -33,13 +33,13 @@ from seelike.storage.digest import content_digest
 from seelike.storage.images import ImageSet
 from seelike.storage.store import Store, open_store
 from seelike.tasks.planning.plans import ModelPlan
-from seelike.tasks.results import AnalysisResult
 from seelike.tasks.runtime import dask_cluster
 from seelike.tasks.runtime.cancellation import check
 from seelike.tasks.runtime.progress import progress
 from seelike.tasks.runtime.retries import RETRIES
 from seelike.tasks.runtime.threads import COMPUTE_SLOTS, compute_on_threads
 from seelike.tasks.runtime.versions import versions
+from seelike.tasks.step_results import AnalysisResult
 
 ANALYSIS = xarray_datasets.PROBES
 PARTS = ("train", "held_out", "test")

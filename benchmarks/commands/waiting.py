@@ -20,7 +20,7 @@ SERVER = (
     "s = S(); s.start(); s.stop()"
 )
 FULL: dict[str, Any] = {"images": 256, "many": 12, "many images": 64, "repeats": 3}
-TOY: dict[str, Any] = {"images": 16, "many": 2, "many images": 16, "repeats": 1}
+TOY: dict[str, Any] = {"images": 128, "many": 2, "many images": 16, "repeats": 1}
 # Commands that have nothing to do once they ran: by name, the keys beside those of the study.
 AGAIN = ("compare", "anatomy", "probe", "map")
 SLACK, SLACK_ALONE = 1.3, 1.5
@@ -66,7 +66,8 @@ def _redrawn(study: Path, report: Path) -> float:
 
 
 def _study(folder: Path, size: dict[str, Any], device: str) -> Path:
-    models = [{"name": "ViT", "zoo": "vit"}, {"name": "ResNet", "zoo": "resnet"}]
+    names = {"ViT": "vit", "ResNet": "resnet", "Mixer": "mixer"}
+    models = [{"name": name, "zoo": zoo} for name, zoo in names.items()]
     return _written(folder / "few", models, size["images"], device)
 
 
@@ -94,7 +95,7 @@ def _written(folder: Path, models: Sequence[dict[str, Any]], images: int, device
         "baseline": False,
         "batch": max(4, images // 4),
         "permutations": 20,
-        "keep": "signatures",
+        "probing": {"shots": [1]},
         "compute": {"device": device},
     }
     path = folder / "study.yaml"
@@ -161,7 +162,7 @@ def section(result: Result) -> str:
     ]
     return "\n\n".join(
         (
-            f"Seconds of a command in a process of its own, from start to end. The study has two "
+            f"Seconds of a command in a process of its own, from start to end. The study has three "
             f"networks of the zoo and {result['images']} images. *Again* has nothing to do: all "
             "is in the store, and the report is kept. *Imports* are torch and timm alone; "
             "*imports and server* also start a Prefect server.",

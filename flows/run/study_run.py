@@ -22,10 +22,10 @@ from seelike.tasks.planning.resources import check_space
 from seelike.tasks.planning.survey import survey
 from seelike.tasks.recording.record import record_shard
 from seelike.tasks.recording.sign_recording import sign_recording
-from seelike.tasks.results import SignaturesResult
 from seelike.tasks.runtime.cancellation import stopping_on_interrupt
 from seelike.tasks.runtime.dask_cluster import dashboard, workers
 from seelike.tasks.runtime.run_log import run_log
+from seelike.tasks.step_results import SignaturesResult
 
 # Steps that wait for a Dask worker. On one machine networks take turns, whatever is submitted.
 MOST_AT_ONCE = 32

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+import zarr
 
 from seelike.storage.digest import digest
 from seelike.storage.errors import StorageError
@@ -50,6 +51,12 @@ def as_kept(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.assign_coords(strings)
 
 
+def attributes(store: Store, name: str, *, kind: str = KIND) -> dict[str, Any]:
+    """Read the attributes of a dataset alone, without its arrays; errors as ``read``."""
+    _require(store, name, kind=kind)
+    return dict(zarr.open_group(store.place.zarr_store(store.key(kind, name)), mode="r").attrs)
+
+
 def read(store: Store, comparison: str, *, kind: str = KIND) -> xr.Dataset:
     """Open a dataset by digest, lazily but for its coordinates.
 
@@ -61,11 +68,13 @@ def read(store: Store, comparison: str, *, kind: str = KIND) -> xr.Dataset:
     Raises:
         StorageError: It does not exist.
     """
-    if not exists(store, comparison, kind=kind):
-        raise StorageError(
-            f"comparison {comparison[:12]} is not in {store.url}; run its study again"
-        )
+    _require(store, comparison, kind=kind)
     group = store.place.zarr_store(store.key(kind, comparison))
     dataset: xr.Dataset = xr.open_zarr(group, consolidated=False)
     # Lazy labels would give lazy masks, which cannot select.
     return dataset.assign_coords({name: one.load() for name, one in dataset.coords.items()})
+
+
+def _require(store: Store, name: str, *, kind: str) -> None:
+    if not exists(store, name, kind=kind):
+        raise StorageError(f"comparison {name[:12]} is not in {store.url}; run its study again")

@@ -19,13 +19,13 @@ from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.planning.settings import DEFAULT_PARTS, ChosenParts
 from seelike.tasks.planning.survey import network_of
 from seelike.tasks.recording.activation_errors import image_named
-from seelike.tasks.results import AnalysisResult
 from seelike.tasks.runtime import dask_cluster
 from seelike.tasks.runtime.memory_backoff import halving_forward_batch
 from seelike.tasks.runtime.retries import RETRIES
 from seelike.tasks.runtime.run_log import run_log
 from seelike.tasks.runtime.threads import NETWORK_LOCK
 from seelike.tasks.runtime.versions import versions
+from seelike.tasks.step_results import AnalysisResult
 
 
 @task(task_run_name="{analysis} of {plan.name}", cache_policy=NO_CACHE, **RETRIES)

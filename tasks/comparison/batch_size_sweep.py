@@ -21,9 +21,9 @@ from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.planning.settings import Statistics
 from seelike.tasks.recording.activation_errors import image_named, in_batch
 from seelike.tasks.recording.signatures import signatures_of
-from seelike.tasks.results import SignaturesResult
 from seelike.tasks.runtime.retries import RETRIES
 from seelike.tasks.runtime.threads import compute_on_threads
+from seelike.tasks.step_results import SignaturesResult
 
 # Images per batch, as far as there are as many images.
 BATCHES = (16, 32, 64, 128, 256, 512, 1024)

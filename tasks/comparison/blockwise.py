@@ -20,11 +20,11 @@ from seelike.storage.arrays.tap_pairs import Pairs
 from seelike.storage.store import Store, open_store
 from seelike.tasks.comparison.taps import check_same_images, left_out_taps, tap_labels, varying_taps
 from seelike.tasks.planning.plans import ModelPlan
-from seelike.tasks.results import PairsResult, SignaturesResult
 from seelike.tasks.runtime import dask_cluster
 from seelike.tasks.runtime.cancellation import check
 from seelike.tasks.runtime.retries import RETRIES
 from seelike.tasks.runtime.threads import one_blas_thread
+from seelike.tasks.step_results import PairsResult, SignaturesResult
 
 MEASURE = "cka"
 VALUE, LOW, HIGH = "cka", "cka_low", "cka_high"

@@ -27,9 +27,10 @@ from seelike.tasks.comparison.undefined import spread_over_all_taps
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.planning.settings import Statistics
 from seelike.tasks.recording.activation_errors import image_named
-from seelike.tasks.results import ComparisonResult, SignaturesResult
+from seelike.tasks.results import ComparisonResult
 from seelike.tasks.runtime.retries import RETRIES
 from seelike.tasks.runtime.versions import versions
+from seelike.tasks.step_results import SignaturesResult
 
 
 @task(task_run_name="compare by {name}", cache_policy=NO_CACHE, **RETRIES)

@@ -27,9 +27,10 @@ from seelike.tasks.model_map.layer_similarity import LayerSimilarity, layer_simi
 from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.planning.resources import format_bytes
 from seelike.tasks.planning.settings import MapDesign
-from seelike.tasks.results import MapResult, PairsResult
+from seelike.tasks.results import MapResult
 from seelike.tasks.runtime.retries import RETRIES
 from seelike.tasks.runtime.versions import versions
+from seelike.tasks.step_results import PairsResult
 
 KIND = xarray_datasets.MAPS
 FEWEST = 3

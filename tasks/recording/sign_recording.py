@@ -12,11 +12,11 @@ from seelike.tasks.planning.plans import ModelPlan
 from seelike.tasks.recording.activation_errors import image_named, in_batch
 from seelike.tasks.recording.signature_sink import SignatureSink, create_signatures
 from seelike.tasks.recording.signatures import Vectors, signatures_of
-from seelike.tasks.results import SignaturesResult
 from seelike.tasks.runtime import dask_cluster
 from seelike.tasks.runtime.cancellation import check
 from seelike.tasks.runtime.retries import RETRIES
 from seelike.tasks.runtime.threads import COMPUTE_SLOTS, compute_on_threads
+from seelike.tasks.step_results import SignaturesResult
 
 # Activations that one step of the graph holds at once, per thread.
 GROUP_BYTES = 128 * 2**20

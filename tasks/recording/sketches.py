@@ -18,9 +18,9 @@ from seelike.storage.store import Store, open_store
 from seelike.tasks.planning.plans import MEASURE, ModelPlan, sketch_identity
 from seelike.tasks.recording.signature_sink import VectorSink
 from seelike.tasks.recording.signatures import Vectors, attributes
-from seelike.tasks.results import SignaturesResult, SketchesResult
 from seelike.tasks.runtime.retries import RETRIES
 from seelike.tasks.runtime.threads import COMPUTE_SLOTS, compute_on_threads
+from seelike.tasks.step_results import SignaturesResult, SketchesResult
 
 
 class SketchSink(VectorSink):

@@ -7,6 +7,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any
 
+from seelike.storage.arrays.xarray_datasets import attributes
 from seelike.storage.digest import content_digest, digest
 from seelike.storage.reports.read import artifacts_of, index_of, unchanged
 from seelike.storage.reports.write import Page, write
@@ -68,7 +69,7 @@ def contents(result: ComparisonResult | MapResult | AnatomyResult) -> list[Any]:
         [
             *(one.plan.name, one.plan.subject.trained, one.plan.subject.baseline_of),
             *(one.plan.facts, one.analysis, one.name, one.missing_part, one.out_of_range),
-            result.open(one.plan.name, one.analysis).attrs if one.name else None,
+            attributes(result.opened, one.name, kind=result.kind) if one.name else None,
         ]
         for one in result.found
     ]

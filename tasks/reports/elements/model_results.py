@@ -18,7 +18,8 @@ from seelike.storage.reports.write import Check, Csv
 from seelike.storage.store import Store
 from seelike.tasks.reports.elements.claims import checks
 from seelike.tasks.reports.elements.tables import columns_of, csv_file
-from seelike.tasks.results import AnalysisResult, AnatomyResult
+from seelike.tasks.results import AnatomyResult
+from seelike.tasks.step_results import AnalysisResult
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ from seelike.tasks.nearest.by_sketches import by_sketches
 from seelike.tasks.planning.settings import Statistics
 from seelike.tasks.recording.record import record_shard
 from seelike.tasks.recording.sketches import sketch_model
-from seelike.tasks.results import SignaturesResult
+from seelike.tasks.step_results import SignaturesResult
 
 PROJECTION = Projection(64)
 Manifest = dict[str, Any]

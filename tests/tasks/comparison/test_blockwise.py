@@ -22,7 +22,7 @@ from seelike.storage.errors import StorageError
 from seelike.storage.store import Store, make_store
 from seelike.tasks.comparison import blockwise
 from seelike.tasks.comparison.blockwise import compare_blocks
-from seelike.tasks.results import PairsResult, SignaturesResult
+from seelike.tasks.step_results import PairsResult, SignaturesResult
 
 from .test_compare import compared, features, signed, signed_all
 

@@ -22,7 +22,7 @@ from seelike.tasks.planning.plans import ModelPlan, StudyModel, TapPlan
 from seelike.tasks.planning.settings import Statistics
 from seelike.tasks.recording.signature_sink import create_signatures
 from seelike.tasks.recording.signatures import signatures_of
-from seelike.tasks.results import SignaturesResult
+from seelike.tasks.step_results import SignaturesResult
 
 Activations = dict[str, np.ndarray]
 

@@ -26,7 +26,7 @@ from seelike.tasks.planning.settings import Statistics
 from seelike.tasks.recording.activations import ActivationSink, create_recording
 from seelike.tasks.recording.background_writer import BackgroundWriter
 from seelike.tasks.recording.sign_recording import sign_recording
-from seelike.tasks.results import SignaturesResult
+from seelike.tasks.step_results import SignaturesResult
 
 COUNT, BATCH = 58, 20
 FITS = {"procrustes": PROCRUSTES, "predictivity": PREDICTIVITY}

@@ -10,7 +10,7 @@ from seelike.tasks.planning.plans import ModelPlan, StudyModel
 from seelike.tasks.planning.survey import survey
 from seelike.tasks.recording.record import record_shard
 from seelike.tasks.recording.sketches import sketch_model
-from seelike.tasks.results import SignaturesResult
+from seelike.tasks.step_results import SignaturesResult
 
 BATCH = 20
 # The taps of each network, a few of one of them.

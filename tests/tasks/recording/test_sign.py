@@ -26,7 +26,7 @@ from seelike.tasks.planning.plans import ModelPlan, StudyModel, TapPlan
 from seelike.tasks.recording.activations import create_recording
 from seelike.tasks.recording.sign_recording import graph, sign_recording, tap_groups
 from seelike.tasks.recording.signature_sink import create_signatures
-from seelike.tasks.results import SignaturesResult
+from seelike.tasks.step_results import SignaturesResult
 
 # A map, tokens, a vector, a single feature: what networks give.
 SHAPES = {"layer1.0": (3, 5, 4), "blocks.0.norm2:input": (7, 6), "norm": (11,), "fc": (1,)}
